@@ -1,0 +1,104 @@
+"""What the control process tells of the world: `GET /state` and each line of `GET /events` on its socket and page.
+
+The CLI and the page show this and nothing else. Times are Unix seconds, sizes bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+__all__ = ["ControlView", "DecisionView", "GatewayView", "ModelState", "ModelView", "ReplicaView", "SiteView", "Snapshot"]
+
+ModelState = Literal["ready", "degraded", "preparing", "starting", "pending", "failed", "stopping"]
+"""ready: all wanted Replicas answer; degraded: some do; the others: none does yet, and why."""
+
+
+class ReplicaView(msgspec.Struct):
+    name: str
+    revision: str
+    state: str  # sites.base.ReplicaState
+    reason: str  # policy.decision.Reason
+    message: str
+    next_action: str
+    address: str  # host:port, empty before it has one
+    pid: int | None
+    threads: int
+    gpus: list[str]
+    memory_bytes: int
+    restarts: int
+    since: float
+    log: str
+    derived: dict[str, str]
+    progress: dict[str, Any] | None  # engines.base.Progress
+    signals: dict[str, Any] | None  # engines.base.Signals
+
+
+class ModelView(msgspec.Struct):
+    name: str
+    state: ModelState
+    reason: str
+    message: str
+    next_action: str
+    task: str
+    engine: str
+    source: str
+    revision: str
+    address: str  # base URL that ends in /v1
+    replicas_wanted: int
+    replicas_ready: int
+    since: float
+    replicas: list[ReplicaView]
+    derived: dict[str, str]  # each value that was derived -> why
+    progress: dict[str, Any] | None = None
+
+
+class DecisionView(msgspec.Struct):
+    at: float
+    object: str
+    action: str
+    reason: str
+    message: str
+    numbers: dict[str, Any]
+    look_again: float | None = None
+
+
+class GatewayView(msgspec.Struct):
+    state: Literal["ready", "starting", "failed"]
+    address: str  # http://host:port/v1
+    pid: int | None
+    message: str
+    table_version: int
+    running: int
+    waiting: int
+    requests_total: int
+    failures_total: int
+    tokens_per_second: float  # completion tokens, over the last seconds
+
+
+class SiteView(msgspec.Struct):
+    name: str
+    kind: str
+    cores: int
+    memory_bytes: int
+    free_memory_bytes: int
+    accelerators: list[dict[str, Any]]
+    notes: list[str]
+
+
+class ControlView(msgspec.Struct):
+    pid: int
+    version: str
+    started_at: float
+    page: str  # http://host:port
+    state_dir: str
+
+
+class Snapshot(msgspec.Struct):
+    at: float
+    control: ControlView
+    gateway: GatewayView
+    site: SiteView
+    models: list[ModelView]
+    decisions: list[DecisionView]  # newest first, at most 50

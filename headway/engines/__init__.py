@@ -1,0 +1,1 @@
+"""How to fetch, launch, probe and read each inference engine, behind one Protocol: `Engine`."""

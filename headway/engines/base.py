@@ -1,0 +1,128 @@
+"""The Protocol that every engine stands behind, and the values that cross it.
+
+The life of a Replica, as a Site drives it:
+
+    pinned   = engine.pin(model)                      once, when the user's file is applied: exact content
+    prepared = engine.prepare(revision, report)       weights and program on this machine; slow the first time
+    need     = engine.need(revision, prepared)        what placement must find
+    launch   = engine.launch(revision, prepared, slot)   argv and environment; the Site starts it
+    GET ready_path -> ready; GET metrics_path -> signals(text)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from headway.spec.model import Model
+from headway.spec.revision import Pinned, Revision, Task
+
+__all__ = ["Capabilities", "Engine", "External", "Launch", "Need", "Prepared", "Progress", "Report", "Signals", "Slot"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far long work is. `done` and `total` are in `unit`; total None = unknown; eta in seconds, None = unknown."""
+
+    stage: Literal["resolve", "download", "build", "convert", "verify", "load"]
+    label: str
+    done: float = 0
+    total: float | None = None
+    unit: Literal["bytes", "steps", ""] = ""
+    eta: float | None = None
+
+
+Report = Callable[[Progress], None]
+"""Called at least every half second during long work; it may raise `Cancelled`, and the work then stops and tidies up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    tasks: tuple[Task, ...]
+    schemes: tuple[str, ...]  # sources it can serve: builtin, file, hf, openai
+    gpu: bool = False  # can use a GPU
+    external: bool = False  # nothing is launched here; the address is somebody else's
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What lies on this machine, ready to launch. Paths are absolute; None where the engine needs none."""
+
+    program: Path | None = None
+    weights: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What one Replica takes: resident memory, and the longest start that is still healthy (seconds)."""
+
+    memory_bytes: int
+    start_seconds: float = 120.0
+    why: str = ""  # how memory_bytes came about, for `explain`
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The place a Site found for one Replica."""
+
+    name: str
+    host: str
+    port: int
+    threads: int
+    gpus: tuple[str, ...] = ()  # device or MIG UUIDs, as CUDA_VISIBLE_DEVICES takes them
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A program to run, argv lists only, never a shell. `env` is added to the Site's own; `secret:` values are resolved by the Site."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class External:
+    """An endpoint that somebody else runs: base URL without `/v1`, the name it knows the model by, the key's secret name."""
+
+    base_url: str
+    upstream_model: str
+    key: str = ""  # `secret:NAME/KEY`
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What an engine says of itself; None = it does not say. Tokens are totals since its start; kv_used is 0..1."""
+
+    running: int | None = None
+    waiting: int | None = None
+    kv_used: float | None = None
+    prompt_tokens: int | None = None
+    cached_prompt_tokens: int | None = None
+    generated_tokens: int | None = None
+
+
+class Engine(Protocol):
+    """One inference engine. Methods that may block (pin, prepare) are called in a thread, never on an event loop."""
+
+    name: str
+    capabilities: Capabilities
+    ready_path: str
+    metrics_path: str | None
+
+    def pin(self, model: Model) -> Pinned:
+        """Fix the source to exact content. Raises SourceError, UnreachableError, SecretError."""
+
+    def prepare(self, revision: Revision, report: Report) -> Prepared:
+        """Bring program and weights onto this machine, verified. Idempotent, safe beside itself in another process."""
+
+    def need(self, revision: Revision, prepared: Prepared) -> Need: ...
+
+    def launch(self, revision: Revision, prepared: Prepared, slot: Slot) -> Launch: ...
+
+    def signals(self, metrics: str) -> Signals:
+        """Read the text of `metrics_path` (Prometheus exposition format)."""
+
+    def external(self, revision: Revision) -> External | None:
+        """Where requests go when nothing is launched here; None for an engine that runs on a Site."""

@@ -1,0 +1,70 @@
+"""What the gateway tells of itself: one Record a request, one Stats a moment. Read by the control loop over the
+worker's UNIX socket: `GET /stats` (Stats) and `GET /records?since=SEQ` (Records), both JSON."""
+
+from __future__ import annotations
+
+import msgspec
+
+__all__ = ["Attempt", "EndpointStats", "Record", "Records", "Stats"]
+
+
+class Attempt(msgspec.Struct, omit_defaults=True):
+    """One try at one endpoint. Times are seconds since the request was accepted. `failure` empty = it answered."""
+
+    endpoint: str
+    at: float
+    failure: str = ""  # refused, reset, closed, timeout, status 503
+    load: int = 0  # requests running there when it was picked
+    candidates: int = 0  # endpoints that could have been picked
+
+
+class Record(msgspec.Struct, omit_defaults=True):
+    """One finished request. Never its content. Times are seconds; `at` is Unix time of acceptance."""
+
+    seq: int
+    id: str
+    at: float
+    path: str
+    model: str = ""
+    stream: bool = False
+    status: int = 0  # what the caller got; 499 = the caller left
+    error: str = ""  # error code told to the caller, also in mid-stream
+    waited: float = 0.0  # held because no endpoint was ready
+    ttft: float | None = None  # to the first byte of the answer's body
+    duration: float = 0.0
+    prompt_tokens: int | None = None
+    cached_tokens: int | None = None
+    completion_tokens: int | None = None
+    attempts: list[Attempt] = []
+
+
+class Records(msgspec.Struct):
+    """`next` is the `since` of the next call; `lost` counts records that were overwritten before they were read."""
+
+    records: list[Record]
+    next: int
+    lost: int = 0
+
+
+class EndpointStats(msgspec.Struct):
+    id: str
+    running: int
+    total: int
+    failures: int
+
+
+class Stats(msgspec.Struct):
+    """Totals are since the worker started."""
+
+    pid: int
+    started_at: float
+    table_version: int
+    address: str  # http://host:port
+    running: int
+    waiting: int
+    waiting_by_model: dict[str, int]
+    requests_total: int
+    failures_total: int  # answered with 5xx, or ended by an error event
+    prompt_tokens_total: int
+    completion_tokens_total: int
+    endpoints: list[EndpointStats]

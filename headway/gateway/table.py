@@ -1,0 +1,53 @@
+"""The RoutingTable: all that the gateway knows of the world, immutable, versioned, swapped whole.
+
+It is also the file that the control loop writes and the gateway reads (JSON; secrets by name only).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+__all__ = ["Endpoint", "ModelRoute", "RoutingTable", "read_table", "write_table"]
+
+
+class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A Replica as the gateway sees it. `id` is `replica.incarnation`: a restarted engine is another endpoint."""
+
+    id: str
+    replica: str
+    revision: str
+    url: str  # http://127.0.0.1:41000 or https://api.example.com/prefix ; without /v1
+    upstream_model: str = ""  # the name to send instead of the caller's; empty = leave the body as it is
+    key: str = ""  # `secret:NAME/KEY`, sent as a bearer token
+
+
+class ModelRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One public name. Without endpoints the request is held to its deadline; `reason` is then told to the caller."""
+
+    name: str
+    task: Literal["chat", "completion", "embedding"]
+    endpoints: tuple[Endpoint, ...] = ()
+    created: int = 0  # Unix seconds, for /v1/models
+    reason: str = ""  # why there is no endpoint: starting, pending: …
+    eta: float | None = None  # seconds until an endpoint is expected
+    expected: bool = True  # False = none will come by itself (failed): answer 503 at once
+
+
+class RoutingTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    version: int
+    models: tuple[ModelRoute, ...] = ()
+
+
+def read_table(path: Path) -> RoutingTable:
+    """Raises OSError, msgspec.DecodeError or msgspec.ValidationError."""
+    return msgspec.json.decode(path.read_bytes(), type=RoutingTable)
+
+
+def write_table(path: Path, table: RoutingTable) -> None:
+    """Whole or not at all: a reader sees the old table or the new one."""
+    fresh = path.with_suffix(".new")
+    fresh.write_bytes(msgspec.json.encode(table))
+    fresh.replace(path)

@@ -1,0 +1,71 @@
+"""Where Headway keeps things: state (one per user, mode 0700) and a cache shared by all runs."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["StateDir", "cache_dir"]
+
+
+def cache_dir() -> Path:
+    """Models, engine binaries: `$HEADWAY_CACHE_DIR`, else `$XDG_CACHE_HOME/headway`, else `~/.cache/headway`."""
+    if chosen := os.environ.get("HEADWAY_CACHE_DIR"):
+        return Path(chosen).expanduser().absolute()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser().absolute() / "headway"
+
+
+@dataclass(frozen=True, slots=True)
+class StateDir:
+    """The folder of one local Headway; everything that must survive its processes lies here."""
+
+    root: Path
+
+    @classmethod
+    def default(cls) -> StateDir:
+        """`$HEADWAY_STATE_DIR`, else `$XDG_STATE_HOME/headway`, else `~/.local/state/headway`."""
+        if chosen := os.environ.get("HEADWAY_STATE_DIR"):
+            return cls(Path(chosen).expanduser().absolute())
+        base = Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser().absolute()
+        return cls(base / "headway")
+
+    def create(self) -> StateDir:
+        """Make the folder and its rooms, readable by the user alone."""
+        for folder in (self.root, self.logs, self.run, self.secrets):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self
+
+    @property
+    def database(self) -> Path:
+        return self.root / "headway.db"
+
+    @property
+    def lock(self) -> Path:
+        """Held (flock) by the one control process of this state directory."""
+        return self.root / "control.lock"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def secrets(self) -> Path:
+        """`secret:NAME/KEY` is read from the file NAME/KEY in here when the environment lacks it."""
+        return self.root / "secrets"
+
+    @property
+    def run(self) -> Path:
+        return self.root / "run"
+
+    @property
+    def control_socket(self) -> Path:
+        return self.run / "control.sock"
+
+    @property
+    def table(self) -> Path:
+        """The newest RoutingTable, as the gateway reads it."""
+        return self.run / "table.json"
+
+    def gateway_socket(self, worker: int) -> Path:
+        return self.run / f"gateway-{worker}.sock"

@@ -1,0 +1,1 @@
+"""What models cost on hardware: pure arithmetic over facts that others read."""

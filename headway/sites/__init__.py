@@ -1,0 +1,1 @@
+"""Places where Replicas run, behind one Protocol: `Site`. Nothing above asks which one it is."""

@@ -1,0 +1,1 @@
+"""The user's objects: schema, defaults, units, loading, errors. Pure: text in, values out."""

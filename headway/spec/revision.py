@@ -1,0 +1,58 @@
+"""An immutable, content-hashed serving configuration: what exactly runs, so that it can be compared and rolled back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Self
+
+__all__ = ["Pinned", "Revision", "Task"]
+
+Task = Literal["chat", "completion", "embedding"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A source fixed to exact content.
+
+    uri: the source as the user wrote it; commit: the hub's commit when there is one;
+    digest: `sha256:…` of the weights (empty for an external provider); files: what to fetch, relative names.
+    """
+
+    uri: str
+    digest: str = ""
+    commit: str = ""
+    files: tuple[str, ...] = ()
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """What a Replica is one of. Equal content gives an equal `id`; replicas, slo and names of profiles are no part of it."""
+
+    model: str
+    engine: str
+    source: Pinned
+    task: Task
+    gpu: str = ""
+    cpu: float | None = None
+    memory_bytes: int | None = None
+    args: Mapping[str, Any] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)  # secrets by name, never by value
+
+    @property
+    def id(self) -> str:
+        """The first 10 hex digits of the SHA-256 of the canonical JSON of the fields."""
+        canonical = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:10]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Self:
+        source = dict(fields["source"])
+        source["files"] = tuple(source["files"])
+        return cls(**{**fields, "source": Pinned(**source)})

@@ -1,0 +1,1 @@
+"""Desired state, Decisions and request records: one schema, SQLite here."""

@@ -1,0 +1,1 @@
+"""The page at the control process's address."""

@@ -1,0 +1,1 @@
+"""What several rooms speak: HTTP heads, SSE, OpenAI shapes."""
