@@ -19,7 +19,18 @@ from typing import Literal, Protocol
 from headway.spec.model import Model
 from headway.spec.revision import Pinned, Revision, Task
 
-__all__ = ["Capabilities", "Engine", "External", "Launch", "Need", "Prepared", "Progress", "Report", "Signals", "Slot"]
+__all__ = [
+    "Capabilities",
+    "Engine",
+    "External",
+    "Launch",
+    "Need",
+    "Prepared",
+    "Progress",
+    "Report",
+    "Signals",
+    "Slot",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +46,7 @@ class Progress:
 
 
 Report = Callable[[Progress], None]
-"""Called at least every half second during long work; it may raise `Cancelled`, and the work then stops and tidies up."""
+"""Called at least every half second during long work; it may raise `Cancelled`: the work then stops and tidies up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +87,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """A program to run, argv lists only, never a shell. `env` is added to the Site's own; `secret:` values are resolved by the Site."""
+    """A program to run, never through a shell. `env` is added to the Site's own, which resolves `secret:` values."""
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
@@ -84,7 +95,7 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class External:
-    """An endpoint that somebody else runs: base URL without `/v1`, the name it knows the model by, the key's secret name."""
+    """An endpoint that somebody else runs: base URL without `/v1`, its name for the model, the key's secret name."""
 
     base_url: str
     upstream_model: str
