@@ -150,7 +150,7 @@ class ControlLoop:
         ]
 
     def _has_left(self, replica: Replica, since: Leaving, now: float) -> bool:
-        """No request can reach it any more and none is in it; or its time is up; or no gateway runs that could route."""
+        """No request can reach it and none is in it; or its time is up; or no gateway runs that could route."""
         stats = self.observation.stats
         if stats is None or replica.state is not ReplicaState.READY or now >= since.deadline:
             return True
