@@ -30,7 +30,7 @@ test-vllm: $(VENV)/.dev    ## run a real vLLM on this CPU: installs 3.5 GB besid
 	@$(PY) -m pytest -m vllm tests/vllm
 
 bench: $(VENV)/.dev        ## the figures of benchmarks/README.md
-	@$(PY) -m benchmarks.all
+	@$(PY) -m benchmarks.first_light
 
 docs: $(VENV)/.dev         ## write the generated pages anew
 	@$(PY) -m docs.generate
