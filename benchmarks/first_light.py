@@ -2,8 +2,8 @@
 
     python -m benchmarks.first_light [--pairs 5]
 
-Cold start: from the exec of `headway up examples/chat.yaml -d` to the first token through the gateway, against the exec of
-the very llama-server command line that Headway used to its `/health` (its own load time), in turn.
+Cold start: from the exec of `headway up examples/chat.yaml -d` to the first token through the gateway, against the
+very llama-server command line that Headway used, from its exec to its `/health` (its own load time), in turn.
 Throughput: the same engine process asked directly and through the gateway, in turn; concurrency 8.
 """
 

@@ -80,4 +80,5 @@ async def _ask(
 
 
 def _head(path: str, length: int) -> bytes:
-    return f"POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n".encode()
+    lines = [f"POST {path} HTTP/1.1", "host: bench", "content-type: application/json", f"content-length: {length}"]
+    return "\r\n".join([*lines, "", ""]).encode()
