@@ -6,10 +6,16 @@ import argparse
 import sys
 from pathlib import Path
 
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from headway.control.api import ControlApi
 from headway.control.process import run
 from headway.control.settings import ControlSettings
+from headway.control.view import View
 from headway.paths import StateDir
-from headway.web.page import app
+from headway.web.guard import guard
+from headway.web.page import routes
 
 
 def main() -> None:
@@ -20,7 +26,12 @@ def main() -> None:
     parser.add_argument("--page-port", type=int, required=True)
     asked = parser.parse_args()
     settings = ControlSettings(StateDir(asked.state_dir), asked.host, asked.port, asked.page_port)
-    sys.exit(run(settings, app))
+
+    def page(api: ControlApi, view: View) -> ASGIApp:
+        app = Starlette(routes=routes(view.snapshot, api.watch))
+        return guard(app, hosts=[asked.host], gateway=lambda: view.snapshot().gateway.address)
+
+    sys.exit(run(settings, page))
 
 
 if __name__ == "__main__":

@@ -58,11 +58,11 @@ class ControlApi:
     async def watch(self) -> AsyncIterator[Snapshot]:
         """Snapshots until the process stops: one at once, then one a pass, not faster than the view interval."""
         while not self._stop.is_set():
-            yield await self._view.snapshot()
+            yield self._view.snapshot()
             await first_of(self._control.passed_after(self._interval), self._stop.wait())
 
     async def _state(self, _: Request) -> Response:
-        return _json(await self._view.snapshot())
+        return _json(self._view.snapshot())
 
     async def _events(self, _: Request) -> Response:
         async def lines() -> AsyncIterator[bytes]:

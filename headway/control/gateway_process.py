@@ -69,10 +69,10 @@ class GatewayProcess:
     async def observe(self) -> Stats | None:
         """Ask it how it is; None when it does not answer."""
         try:
-            status, body = await get_unix(self._socket, "/stats", timeout=2.0)
-            self.stats = msgspec.json.decode(body, type=Stats) if status == 200 else None
+            answer = await get_unix(self._socket, "/stats", timeout=2.0)
+            self.stats = msgspec.json.decode(answer.body, type=Stats)
             self._pid = self.stats.pid if self.stats else self._pid
-        except (OSError, UnreachableError, TimeoutError, msgspec.MsgspecError):
+        except (UnreachableError, msgspec.MsgspecError):
             self.stats = None
         return self.stats
 
@@ -102,9 +102,9 @@ class GatewayProcess:
         if self.stats is None:
             return None
         try:
-            _, body = await get_unix(self._socket, f"/records?since={self._records_from}", timeout=2.0)
-            records = msgspec.json.decode(body, type=Records)
-        except (OSError, UnreachableError, TimeoutError, msgspec.MsgspecError):
+            answer = await get_unix(self._socket, f"/records?since={self._records_from}", timeout=2.0)
+            records = msgspec.json.decode(answer.body, type=Records)
+        except (UnreachableError, msgspec.MsgspecError):
             return None
         self._records_from = records.next
         return records

@@ -22,7 +22,7 @@ from headway.gateway.record import Stats
 from headway.gateway.table import Endpoint
 from headway.policy.converge import Facts, Plan, Want, decide
 from headway.policy.decision import Action, Decision, Reason
-from headway.sites.base import Replica, ReplicaState, Site
+from headway.sites.base import Inventory, Replica, ReplicaState, Site
 from headway.store.journal import Journal
 from headway.store.models import DesiredModel, ModelStore
 
@@ -45,6 +45,7 @@ class Observation:
     replicas: Sequence[Replica]
     running: dict[str, int]  # endpoint id -> requests in it
     stats: Stats | None
+    inventory: Inventory
 
 
 class ControlLoop:
@@ -63,7 +64,7 @@ class ControlLoop:
         self._leaving: dict[str, Leaving] = {}
         self._poked = asyncio.Event()
         self._passed = asyncio.Condition()
-        self.observation = Observation({}, (), {}, None)
+        self.observation = Observation({}, (), {}, None, Inventory(0, 0, 0))
 
     async def open(self) -> None:
         """Take up what runs already, before the first pass could miss it."""
@@ -93,7 +94,7 @@ class ControlLoop:
         await self.gateway.keep()
         stats = self.gateway.stats
         running = {each.id: each.running for each in stats.endpoints} if stats else {}
-        return Observation(self.models.all(), self.site.replicas(), running, stats)
+        return Observation(self.models.all(), self.site.replicas(), running, stats, await self.site.inventory())
 
     async def apply(self, plan: Plan) -> None:
         """Start what is missing, stop routing to what leaves, end what has left."""

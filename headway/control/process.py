@@ -117,12 +117,6 @@ def _listen_unix(path: Path) -> socket.socket:
     """A socket at `path` that only this user may open. We hold the lock, so one that lies there is a dead one's."""
     path.unlink(missing_ok=True)
     listening = socket.socket(socket.AF_UNIX)
-    # Relative to its folder: the path of a UNIX socket may be 107 bytes long, a state directory's may be longer.
-    here = Path.cwd()
-    os.chdir(path.parent)
-    try:
-        listening.bind(path.name)
-    finally:
-        os.chdir(here)
+    listening.bind(str(path))
     path.chmod(0o600)
     return listening

@@ -58,7 +58,7 @@ class View:
         self._started = time.time()
         self._tokens: deque[tuple[float, int]] = deque()
 
-    async def snapshot(self) -> Snapshot:
+    def snapshot(self) -> Snapshot:
         seen = self._control.observation
         now = time.time()
         by_model: dict[str, list[Replica]] = {}
@@ -70,7 +70,7 @@ class View:
             at=now,
             control=self._control_view(),
             gateway=self._gateway_view(seen.stats, now),
-            site=_site_view(self._control.site.name, self._control.site.kind, await self._control.site.inventory()),
+            site=_site_view(self._control.site.name, self._control.site.kind, seen.inventory),
             models=models + stopping,
             decisions=[decision_view(each) for each in self._control.journal.decisions()],
         )

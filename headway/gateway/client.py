@@ -228,9 +228,7 @@ class ClientConnection(Timed, asyncio.Protocol):
 
     def _timed_out(self, what: str, seconds: float) -> None:
         self._gateway.tally.refused_heads[408] += 1
-        self.refuse(
-            Refusal(408, "request_timeout", f"The {what} of the request did not come within {seconds:g} s.")
-        )
+        self.refuse(Refusal(408, "request_timeout", f"The {what} of the request did not come within {seconds:g} s."))
 
     # the end
 

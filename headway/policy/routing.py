@@ -46,9 +46,7 @@ class Choice:
     look_again: float = 0.0
 
 
-def least_loaded(
-    candidates: Sequence[Candidate], tie: int, now: float, excluded: Container[str] = ()
-) -> Choice | None:
+def least_loaded(candidates: Sequence[Candidate], tie: int, now: float, excluded: Container[str] = ()) -> Choice | None:
     """None when there is no candidate outside `excluded`."""
     open_to_us = [i for i, candidate in enumerate(candidates) if candidate.id not in excluded]
     if not open_to_us:
