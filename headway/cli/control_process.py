@@ -29,7 +29,7 @@ def main() -> None:
 
     def page(api: ControlApi, view: View) -> ASGIApp:
         app = Starlette(routes=routes(view.snapshot, api.watch))
-        return guard(app, hosts=[asked.host], gateway=lambda: view.snapshot().gateway.address)
+        return guard(app, hosts=[asked.host], gateway=view.gateway_address)
 
     sys.exit(run(settings, page))
 

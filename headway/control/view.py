@@ -75,6 +75,10 @@ class View:
             decisions=[decision_view(each) for each in self._control.journal.decisions()],
         )
 
+    def gateway_address(self) -> str:
+        """Base URL, without `/v1`."""
+        return self._control.gateway.address
+
     def model(self, wanted: DesiredModel, replicas: Sequence[Replica]) -> ModelView:
         model, revision = wanted.model, wanted.revision
         current = [each for each in replicas if each.revision == revision.id]
