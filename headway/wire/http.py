@@ -66,10 +66,12 @@ def chunk(data: bytes) -> bytes:
 
 
 def split_target(target: bytes) -> tuple[str, str]:
-    """The percent-decoded path and the raw query of a request target in origin or absolute form.
+    """The percent-decoded path and the raw query of a request target in origin or absolute form, or `*`.
 
     Raises ValueError for any other form, or a path that is not UTF-8.
     """
+    if target == b"*":
+        return "*", ""
     if not target.startswith(b"/"):
         scheme, found, rest = target.partition(b"://")
         if not found or scheme.lower() not in (b"http", b"https"):
