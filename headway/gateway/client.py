@@ -54,6 +54,7 @@ class ClientConnection(Timed, asyncio.Protocol):
         self._reading = True
         self._paused = False
         self._heard_at = 0.0
+        self._phase = "head"  # what of the caller is awaited: head, body, idle; empty = a request runs
         self._lingering = False
 
     @property
@@ -136,6 +137,7 @@ class ClientConnection(Timed, asyncio.Protocol):
 
     def _begin(self, request: Request) -> None:
         self._request = request
+        self._phase = ""
         self._silent = request.method == "HEAD"
         running = self._serve(self, request)
         if running is not None and self._request is request:
@@ -149,15 +151,18 @@ class ClientConnection(Timed, asyncio.Protocol):
         if reader.continue_due and self._transport:
             reader.continue_due = False
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        if reader.in_head:
-            seconds = settings.head_seconds
-        elif reader.in_body:
-            seconds = settings.body_idle_seconds
-        elif self._gateway.draining:
+        if not reader.in_head and not reader.in_body and self._gateway.draining:
             self._close()
             return
-        else:
-            seconds = settings.keepalive_seconds
+        phase = "head" if reader.in_head else "body" if reader.in_body else "idle"
+        if phase == self._phase:
+            return  # what comes in drips moves no deadline
+        self._phase = phase
+        seconds = {
+            "head": settings.head_seconds,
+            "body": settings.body_idle_seconds,
+            "idle": settings.keepalive_seconds,
+        }[phase]
         self._gateway.wheel.set(self, self._gateway.time() + seconds)
 
     # what a running request says (exchange.Client)
@@ -217,18 +222,23 @@ class ClientConnection(Timed, asyncio.Protocol):
             self._running.on_due(now)
             return
         reader, settings = self._reader, self._settings
+        body_due = min(
+            self._heard_at + settings.body_idle_seconds, reader.body_since + settings.deadline_seconds
+        )
         if self._lingering or self._transport is None or self._transport.is_closing():
             self.abort()
-        elif reader.in_head or not reader.in_body:
-            self._timed_out("head", settings.head_seconds) if reader.in_head else self.abort()
-        elif now < self._heard_at + settings.body_idle_seconds - 0.001:
-            self._gateway.wheel.set(self, self._heard_at + settings.body_idle_seconds)
+        elif reader.in_head:
+            self._time_out(f"The head of the request did not come within {settings.head_seconds:g} s.")
+        elif not reader.in_body:
+            self.abort()  # idle
+        elif now < body_due - 0.001:
+            self._gateway.wheel.set(self, body_due)
         else:
-            self._timed_out("body", settings.body_idle_seconds)
+            self._time_out("The body of the request came too slowly.")
 
-    def _timed_out(self, what: str, seconds: float) -> None:
+    def _time_out(self, message: str) -> None:
         self._gateway.tally.refused_heads[408] += 1
-        self.refuse(Refusal(408, "request_timeout", f"The {what} of the request did not come within {seconds:g} s."))
+        self.refuse(Refusal(408, "request_timeout", message))
 
     # the end
 

@@ -42,7 +42,7 @@ class RequestReader:
         self._parser = httptools.HttpRequestParser(self)
         self._request: Request | None = None
         self._in_head = False
-        self._head_size = 0
+        self._head_size = self._lines = 0
         self._held = 0
         self._refusal: Refusal | None = None
         self._resuming: bytes | None = None
@@ -56,6 +56,11 @@ class RequestReader:
     def in_body(self) -> bool:
         """A head is whole and its body is not."""
         return self._request is not None and not self._in_head
+
+    @property
+    def body_since(self) -> float:
+        """When the head of the request that is being read was whole."""
+        return self._request.accepted if self._request else 0.0
 
     def feed(self, data: bytes) -> None:
         if self.stopped:
@@ -85,7 +90,7 @@ class RequestReader:
 
     def on_message_begin(self) -> None:
         self._in_head = True
-        self._head_size = 0
+        self._head_size = self._lines = 0
         if self._resuming is None:
             if len(self.ready) >= self._settings.pipelined_max:
                 self._refuse(Refusal(400, "too_many_pipelined", "Too many requests were sent at once."))
@@ -103,7 +108,8 @@ class RequestReader:
         if request is None or not self._in_head or self._resuming is not None:
             return  # a trailer, or the second reading of a head
         self._head_size += len(name) + len(value) + 4
-        if self._head_size > self._settings.head_bytes or len(request.headers) >= self._settings.headers_max:
+        self._lines += 1
+        if self._head_size > self._settings.head_bytes or self._lines > self._settings.headers_max:
             self._refuse(_too_long_head(self._settings))
         name = name.lower()
         if name == b"host" and name in request.headers:
@@ -175,7 +181,9 @@ class RequestReader:
         expect = headers.get(b"expect")
         if expect is not None and expect.lower() != b"100-continue":
             return Refusal(417, "expectation_failed", "The only Expect that is known is 100-continue.")
-        self.continue_due = expect is not None and not request.http10 and (coding is not None or length != b"0")
+        self.continue_due = (
+            expect is not None and not request.http10 and (coding is not None or length != b"0")
+        )
         return None
 
     def _check_partial_head(self) -> None:

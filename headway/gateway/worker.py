@@ -63,7 +63,9 @@ class Worker:
         gateway.address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         self._servers = [
             await loop.create_unix_server(lambda: ClientConnection(gateway, admin.serve), sock=private),
-            await loop.create_server(lambda: ClientConnection(gateway, api.serve), sock=listener, backlog=_BACKLOG),
+            await loop.create_server(
+                lambda: ClientConnection(gateway, api.serve), sock=listener, backlog=_BACKLOG
+            ),
         ]
         log.info("listening on %s", gateway.address)
 

@@ -11,7 +11,9 @@ from urllib.parse import unquote_to_bytes
 
 __all__ = ["DROPPED_FROM_ENGINE", "chunk", "header", "response_head", "split_target"]
 
-_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+_STATUS_LINES = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
+}
 
 DROPPED_FROM_ENGINE = frozenset(
     (
@@ -64,10 +66,12 @@ def chunk(data: bytes) -> bytes:
 
 
 def split_target(target: bytes) -> tuple[str, str]:
-    """The percent-decoded path and the raw query of a request target in origin or absolute form.
+    """The percent-decoded path and the raw query of a request target in origin or absolute form, or `*`.
 
     Raises ValueError for any other form, or a path that is not UTF-8.
     """
+    if target == b"*":
+        return "*", ""
     if not target.startswith(b"/"):
         scheme, found, rest = target.partition(b"://")
         if not found or scheme.lower() not in (b"http", b"https"):

@@ -122,7 +122,9 @@ OPERATIONS = {
             msgspec.json.Decoder(CompletionCall),
             "prompt",
         ),
-        Operation("/v1/embeddings", "embeddings", ("embedding",), msgspec.json.Decoder(EmbeddingCall), "input"),
+        Operation(
+            "/v1/embeddings", "embeddings", ("embedding",), msgspec.json.Decoder(EmbeddingCall), "input"
+        ),
     )
 }
 
