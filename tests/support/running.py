@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-__all__ = ["Headway", "eventually", "free_port"]
+__all__ = ["EXAMPLES", "Headway", "eventually", "free_port", "ours"]
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -85,7 +85,7 @@ class Headway:
 
     def processes(self) -> list[psutil.Process]:
         """Everything of ours that runs: control process, gateway, engines."""
-        return list(_ours(str(self.state)))
+        return list(ours(str(self.state)))
 
     def close(self) -> None:
         if (self.state / "run" / "control.sock").exists():
@@ -100,7 +100,7 @@ class Headway:
         return path
 
 
-def _ours(state: str) -> Iterator[psutil.Process]:
+def ours(state: str) -> Iterator[psutil.Process]:
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             environment = process.environ()
