@@ -96,9 +96,10 @@ class Dispatch:
     def body(self, data: bytes) -> None:
         if self.relay is None:
             return
-        self._sender.heard()
         if failure := self.relay.feed(data):
             self._lose(failure)
+        else:
+            self._sender.heard()
 
     def complete(self, framed: bool) -> None:
         self._link = None

@@ -98,6 +98,7 @@ class ScriptedEngine:
         self.running = 0
         self.gone = 0
         self.port = 0
+        self.gate = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -192,12 +193,18 @@ def streams(*texts: str, done: bool = True, tail: bytes = b"") -> Script:
     return script
 
 
+GATE = b"the engine waits here until the test sets its gate"
+
+
 def sends(*pieces: bytes, then: str = "close") -> Script:
     """Raw bytes, then `close` (FIN), `reset`, or `hang` until the gateway goes."""
 
     async def script(asked: Asked, peer: Peer) -> None:
         for piece in pieces:
-            await peer.send(piece)
+            if piece == GATE:
+                await peer.engine.gate.wait()
+            else:
+                await peer.send(piece)
         if then == "close":
             peer.close()
         elif then == "reset":
