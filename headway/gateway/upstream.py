@@ -117,7 +117,7 @@ class Upstream:
             self._left(self)
 
     def failed(self, now: float) -> None:
-        """Requests that one death took together count once: only a failure after the pause lengthens the next."""
+        """Requests that one death took together count once: a failure after the pause lengthens the next."""
         self.failures += 1
         if now < self.cooling_until:
             return

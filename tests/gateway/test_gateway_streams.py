@@ -19,6 +19,7 @@ from tests.support.gateway import (
     Peer,
     Script,
     ScriptedEngine,
+    answers,
     ask,
     chat_body,
     chunked,
@@ -336,6 +337,40 @@ async def test_a_slow_reader_slows_the_engine_and_not_the_memory(tmp_path: Path,
         answer = Answer.parse(b"".join(blocks))
         assert len(answer.body) == total + len(DONE)
         assert here.last.error == ""
+        writer.close()
+
+
+async def test_a_stream_behind_an_unread_answer_is_held_back_too(tmp_path: Path, engine: Start) -> None:
+    big = answers(b'{"x":"' + b"y" * 12_000_000 + b'"}')
+    piece, sent = chunked(event("x" * 50_000)), 0
+
+    async def firehose(asked: Asked, peer: Peer) -> None:
+        nonlocal sent
+        await peer.send(STREAM_HEAD)
+        for _ in range(400):
+            await peer.send(piece)
+            sent += len(piece)
+        await peer.send(chunked(DONE) + b"0\r\n\r\n")
+
+    one = await engine(big, firehose)
+    async with gateway_here(tmp_path, route(endpoint(one.url)), held_bytes=16_000_000) as here:
+        reader, writer = await asyncio.open_connection("127.0.0.1", here.port, limit=1024)
+        writer.write(
+            request_bytes(body=chat_body(), close=False) + request_bytes(body=chat_body(stream=True))
+        )
+        await eventually(lambda: len(one.asked) == 2)
+        before = -1
+        while sent != before:
+            before = sent
+            await asyncio.sleep(0.2)
+        client = next(iter(here.worker.gateway.connections))
+        assert client._transport is not None
+        assert client._transport.get_write_buffer_size() < 12_500_000
+        blocks = []
+        while block := await reader.read(65536):
+            blocks.append(block)
+        first = Answer.parse(b"".join(blocks))
+        assert len(Answer.parse(first.rest).events) == 401
         writer.close()
 
 
