@@ -67,9 +67,7 @@ def fitting(wish: GpuWish, need_bytes: int, devices: Sequence[Device]) -> tuple[
     return tuple(device for device in devices if device.memory_bytes * wish.fraction >= each)
 
 
-def choose(
-    wish: GpuWish, need_bytes: int, devices: Sequence[Device], held: Sequence[Held]
-) -> tuple[Device, ...]:
+def choose(wish: GpuWish, need_bytes: int, devices: Sequence[Device], held: Sequence[Held]) -> tuple[Device, ...]:
     """`wish.count` devices of one product that are free now; empty when there are none."""
     each = -(-need_bytes // wish.count)
     free = [device for device in devices if _has_room(wish, each, device, held)]

@@ -17,7 +17,17 @@ from enum import StrEnum
 
 from headway.policy.decision import Action, Decision, Reason
 
-__all__ = ["Cause", "Death", "History", "RestartSettings", "Verdict", "after", "delay_of", "telling_lines"]
+__all__ = [
+    "Cause",
+    "Death",
+    "History",
+    "RestartSettings",
+    "Verdict",
+    "after",
+    "delay_of",
+    "is_port_taken",
+    "telling_lines",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +102,12 @@ _TELLING = re.compile(
     r"error|exception|\b(failed|failure|fatal|invalid|cannot|couldn't|could not|unable|abort\w*|no such)\b",
     re.IGNORECASE,
 )
+_PORT_TAKEN = re.compile(r"address already in use|EADDRINUSE|couldn't bind HTTP server socket", re.IGNORECASE)
 _STAMP = re.compile(r"^[\d.:]+ +[A-Z] +")
 """What llama.cpp writes before each line: time since start and level."""
 
 
-def after(
-    replica: str, history: History, death: Death, lines: Sequence[str], settings: RestartSettings
-) -> Verdict:
+def after(replica: str, history: History, death: Death, lines: Sequence[str], settings: RestartSettings) -> Verdict:
     """`lines` are the last ones that the engine wrote in this incarnation."""
     if death.ready_seconds is not None:
         healthy = death.ready_seconds >= settings.healthy_after
@@ -115,9 +124,7 @@ def after(
     return _failed(replica, replace(history, failures=history.failures + 1), death, lines, settings)
 
 
-def _failed(
-    replica: str, history: History, death: Death, lines: Sequence[str], settings: RestartSettings
-) -> Verdict:
+def _failed(replica: str, history: History, death: Death, lines: Sequence[str], settings: RestartSettings) -> Verdict:
     looping = history.failures >= settings.crash_loop_after
     hopeless = death.cause is Cause.IMPOSSIBLE
     delay = settings.cap if hopeless else delay_of(history.failures, settings)
@@ -170,6 +177,11 @@ def telling_lines(lines: Sequence[str]) -> list[str]:
     if any(line.startswith("Traceback (most recent call last)") for line in written):
         named.reverse()
     return named + [line for line in reversed(written) if line not in named]
+
+
+def is_port_taken(lines: Sequence[str]) -> bool:
+    """Whether an engine says at its end that somebody else has its port."""
+    return any(_PORT_TAKEN.search(line) for line in lines)
 
 
 def _from_outside(death: Death) -> bool:
