@@ -7,13 +7,18 @@ a user's; so this is a socket and forty lines. It understands Content-Length, ch
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from headway.errors import UnreachableError
 
-__all__ = ["Answer", "get"]
+__all__ = ["Answer", "get", "get_unix"]
 
 _HEAD_LIMIT = 64 * 1024
+
+_Opening = Coroutine[Any, Any, tuple[asyncio.StreamReader, asyncio.StreamWriter]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +33,30 @@ class Answer:
 
 async def get(host: str, port: int, path: str, *, timeout: float, limit: int = 4 << 20) -> Answer:
     """The answer, whatever its status. Raises UnreachableError: refused, silent until `timeout`, too large, no HTTP."""
+    opening = asyncio.open_connection(host, port, limit=_HEAD_LIMIT)
+    return await _in_time(opening, f"{host}:{port}", path, timeout, limit)
+
+
+async def get_unix(socket: Path, path: str, *, timeout: float, limit: int = 64 << 20) -> Answer:
+    """The same over a UNIX socket."""
+    opening = asyncio.open_unix_connection(str(socket), limit=_HEAD_LIMIT)
+    return await _in_time(opening, "localhost", path, timeout, limit)
+
+
+async def _in_time(opening: _Opening, host: str, path: str, timeout: float, limit: int) -> Answer:
     try:
         async with asyncio.timeout(timeout):
-            return await _get(host, port, path, limit)
+            return await _get(opening, host, path, limit)
     except TimeoutError:
-        raise UnreachableError(f"http://{host}:{port}{path}: no answer within {timeout:g} s") from None
+        raise UnreachableError(f"http://{host}{path}: no answer within {timeout:g} s") from None
     except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
-        raise UnreachableError(f"http://{host}:{port}{path}: {str(error) or type(error).__name__}") from error
+        raise UnreachableError(f"http://{host}{path}: {str(error) or type(error).__name__}") from error
 
 
-async def _get(host: str, port: int, path: str, limit: int) -> Answer:
-    reader, writer = await asyncio.open_connection(host, port, limit=_HEAD_LIMIT)
+async def _get(opening: _Opening, host: str, path: str, limit: int) -> Answer:
+    reader, writer = await opening
     try:
-        request = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+        request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\nConnection: close\r\n\r\n"
         writer.write(request.encode("ascii"))
         status, headers = await _head(reader)
         return Answer(status, await _body(reader, status, headers, limit))
