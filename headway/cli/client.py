@@ -78,7 +78,7 @@ class ControlClient:
         except (OSError, http.client.HTTPException, ValueError) as error:
             log = self.state.logs / "control.log"
             raise UnreachableError(
-                f"the control process broke off: {error or type(error).__name__}", hint=f"see {log}"
+                f"the control process broke off: {str(error) or type(error).__name__}", hint=f"see {log}"
             ) from error
         finally:
             connection.close()
