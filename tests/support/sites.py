@@ -122,11 +122,11 @@ def engines_of(folder: Path) -> list[int]:
 
 def kill_all_of(folder: Path) -> None:
     """Ends what a test left running."""
-    for process, _ in list(marked(str(folder.resolve()))):
+    left = [process for process, _ in marked(str(folder.resolve()))]
+    for process in left:
         with contextlib.suppress(psutil.Error):
             process.kill()
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(process.pid, 0)
+    psutil.wait_procs(left, timeout=10)
 
 
 def kill(pid: int | None, number: signal.Signals = signal.SIGKILL) -> None:
