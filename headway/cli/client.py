@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,9 @@ from headway.errors import UnreachableError, from_wire
 from headway.paths import StateDir
 
 __all__ = ["ControlClient"]
+
+END_WITHIN = 15.0
+"""Seconds from its last answer to its end."""
 
 ANSWER_WITHIN = 30.0
 """Seconds for what the control process knows already."""
@@ -43,7 +47,10 @@ class ControlClient:
         return changes
 
     def down(self, name: str | None, grace: float) -> list[str]:
+        """Returns when they are gone; without a name, when the control process is gone too."""
         removed: list[str] = self._ask("POST", "/down", {"name": name, "grace": grace}, grace + 120)["removed"]
+        if name is None:
+            self._wait_for_its_end()
         return removed
 
     def events(self) -> Iterator[dict[str, Any]]:
@@ -78,13 +85,27 @@ class ControlClient:
         except (OSError, http.client.HTTPException, ValueError) as error:
             log = self.state.logs / "control.log"
             raise UnreachableError(
-                f"the control process broke off: {error or type(error).__name__}", hint=f"see {log}"
+                f"the control process broke off: {str(error) or type(error).__name__}", hint=f"see {log}"
             ) from error
         finally:
             connection.close()
         if answer.status != 200:
             raise from_wire(told["error"])
         return told
+
+    def _wait_for_its_end(self) -> None:
+        """It holds its lock to the last; the kernel lets go of it."""
+        import fcntl  # noqa: PLC0415
+
+        deadline = time.monotonic() + END_WITHIN
+        with self.state.lock.open("a") as lock:
+            while time.monotonic() < deadline:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    return
+                except BlockingIOError:
+                    time.sleep(0.02)
+        raise UnreachableError("the control process did not end", hint=f"see {self.state.logs / 'control.log'}")
 
     def _connect(self, timeout: float | None) -> http.client.HTTPConnection:
         connection = _UnixConnection(str(self.state.control_socket), timeout)

@@ -66,9 +66,10 @@ def examine() -> Iterator[Finding]:
 
 
 def _machine() -> Iterator[Finding]:
-    from headway.sites.local.inventory import take  # noqa: PLC0415
+    from headway.sites.local.inventory import read_inventory  # noqa: PLC0415
+    from headway.sites.local.nvml import Gpus  # noqa: PLC0415
 
-    found = take()
+    found = read_inventory(Gpus())
     yield Finding("cores", "ok", str(found.cores))
     yield Finding("memory", "ok", f"{size(found.memory_bytes)}, {size(found.free_memory_bytes)} free")
     if found.accelerators:

@@ -60,7 +60,7 @@ def ask(address: str, body: dict[str, Any], write: Callable[[str], None] | None)
             raise _refused(answer)
         return _read(answer, started, write)
     except (OSError, http.client.HTTPException) as error:
-        raise UnreachableError(f"{address}: {error or type(error).__name__}", hint="headway ls") from error
+        raise UnreachableError(f"{address}: {str(error) or type(error).__name__}", hint="headway ls") from error
     finally:
         connection.close()
 

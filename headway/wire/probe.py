@@ -1,4 +1,4 @@
-"""One HTTP/1.1 GET to a process on this machine: a deadline for all of it, a bound on the answer, no connection kept.
+"""One HTTP/1.1 GET to an engine on this machine: a deadline for all of it, a bound on the answer, no connection kept.
 
 Probes must work when the pool of a client library does not, and must not keep a connection that an engine counts as
 a user's; so this is a socket and forty lines. It understands Content-Length, chunked and read-until-close bodies.
@@ -7,19 +7,18 @@ a user's; so this is a socket and forty lines. It understands Content-Length, ch
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from headway.errors import UnreachableError
 
 __all__ = ["Answer", "get", "get_unix"]
 
-LIMIT = 32 << 20
-"""Bytes of an answer; the gateway's records of a busy minute are the largest."""
+_HEAD_LIMIT = 64 * 1024
 
-_HEAD_LIMIT = 64 << 10
-_Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+_Opening = Coroutine[Any, Any, tuple[asyncio.StreamReader, asyncio.StreamWriter]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,37 +31,37 @@ class Answer:
         return self.body.decode(errors="replace")
 
 
-async def get(host: str, port: int, path: str, *, timeout: float, limit: int = LIMIT) -> Answer:
+async def get(host: str, port: int, path: str, *, timeout: float, limit: int = 4 << 20) -> Answer:
     """The answer, whatever its status. Raises UnreachableError: refused, silent until `timeout`, too large, no HTTP."""
-    where = f"{host}:{port}"
-    return await _ask(lambda: asyncio.open_connection(host, port, limit=_HEAD_LIMIT), where, path, timeout, limit)
+    opening = asyncio.open_connection(host, port, limit=_HEAD_LIMIT)
+    return await _in_time(opening, f"{host}:{port}", path, timeout, limit)
 
 
-async def get_unix(socket: Path, path: str, *, timeout: float, limit: int = LIMIT) -> Answer:
-    """The same over a Unix socket."""
-    name = str(socket)
-    return await _ask(lambda: asyncio.open_unix_connection(name, limit=_HEAD_LIMIT), name, path, timeout, limit)
+async def get_unix(socket: Path, path: str, *, timeout: float, limit: int = 64 << 20) -> Answer:
+    """The same over a UNIX socket."""
+    opening = asyncio.open_unix_connection(str(socket), limit=_HEAD_LIMIT)
+    return await _in_time(opening, "localhost", path, timeout, limit)
 
 
-async def _ask(connect: Callable[[], Awaitable[_Streams]], where: str, path: str, timeout: float, limit: int) -> Answer:
+async def _in_time(opening: _Opening, host: str, path: str, timeout: float, limit: int) -> Answer:
     try:
         async with asyncio.timeout(timeout):
-            reader, writer = await connect()
-            try:
-                writer.write(_request(where, path))
-                status, headers = await _head(reader)
-                return Answer(status, await _body(reader, status, headers, limit))
-            finally:
-                writer.transport.abort()
+            return await _get(opening, host, path, limit)
     except TimeoutError:
-        raise UnreachableError(f"{where}{path}: no answer within {timeout:g} s") from None
+        raise UnreachableError(f"http://{host}{path}: no answer within {timeout:g} s") from None
     except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
-        raise UnreachableError(f"{where}{path}: {str(error) or type(error).__name__}") from error
+        raise UnreachableError(f"http://{host}{path}: {str(error) or type(error).__name__}") from error
 
 
-def _request(where: str, path: str) -> bytes:
-    host = "localhost" if where.startswith("/") else where
-    return f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\nConnection: close\r\n\r\n".encode("ascii")
+async def _get(opening: _Opening, host: str, path: str, limit: int) -> Answer:
+    reader, writer = await opening
+    try:
+        request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+        writer.write(request.encode("ascii"))
+        status, headers = await _head(reader)
+        return Answer(status, await _body(reader, status, headers, limit))
+    finally:
+        writer.transport.abort()
 
 
 async def _head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
