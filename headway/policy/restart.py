@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -114,13 +114,21 @@ def after(replica: str, history: History, death: Death, lines: Sequence[str], se
         history = replace(history, killed_starts=0, port_races=0, failures=0 if healthy else history.failures)
     if death.port_taken and history.port_races < settings.port_races:
         history = replace(history, port_races=history.port_races + 1)
-        numbers = {"port_races": history.port_races}
-        return _verdict(replica, history, Reason.ENGINE_EXITED, "its port was taken; trying another", 0.0, numbers)
+        decision = Decision(
+            replica,
+            Action.RESTART,
+            Reason.ENGINE_EXITED,
+            "its port was taken; trying another",
+            {"port_races": history.port_races},
+            look_again=0.0,
+        )
+        return Verdict(history, decision)
     if _from_outside(death) and (history.killed_starts < settings.killed_starts):
         if death.ready_seconds is None:
             history = replace(history, killed_starts=history.killed_starts + 1)
         numbers = {"failures": history.failures, "killed_starts": history.killed_starts}
-        return _verdict(replica, history, Reason.KILLED_FROM_OUTSIDE, _how(death), 0.0, numbers)
+        reason = Reason.KILLED_FROM_OUTSIDE
+        return Verdict(history, Decision(replica, Action.RESTART, reason, _how(death), numbers, look_again=0.0))
     return _failed(replica, replace(history, failures=history.failures + 1), death, lines, settings)
 
 
@@ -137,7 +145,7 @@ def _failed(replica: str, history: History, death: Death, lines: Sequence[str], 
     numbers: dict[str, float | int | str] = {"failures": history.failures, "delay_seconds": delay}
     if death.status is not None:
         numbers["status"] = death.status
-    return _verdict(replica, history, reason, message, delay, numbers)
+    return Verdict(history, Decision(replica, Action.RESTART, reason, message, numbers, delay))
 
 
 _REASONS = {
@@ -147,17 +155,6 @@ _REASONS = {
     Cause.PREPARE_FAILED: Reason.PREPARE_FAILED,
     Cause.IMPOSSIBLE: Reason.PREPARE_FAILED,
 }
-
-
-def _verdict(
-    replica: str,
-    history: History,
-    reason: Reason,
-    message: str,
-    delay: float,
-    numbers: Mapping[str, float | int | str],
-) -> Verdict:
-    return Verdict(history, Decision(replica, Action.RESTART, reason, message, dict(numbers), delay))
 
 
 def delay_of(failures: int, settings: RestartSettings) -> float:

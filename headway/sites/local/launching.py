@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from headway.engines.base import Engine, Need, Prepared, Slot
 from headway.errors import EngineError
 from headway.paths import StateDir
@@ -14,20 +16,23 @@ from headway.sites.local.process import Process, free_port, spawn
 from headway.spec.revision import Revision
 from headway.store.secrets import is_secret, resolve_secret
 
-__all__ = ["launch"]
+__all__ = ["Found", "launch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found out on the way to a start."""
+
+    prepared: Prepared
+    need: Need
+    placement: Placement
 
 
 def launch(
-    engine: Engine,
-    revision: Revision,
-    prepared: Prepared,
-    need: Need,
-    placement: Placement,
-    replica: Replica,
-    state: StateDir,
-    log_limit: int,
+    engine: Engine, revision: Revision, place: Found, replica: Replica, state: StateDir, *, log_limit: int
 ) -> Process:
     """Start the next incarnation of `replica`. Raises EngineError when it cannot be started, SecretError."""
+    placement = place.placement
     marks = Marks(
         state=str(state.root.resolve()),
         replica=replica.name,
@@ -41,10 +46,10 @@ def launch(
         gpus=placement.gpus,
         gpu_fraction=placement.fraction,
         ready_path=engine.ready_path,
-        start_seconds=need.start_seconds,
+        start_seconds=place.need.start_seconds,
     )
     slot = Slot(replica.name, HOST, marks.port, placement.threads, placement.gpus)
-    wanted = engine.launch(revision, prepared, slot)
+    wanted = engine.launch(revision, place.prepared, slot)
     env = {name: resolve_secret(value, state) if is_secret(value) else value for name, value in wanted.env.items()}
     log = state.logs / f"{replica.name}.log"
     try:

@@ -29,8 +29,8 @@ def begin(log: Path, replica: str, incarnation: int, argv: Sequence[str], limit:
     """Make room if need be and write the line that parts one start from the next."""
     rotate(log, limit)
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    with open(out, "a", encoding="utf-8") as file:
+    log.touch(mode=0o600)
+    with log.open("a", encoding="utf-8") as file:
         file.write(f"{_BEGIN}{replica} start {incarnation} at {stamp}: {shlex.join(argv)}\n")
 
 

@@ -123,9 +123,9 @@ class LocalSite:
     async def logs(self, replica: str, *, follow: bool = False, lines: int = 100) -> AsyncIterator[str]:
         """Also of a Replica that is gone, as long as its log lies there. Following ends when the Replica has."""
         log_file = self._state.logs / f"{replica}.log"
-        if log_file.parent != self._state.logs or not await asyncio.to_thread(log_file.is_file):
-            if replica not in self._supervisors:
-                raise UsageError(f"no replica {replica!r}", hint="headway status NAME shows the names")
+        own = log_file.parent == self._state.logs
+        if replica not in self._supervisors and not (own and await asyncio.to_thread(log_file.is_file)):
+            raise UsageError(f"no replica {replica!r}", hint="headway status NAME shows the names")
         if not follow:
             for line in await asyncio.to_thread(logs.last_lines, log_file, lines):
                 yield line

@@ -24,7 +24,7 @@ from headway.policy.restart import Cause, Death, History, after, is_port_taken
 from headway.sites.base import Replica, ReplicaState
 from headway.sites.local import logs
 from headway.sites.local.health import HOST, answers_ready, until_ready, until_unwell
-from headway.sites.local.launching import launch
+from headway.sites.local.launching import Found, launch
 from headway.sites.local.marks import Marks
 from headway.sites.local.places import Places
 from headway.sites.local.preparations import Preparations
@@ -161,8 +161,9 @@ class Supervisor:
         prepared = await self._prepare(revision)
         need = engine.need(revision, prepared)
         placement = await self._place(revision, need)
-        state, limit = self._shared.state, self._settings.log_limit
-        process = launch(engine, revision, prepared, need, placement, self.view, state, limit)
+        found = Found(prepared, need, placement)
+        limit = self._settings.log_limit
+        process = launch(engine, revision, found, self.view, self._shared.state, log_limit=limit)
         self._take(process)
         self._show(ReplicaState.STARTING, Reason.STARTING, "the engine is loading", derived=placement.why)
         return process
@@ -191,7 +192,8 @@ class Supervisor:
         """From a running engine to its end, whoever ends it."""
         watching = asyncio.create_task(self._watch(process.marks))
         try:
-            await asyncio.wait([process.exited, watching], return_when=asyncio.FIRST_COMPLETED)
+            either: list[asyncio.Future[Any]] = [process.exited, watching]
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             verdict = None if process.exited.done() else watching.result()
         finally:
             watching.cancel()
@@ -284,8 +286,9 @@ class Supervisor:
         while not process.exited.done() and (left := (self._drain_until or 0) - loop.time()) > 0:
             self._hurry.clear()
             hurry = asyncio.create_task(self._hurry.wait())
+            either: list[asyncio.Future[Any]] = [process.exited, hurry]
             try:
-                await asyncio.wait([process.exited, hurry], timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(either, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 hurry.cancel()
 

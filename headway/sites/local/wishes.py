@@ -30,19 +30,20 @@ def wish_of(replica: str, revision: Revision, need: Need, *, engine_uses_gpus: b
 
 def gpu_wish(text: str, *, engine_uses_gpus: bool) -> GpuWish | None:
     """None = cores. Left out and `auto` take a GPU when the engine can use one and one has room."""
-    if text == "cpu":
-        return None
     if text in ("", "auto"):
         return GpuWish(optional=True) if engine_uses_gpus else None
-    if text.startswith("mig-"):
+    return None if text == "cpu" else _parse(text)
+
+
+def _parse(text: str) -> GpuWish:
+    if re.fullmatch(r"mig-\d\S*", text):
         return GpuWish(mig_profile=text)
-    if floor := re.fullmatch(r"(\d+(?:\.\d+)?)\s*(GB|GiB)\.\.", text):
-        unit = 1e9 if floor[2] == "GB" else 1 << 30
-        return GpuWish(min_memory_bytes=int(float(floor[1]) * unit))
-    if re.fullmatch(r"0?\.\d+", text):
+    if floor := re.fullmatch(r"(\d+(?:\.\d+)?) ?GB\.\.", text):
+        return GpuWish(min_memory_bytes=int(float(floor[1]) * 1e9))
+    if re.fullmatch(r"0?\.\d*[1-9]\d*", text):
         return GpuWish(fraction=float(text))
-    if text.isdigit():
-        return GpuWish(count=int(text))
-    if named := re.fullmatch(r"([A-Za-z][\w .-]*?)(?::(\d+))?", text):
+    if named := re.fullmatch(r"([A-Za-z][\w .-]*?)(?::([1-9]\d*))?", text):
         return GpuWish(product=named[1], count=int(named[2] or 1))
+    if re.fullmatch(r"[1-9]\d*", text):
+        return GpuWish(count=int(text))
     raise ResourceError(f"gpu: {text!r} is no GPU", hint="use auto, cpu, 24GB.., H100:2, 0.5 or mig-1g.10gb")
