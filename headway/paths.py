@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from headway.errors import ResourceError
+
 __all__ = ["StateDir", "cache_dir"]
+
+LONGEST_SOCKET_PATH = 90
+"""Bytes. The kernel allows 107 (Linux) or 103 (macOS) for the path of a UNIX socket; the names take some."""
 
 
 def cache_dir() -> Path:
@@ -34,6 +41,8 @@ class StateDir:
         """Make the folder and its rooms, readable by the user alone."""
         for folder in (self.root, self.logs, self.run, self.secrets):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.run.stat().st_uid != os.getuid():
+            raise ResourceError(f"{self.run} belongs to another user", hint="set HEADWAY_STATE_DIR to another folder")
         return self
 
     @property
@@ -56,7 +65,12 @@ class StateDir:
 
     @property
     def run(self) -> Path:
-        return self.root / "run"
+        """Sockets and the RoutingTable; elsewhere when the state directory's path is too long for sockets."""
+        inside = self.root / "run"
+        if len(os.fsencode(inside)) <= LONGEST_SOCKET_PATH:
+            return inside
+        name = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"headway-{os.getuid()}-{name}"
 
     @property
     def control_socket(self) -> Path:

@@ -9,7 +9,16 @@ from typing import Any, Literal
 
 import msgspec
 
-__all__ = ["ControlView", "DecisionView", "GatewayView", "ModelState", "ModelView", "ReplicaView", "SiteView", "Snapshot"]
+__all__ = [
+    "ControlView",
+    "DecisionView",
+    "GatewayView",
+    "ModelState",
+    "ModelView",
+    "ReplicaView",
+    "SiteView",
+    "Snapshot",
+]
 
 ModelState = Literal["ready", "degraded", "preparing", "starting", "pending", "failed", "stopping"]
 """ready: all wanted Replicas answer; degraded: some do; the others: none does yet, and why."""

@@ -19,12 +19,23 @@ from typing import Literal, Protocol
 from headway.spec.model import Model
 from headway.spec.revision import Pinned, Revision, Task
 
-__all__ = ["Capabilities", "Engine", "External", "Launch", "Need", "Prepared", "Progress", "Report", "Signals", "Slot"]
+__all__ = [
+    "Capabilities",
+    "Engine",
+    "External",
+    "Launch",
+    "Need",
+    "Prepared",
+    "Progress",
+    "Report",
+    "Signals",
+    "Slot",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far long work is. `done` and `total` are in `unit`; total None = unknown; eta in seconds, None = unknown."""
+    """How far long work is. `done` and `total` are in `unit`; None = unknown; eta is in seconds."""
 
     stage: Literal["resolve", "download", "build", "convert", "verify", "load"]
     label: str
@@ -35,7 +46,7 @@ class Progress:
 
 
 Report = Callable[[Progress], None]
-"""Called at least every half second during long work; it may raise `Cancelled`, and the work then stops and tidies up."""
+"""At least every half second during long work. It may raise `Cancelled`: the work stops and tidies up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +87,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """A program to run, argv lists only, never a shell. `env` is added to the Site's own; `secret:` values are resolved by the Site."""
+    """A program to run, never by a shell. `env` is added to the Site's own, which resolves `secret:`."""
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
@@ -84,7 +95,7 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class External:
-    """An endpoint that somebody else runs: base URL without `/v1`, the name it knows the model by, the key's secret name."""
+    """An endpoint that somebody else runs: base URL without `/v1`, its name for the model, the key's name."""
 
     base_url: str
     upstream_model: str
@@ -93,7 +104,7 @@ class External:
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """What an engine says of itself; None = it does not say. Tokens are totals since its start; kv_used is 0..1."""
+    """What an engine says of itself; None = unsaid. Tokens are totals since its start; kv_used is 0..1."""
 
     running: int | None = None
     waiting: int | None = None
@@ -104,7 +115,7 @@ class Signals:
 
 
 class Engine(Protocol):
-    """One inference engine. Methods that may block (pin, prepare) are called in a thread, never on an event loop."""
+    """One inference engine. Methods that may block (pin, prepare) are called in a thread."""
 
     name: str
     capabilities: Capabilities
@@ -115,7 +126,7 @@ class Engine(Protocol):
         """Fix the source to exact content. Raises SourceError, UnreachableError, SecretError."""
 
     def prepare(self, revision: Revision, report: Report) -> Prepared:
-        """Bring program and weights onto this machine, verified. Idempotent, safe beside itself in another process."""
+        """Bring program and weights here, verified. Idempotent; two processes may do it at once."""
 
     def need(self, revision: Revision, prepared: Prepared) -> Need: ...
 

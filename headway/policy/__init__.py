@@ -1,1 +1,1 @@
-"""Every decision, pure: `decide(observation, now) -> Decision`. No I/O, no clock, no randomness that is not passed in."""
+"""Every decision, pure: `decide(observation, now) -> Decision`. No I/O, no clock, no randomness but what is passed."""

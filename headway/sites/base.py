@@ -53,7 +53,7 @@ class Inventory:
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """One Replica as it is now. `incarnation` counts its starts: a restarted engine is a new endpoint at a new address."""
+    """One Replica as it is now. `incarnation` counts its starts: a restarted engine is a new endpoint."""
 
     name: str
     model: str

@@ -30,7 +30,7 @@ class Pinned:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """What a Replica is one of. Equal content gives an equal `id`; replicas, slo and names of profiles are no part of it."""
+    """What a Replica is one of. Equal content gives an equal `id`; replicas and slo are no part of it."""
 
     model: str
     engine: str

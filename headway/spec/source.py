@@ -28,7 +28,9 @@ class Source:
             raise ValueError(f"unknown scheme {scheme!r}; use one of {', '.join(SCHEMES)}")
         path, _, revision = rest.partition("@") if scheme == "hf" else (rest, "", "")
         if not path or (not sep and path.count("/") != 1):
-            raise ValueError(f"found {text!r}; write scheme://path, e.g. hf://org/name@main or builtin://smollm2-135m-instruct")
+            raise ValueError(
+                f"found {text!r}; write scheme://path, e.g. hf://org/name@main or builtin://smollm2-135m-instruct"
+            )
         return cls(scheme, path, revision)
 
     def __str__(self) -> str:

@@ -1,0 +1,47 @@
+# The two commands of the README, and their opposites. Each may be run again at any time.
+# Root installs missing apt packages by itself; others are told which one is missing.
+
+VENV ?= .venv
+PYTHON ?= python3
+PY := $(VENV)/bin/python
+
+.PHONY: up down test check test-vllm bench docs clean
+
+up: $(VENV)/.local         ## serve examples/chat.yaml on this machine
+	@$(VENV)/bin/headway up examples/chat.yaml -d
+
+down:                      ## stop everything that `make up` started
+	@test ! -x $(VENV)/bin/headway || $(VENV)/bin/headway down
+
+test: $(VENV)/.dev         ## install all that the tests need, then run the checks and the tests
+	@scripts/needs g++ chromium chromium-driver
+	@$(PY) -m headway.engines.llama_build
+	@$(MAKE) --no-print-directory check
+	@$(PY) -m pytest
+
+check: $(VENV)/.dev        ## formatting, lint, types, layers
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+
+test-vllm: $(VENV)/.dev    ## run a real vLLM on this CPU: installs 3.5 GB beside the project, opt-in
+	@scripts/vllm-environment
+	@$(PY) -m pytest -m vllm tests/vllm
+
+bench: $(VENV)/.dev        ## the figures of benchmarks/README.md
+	@$(PY) -m benchmarks.first_light
+
+docs: $(VENV)/.dev         ## write the generated pages anew
+	@$(PY) -m docs.generate
+
+$(VENV)/.local: pyproject.toml
+	@scripts/environment $(VENV) $(PYTHON) local
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml
+	@scripts/environment $(VENV) $(PYTHON) dev
+	@touch $@ $(VENV)/.local
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,203 @@
+"""The gateway as the control process keeps it: started once, adopted when found, started again when it dies.
+
+It is no child that dies with us: it has its own session, and after a kill -9 of the control process it goes on serving
+with the last RoutingTable. Its UNIX socket says whether it lives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from headway.control.settings import ControlSettings
+from headway.errors import EngineError, ResourceError, UnreachableError
+from headway.gateway.record import Records, Stats
+from headway.gateway.table import ModelRoute, RoutingTable, read_table, write_table
+from headway.wire.probe import get_unix
+
+__all__ = ["GatewayProcess", "claim_port"]
+
+MARK = "HEADWAY_GATEWAY"  # environment of our gateway workers: the state directory they serve
+SILENT_PASSES = 5  # passes (of 2 s deadline each) without an answer before a living worker is taken for hung
+
+
+class GatewayProcess:
+    """One gateway worker. `stats` is the last answer, None while it does not answer."""
+
+    def __init__(self, settings: ControlSettings) -> None:
+        self._settings = settings
+        self._socket = settings.state.gateway_socket(0)
+        self._log = settings.state.logs / "gateway.log"
+        self._child: subprocess.Popen[bytes] | None = None
+        self._table = _last_table(settings.state.table)
+        self._records_from = 0
+        self._pid: int | None = None
+        self._silent = 0
+        self.stats: Stats | None = None
+
+    @property
+    def address(self) -> str:
+        return self.stats.address if self.stats else f"http://{self._settings.host}:{self._settings.port}"
+
+    async def open(self, deadline: float = 10.0) -> bool:
+        """Adopt the gateway that runs (True), or start one. Raises ResourceError when its port is taken."""
+        if await self.observe():
+            return True
+        self._end_strays()
+        claim_port(self._settings.host, self._settings.port, "--port").close()
+        if not self._settings.state.table.exists():
+            write_table(self._settings.state.table, self._table)
+        self._spawn()
+        async with asyncio.timeout(deadline):
+            while not await self.observe():
+                if self._child and self._child.poll() is not None:
+                    raise EngineError(f"the gateway ended at start: {_last_line(self._log)}", hint=f"see {self._log}")
+                await asyncio.sleep(0.02)
+        return False
+
+    async def observe(self) -> Stats | None:
+        """Ask it how it is; None when it does not answer."""
+        try:
+            answer = await get_unix(self._socket, "/stats", timeout=2.0)
+            self.stats = msgspec.json.decode(answer.body, type=Stats)
+            self._pid = self.stats.pid
+        except (UnreachableError, msgspec.MsgspecError):
+            self.stats = None
+        return self.stats
+
+    async def keep(self) -> None:
+        """One pass: observe; start it again when it is gone, or alive but silent for too long."""
+        if await self.observe():
+            self._silent = 0
+            return
+        self._silent += 1
+        if self._alive() and self._silent < SILENT_PASSES:
+            return
+        self._end_strays()
+        self._spawn()
+
+    def publish(self, models: tuple[ModelRoute, ...]) -> int:
+        """Hand it what it shall route by, if that changed; returns the table's version."""
+        if models != self._table.models:
+            self._table = RoutingTable(self._table.version + 1, models)
+            write_table(self._settings.state.table, self._table)
+            if self.stats:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self.stats.pid, signal.SIGHUP)
+        return self._table.version
+
+    async def records(self) -> Records | None:
+        """The requests that ended since the last call."""
+        if self.stats is None:
+            return None
+        try:
+            answer = await get_unix(self._socket, f"/records?since={self._records_from}", timeout=2.0)
+            records = msgspec.json.decode(answer.body, type=Records)
+        except (UnreachableError, msgspec.MsgspecError):
+            return None
+        self._records_from = records.next
+        return records
+
+    async def close(self, grace: float) -> None:
+        """End it: SIGTERM, then SIGKILL after `grace` seconds."""
+        await self.observe()
+        if self._pid is None:
+            return
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(self._pid)
+            process.terminate()
+            _, alive = await asyncio.to_thread(psutil.wait_procs, [process], timeout=grace)
+            for each in alive:
+                each.kill()
+        self.stats = None
+
+    def _spawn(self) -> None:
+        settings = self._settings
+        argv = [sys.executable, "-m", "headway.gateway", "--table", str(settings.state.table)]
+        argv += ["--host", settings.host, "--port", str(settings.port), "--socket", str(self._socket)]
+        self._records_from = self._silent = 0
+        with self._log.open("ab") as log:
+            self._child = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=settings.state.root,
+                env=os.environ | {MARK: str(settings.state.root)},
+                start_new_session=True,
+            )
+        self._pid = self._child.pid
+
+    def _alive(self) -> bool:
+        if self._child is not None and self._child.pid == self._pid:
+            return self._child.poll() is None
+        return self._pid is not None and psutil.pid_exists(self._pid)
+
+    def _end_strays(self) -> None:
+        """A worker of ours that holds the port but does not answer would keep the next one out."""
+        for process in _marked(str(self._settings.state.root)):
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+                process.wait(5)
+
+
+def claim_port(host: str, port: int, option: str) -> socket.socket:
+    """A socket bound to the port, or ResourceError that names who holds it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    claimed = socket.socket(family, socket.SOCK_STREAM)
+    claimed.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        claimed.bind((host, port))
+    except OSError as error:
+        claimed.close()
+        if error.errno == errno.EADDRINUSE:
+            raise ResourceError(
+                f"port {port} is taken{_holder(port)}",
+                hint=f"choose another with {option}, e.g. {option} {port + 10}",
+            ) from error
+        raise ResourceError(
+            f"cannot listen on {host}:{port}: {error.strerror}", hint="check --host and the port"
+        ) from error
+    return claimed
+
+
+def _holder(port: int) -> str:
+    with contextlib.suppress(psutil.Error, OSError):
+        for connection in psutil.net_connections("tcp"):
+            held = connection.laddr.port if connection.laddr else 0
+            if connection.status == psutil.CONN_LISTEN and held == port and connection.pid:
+                return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    return ""
+
+
+def _marked(root: str) -> Sequence[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get(MARK) == root and process.pid != os.getpid():
+                found.append(process)
+    return found
+
+
+def _last_table(path: Path) -> RoutingTable:
+    """The table of an earlier run, so that versions only grow; a first or unreadable one starts at 0."""
+    try:
+        return read_table(path)
+    except (OSError, msgspec.MsgspecError):
+        return RoutingTable(version=0)
+
+
+def _last_line(path: Path) -> str:
+    lines = path.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "without a word"

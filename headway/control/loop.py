@@ -1,0 +1,189 @@
+"""The reconcile loop: observe -> decide -> apply -> record, level-triggered.
+
+Any step may be killed: nothing is remembered between passes that the next pass could not find out again, except how
+long a leaving Replica has had, and that only lengthens its stay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from headway.control.gateway_process import GatewayProcess
+from headway.control.routes import endpoint_id, routes
+from headway.control.settings import ControlSettings
+from headway.control.waiting import first_of
+from headway.engines import registry
+from headway.gateway.record import Stats
+from headway.gateway.table import Endpoint
+from headway.policy.converge import Facts, Plan, Want, decide
+from headway.policy.decision import Action, Decision, Reason
+from headway.sites.base import Inventory, Replica, ReplicaState, Site
+from headway.store.journal import Journal
+from headway.store.models import DesiredModel, ModelStore
+
+__all__ = ["ControlLoop"]
+
+WAITS_FOR_ROOM = (Reason.NOT_ENOUGH_MEMORY, Reason.NO_FREE_GPU)
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """A Replica that is not routed to any more: since which table, and until when (loop time) its requests may run."""
+
+    table_version: int
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    desired: dict[str, DesiredModel]
+    replicas: Sequence[Replica]
+    running: dict[str, int]  # endpoint id -> requests in it
+    stats: Stats | None
+    inventory: Inventory
+
+
+class ControlLoop:
+    """Runs on one event loop; `poke` makes the next pass come at once."""
+
+    def __init__(
+        self,
+        site: Site,
+        models: ModelStore,
+        journal: Journal,
+        gateway: GatewayProcess,
+        settings: ControlSettings,
+    ) -> None:
+        self.site, self.models, self.journal, self.gateway = site, models, journal, gateway
+        self._settings = settings
+        self._leaving: dict[str, Leaving] = {}
+        self._poked = asyncio.Event()
+        self._passed = asyncio.Condition()
+        self.observation = Observation({}, (), {}, None, Inventory(0, 0, 0))
+
+    async def open(self) -> None:
+        """Take up what runs already, before the first pass could miss it."""
+        adopted, found = await asyncio.gather(self.site.open(), self.gateway.open())
+        told = [_adopted(each) for each in adopted]
+        if found and self.gateway.stats:
+            message = f"the gateway at {self.gateway.address} was found running (pid {self.gateway.stats.pid})"
+            told.append(
+                Decision("gateway", Action.ADOPT, Reason.FOUND_RUNNING, message, {"pid": self.gateway.stats.pid})
+            )
+        self.journal.add_decisions(told, time.time())
+
+    async def run(self) -> None:
+        while True:
+            await self.step()
+            await self._wait(self._settings.drain_tick if self._leaving else self._settings.tick)
+
+    async def step(self) -> None:
+        self.observation = await self.observe()
+        plan = decide(_wants(self.observation.desired), self._facts())
+        await self.apply(plan)
+        await self.record(plan)
+        async with self._passed:
+            self._passed.notify_all()
+
+    async def observe(self) -> Observation:
+        await self.gateway.keep()
+        stats = self.gateway.stats
+        running = {each.id: each.running for each in stats.endpoints} if stats else {}
+        return Observation(self.models.all(), self.site.replicas(), running, stats, await self.site.inventory())
+
+    async def apply(self, plan: Plan) -> None:
+        """Start what is missing, stop routing to what leaves, end what has left."""
+        for want in plan.ensure:
+            await self.site.ensure(self.observation.desired[want.model].revision, want.count)
+        replicas = self.site.replicas()
+        there = {each.name: each for each in replicas}
+        leaving = {name for name in [*self._leaving, *plan.drain] if name in there}
+        desired = self.observation.desired
+        version = self.gateway.publish(routes(desired, replicas, leaving, _external(desired)))
+        now = asyncio.get_running_loop().time()
+        fresh = Leaving(version, now + self._settings.drain_deadline)
+        self._leaving = {name: self._leaving.get(name, fresh) for name in leaving}
+        for name, since in self._leaving.items():
+            if there[name].state is not ReplicaState.DRAINING and self._has_left(there[name], since, now):
+                await self.site.drain(name, self._settings.stop_grace)
+
+    async def record(self, plan: Plan) -> None:
+        now = time.time()
+        self.journal.add_decisions([*plan.decisions, *self.site.decisions()], now)
+        if records := await self.gateway.records():
+            self.journal.add_requests([(each.id, each.at, msgspec.json.encode(each)) for each in records.records])
+
+    def poke(self) -> None:
+        self._poked.set()
+
+    async def passed(self) -> None:
+        """Return after the next whole pass."""
+        async with self._passed:
+            await self._passed.wait()
+
+    async def passed_after(self, seconds: float) -> None:
+        """Return after the first whole pass that ends at least `seconds` from now."""
+        await asyncio.sleep(seconds)
+        await self.passed()
+
+    def is_leaving(self, replica: str) -> bool:
+        return replica in self._leaving
+
+    def _facts(self) -> list[Facts]:
+        seen = self.observation
+        return [
+            Facts(
+                name=each.name,
+                model=each.model,
+                revision=each.revision,
+                ready=each.state is ReplicaState.READY,
+                leaving=each.name in self._leaving or each.state is ReplicaState.DRAINING,
+                running=seen.running.get(endpoint_id(each), 0),
+                started=each.started_at or 0.0,
+                waits_for_room=each.state is ReplicaState.PENDING and each.reason in WAITS_FOR_ROOM,
+            )
+            for each in seen.replicas
+        ]
+
+    def _has_left(self, replica: Replica, since: Leaving, now: float) -> bool:
+        """No request can reach it and none is in it; or its time is up; or no gateway runs that could route."""
+        stats = self.observation.stats
+        if stats is None or replica.state is not ReplicaState.READY or now >= since.deadline:
+            return True
+        return stats.table_version >= since.table_version and not self.observation.running.get(endpoint_id(replica), 0)
+
+    async def _wait(self, timeout: float) -> None:
+        """Until something changed on the Site, somebody poked, or `timeout` seconds passed."""
+        await first_of(self.site.changed(timeout), self._poked.wait())
+        self._poked.clear()
+
+
+def _wants(desired: dict[str, DesiredModel]) -> dict[str, Want]:
+    return {name: Want(name, each.revision.id, each.model.replicas.wanted) for name, each in desired.items()}
+
+
+def _external(desired: dict[str, DesiredModel]) -> dict[str, Endpoint]:
+    """Revision id -> where its provider answers, for the Models that nobody launches here."""
+    found = {}
+    for name, each in desired.items():
+        if elsewhere := registry.get(each.revision.engine).external(each.revision):
+            found[each.revision.id] = Endpoint(
+                id=f"{name}-{each.revision.id}",
+                replica=name,
+                revision=each.revision.id,
+                url=elsewhere.base_url,
+                upstream_model=elsewhere.upstream_model,
+                key=elsewhere.key,
+            )
+    return found
+
+
+def _adopted(replica: Replica) -> Decision:
+    numbers = {"pid": replica.pid or 0, "port": replica.port}
+    message = f"found running (pid {replica.pid}); it goes on as it is"
+    return Decision(replica.name, Action.ADOPT, Reason.FOUND_RUNNING, message, numbers)

@@ -1,0 +1,231 @@
+"""The world as it is told: Site, store and gateway -> Snapshot."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import headway
+from headway.control.loop import ControlLoop
+from headway.control.settings import ControlSettings
+from headway.control.snapshot import (
+    ControlView,
+    DecisionView,
+    GatewayView,
+    ModelState,
+    ModelView,
+    ReplicaView,
+    SiteView,
+    Snapshot,
+)
+from headway.engines.base import Progress
+from headway.gateway.record import Stats
+from headway.sites.base import Inventory, Replica, ReplicaState
+from headway.store.journal import RecordedDecision
+from headway.store.models import DesiredModel
+
+__all__ = ["View", "decision_view"]
+
+# Which Replica speaks for a Model that is not ready: the one with the most to tell, first.
+_TELLING = (
+    ReplicaState.FAILED,
+    ReplicaState.BACKOFF,
+    ReplicaState.PENDING,
+    ReplicaState.PREPARING,
+    ReplicaState.STARTING,
+    ReplicaState.DRAINING,
+    ReplicaState.READY,
+)
+_STATE: dict[ReplicaState, ModelState] = {
+    ReplicaState.FAILED: "failed",
+    ReplicaState.BACKOFF: "starting",
+    ReplicaState.PENDING: "pending",
+    ReplicaState.PREPARING: "preparing",
+    ReplicaState.STARTING: "starting",
+    ReplicaState.DRAINING: "stopping",
+    ReplicaState.READY: "starting",
+}
+
+
+class View:
+    """Builds Snapshots; remembers only the token counts of the last seconds, for the rate."""
+
+    def __init__(self, control: ControlLoop, settings: ControlSettings) -> None:
+        self._control, self._settings = control, settings
+        self._started = time.time()
+        self._tokens: deque[tuple[float, int]] = deque()
+
+    def snapshot(self) -> Snapshot:
+        seen = self._control.observation
+        now = time.time()
+        by_model: dict[str, list[Replica]] = {}
+        for each in self._control.site.replicas():
+            by_model.setdefault(each.model, []).append(each)
+        models = [self.model(wanted, by_model.get(name, [])) for name, wanted in sorted(seen.desired.items())]
+        stopping = [_stopping(name, each) for name, each in sorted(by_model.items()) if name not in seen.desired]
+        return Snapshot(
+            at=now,
+            control=self._control_view(),
+            gateway=self._gateway_view(seen.stats, now),
+            site=_site_view(self._control.site.name, self._control.site.kind, seen.inventory),
+            models=models + stopping,
+            decisions=[decision_view(each) for each in self._control.journal.decisions()],
+        )
+
+    def gateway_address(self) -> str:
+        """Base URL, without `/v1`."""
+        return self._control.gateway.address
+
+    def model(self, wanted: DesiredModel, replicas: Sequence[Replica]) -> ModelView:
+        model, revision = wanted.model, wanted.revision
+        current = [each for each in replicas if each.revision == revision.id]
+        ready = [each for each in replicas if each.state is ReplicaState.READY]
+        telling = min(current, key=lambda each: _TELLING.index(each.state), default=None)
+        state = _model_state(model.replicas.wanted, current, ready)
+        return ModelView(
+            name=model.name,
+            state=state,
+            reason=telling.reason if telling and state != "ready" else "Ready" if state == "ready" else "Preparing",
+            message=_message(state, model.replicas.wanted, ready, telling),
+            next_action=telling.next_action if telling and state != "ready" else "",
+            task=revision.task,
+            engine=revision.engine,
+            source=revision.source.uri,
+            revision=revision.id,
+            address=f"{self._control.gateway.address}/v1",
+            replicas_wanted=model.replicas.wanted,
+            replicas_ready=len(ready),
+            since=max((each.since for each in current), default=wanted.created),
+            replicas=[_replica_view(each) for each in sorted(replicas, key=lambda each: each.name)],
+            derived=dict(wanted.derived),
+            progress=_progress(telling.progress) if telling and telling.progress else None,
+        )
+
+    def _control_view(self) -> ControlView:
+        return ControlView(
+            pid=os.getpid(),
+            version=headway.__version__,
+            started_at=self._started,
+            page=f"http://{_url_host(self._settings.host)}:{self._settings.page_port}",
+            state_dir=str(self._settings.state.root),
+        )
+
+    def _gateway_view(self, stats: Stats | None, now: float) -> GatewayView:
+        address = f"{self._control.gateway.address}/v1"
+        if stats is None:
+            return GatewayView("starting", address, None, "the gateway does not answer yet", 0, 0, 0, 0, 0, 0.0)
+        return GatewayView(
+            state="ready",
+            address=address,
+            pid=stats.pid,
+            message="",
+            table_version=stats.table_version,
+            running=stats.running,
+            waiting=stats.waiting,
+            requests_total=stats.requests_total,
+            failures_total=stats.failures_total,
+            tokens_per_second=self._rate(now, stats.completion_tokens_total),
+        )
+
+    def _rate(self, now: float, tokens: int) -> float:
+        """Tokens/s over the window; a gateway that was started anew counts from 0."""
+        if self._tokens and tokens < self._tokens[-1][1]:
+            self._tokens.clear()
+        self._tokens.append((now, tokens))
+        while len(self._tokens) > 2 and now - self._tokens[0][0] > self._settings.rate_window:
+            self._tokens.popleft()
+        first, count = self._tokens[0]
+        return (tokens - count) / (now - first) if now > first else 0.0
+
+
+def decision_view(recorded: RecordedDecision) -> DecisionView:
+    made = recorded.decision
+    return DecisionView(
+        recorded.at, made.object, made.action, made.reason, made.message, dict(made.numbers), made.look_again
+    )
+
+
+def _model_state(wanted: int, current: Sequence[Replica], ready: Sequence[Replica]) -> ModelState:
+    states = {each.state for each in current}
+    current_ready = sum(each.state is ReplicaState.READY for each in current)
+    if current_ready >= wanted:
+        return "ready"
+    if ready:
+        return "degraded"
+    worst = min(states, key=_TELLING.index, default=ReplicaState.PREPARING)
+    return _STATE[worst]
+
+
+def _message(state: ModelState, wanted: int, ready: Sequence[Replica], telling: Replica | None) -> str:
+    if state == "ready":
+        return f"{len(ready)} of {wanted} replicas answer"
+    if telling is None:
+        return "no replica yet"
+    return f"{len(ready)} of {wanted} replicas answer; {telling.message}" if state == "degraded" else telling.message
+
+
+def _stopping(name: str, replicas: Sequence[Replica]) -> ModelView:
+    """A Model that nobody wants any more while its last Replicas end."""
+    first = replicas[0]
+    return ModelView(
+        name=name,
+        state="stopping",
+        reason="NotWanted",
+        message="not wanted any more; its last requests are ending",
+        next_action="",
+        task="",
+        engine="",
+        source="",
+        revision=first.revision,
+        address="",
+        replicas_wanted=0,
+        replicas_ready=0,
+        since=first.since,
+        replicas=[_replica_view(each) for each in replicas],
+        derived={},
+    )
+
+
+def _replica_view(replica: Replica) -> ReplicaView:
+    return ReplicaView(
+        name=replica.name,
+        revision=replica.revision,
+        state=replica.state,
+        reason=replica.reason,
+        message=replica.message,
+        next_action=replica.next_action,
+        address=f"{_url_host(replica.host)}:{replica.port}" if replica.port else "",
+        pid=replica.pid,
+        threads=replica.threads,
+        gpus=list(replica.gpus),
+        memory_bytes=replica.memory_bytes,
+        restarts=replica.restarts,
+        since=replica.since,
+        log=replica.log,
+        derived=dict(replica.derived),
+        progress=_progress(replica.progress) if replica.progress else None,
+        signals=asdict(replica.signals) if replica.signals else None,
+    )
+
+
+def _progress(progress: Progress) -> dict[str, object]:
+    return asdict(progress)
+
+
+def _site_view(name: str, kind: str, inventory: Inventory) -> SiteView:
+    return SiteView(
+        name=name,
+        kind=kind,
+        cores=inventory.cores,
+        memory_bytes=inventory.memory_bytes,
+        free_memory_bytes=inventory.free_memory_bytes,
+        accelerators=[asdict(each) for each in inventory.accelerators],
+        notes=list(inventory.notes),
+    )
+
+
+def _url_host(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

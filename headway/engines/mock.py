@@ -1,0 +1,59 @@
+"""The engine `mock`: our own small server instead of a model, for tests of everything above it. Source
+`builtin://mock`.
+
+`args` are the flags of `headway.engines.mock_server`: {ttft: 0.2, itl: 0.01, die-after-tokens: 40}.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import ClassVar
+
+from headway.engines.base import Capabilities, External, Launch, Need, Prepared, Report, Signals, Slot
+from headway.engines.exposition import samples, total
+from headway.engines.flags import refuse_owned, to_flags
+from headway.errors import SourceError
+from headway.spec.model import Model
+from headway.spec.revision import Pinned, Revision
+
+__all__ = ["MockEngine"]
+
+MEMORY_BYTES = 64 << 20
+"""A Python process with uvloop is about 30 MB resident; the rest is for its callers."""
+
+
+class MockEngine:
+    name = "mock"
+    capabilities = Capabilities(tasks=("chat", "completion", "embedding"), schemes=("builtin",))
+    ready_path = "/health"
+    metrics_path: ClassVar[str | None] = "/metrics"
+
+    def pin(self, model: Model) -> Pinned:
+        if model.source != "builtin://mock":
+            raise SourceError(f"engine mock does not serve {model.source}", hint="use source: builtin://mock")
+        refuse_owned(model.args, ("host", "port", "alias"))
+        return Pinned(uri=model.source)
+
+    def prepare(self, revision: Revision, report: Report) -> Prepared:
+        return Prepared(program=Path(sys.executable))
+
+    def need(self, revision: Revision, prepared: Prepared) -> Need:
+        return Need(MEMORY_BYTES, start_seconds=10.0, why="64 MB: the mock engine has no weights")
+
+    def launch(self, revision: Revision, prepared: Prepared, slot: Slot) -> Launch:
+        own = {"host": slot.host, "port": slot.port, "alias": revision.model}
+        argv = (sys.executable, "-m", "headway.engines.mock_server", *to_flags(own | dict(revision.args)))
+        return Launch(argv, dict(revision.env))
+
+    def signals(self, metrics: str) -> Signals:
+        found = samples(metrics)
+        return Signals(
+            running=total(found, "mock_requests_running"),
+            waiting=0,
+            prompt_tokens=total(found, "mock_prompt_tokens_total"),
+            generated_tokens=total(found, "mock_generated_tokens_total"),
+        )
+
+    def external(self, revision: Revision) -> External | None:
+        return None

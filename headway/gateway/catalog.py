@@ -1,0 +1,109 @@
+"""The RoutingTable made ready for requests: one Route a model, one Upstream an endpoint, swapped whole.
+
+An endpoint that the new table still names keeps its Upstream (connections, counts); one that it names no more
+is retired and stays countable until its last request ends. An endpoint that cannot be used (a secret that is
+missing, an address that is none) is left out, and its model says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from headway.errors import HeadwayError
+from headway.gateway.record import EndpointStats
+from headway.gateway.settings import Settings
+from headway.gateway.table import Endpoint, ModelRoute, RoutingTable
+from headway.gateway.timers import Wheel
+from headway.gateway.upstream import Upstream
+from headway.store.secrets import resolve_secret
+
+__all__ = ["Catalog", "Route"]
+
+_Key = tuple[str, str, str]  # id, url, the resolved key: a change of any is another Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One model as requests see it. `names[i]` is what `upstreams[i]` calls the model; empty = as the caller
+    does."""
+
+    model: ModelRoute
+    upstreams: tuple[Upstream, ...]
+    names: tuple[str, ...]
+    reason: str
+    expected: bool
+
+
+class Catalog:
+    def __init__(self, settings: Settings, wheel: Wheel) -> None:
+        self.routes: dict[str, Route] = {}
+        self.version = 0
+        self.ready = False  # a table was read
+        self._settings, self._wheel = settings, wheel
+        self._upstreams: dict[_Key, Upstream] = {}
+        self._leaving: set[Upstream] = set()
+
+    def apply(self, table: RoutingTable) -> list[str]:
+        """Swap to `table`. Returns what is wrong with endpoints that were left out, one line each."""
+        kept: dict[_Key, Upstream] = {}
+        routes: dict[str, Route] = {}
+        problems: list[str] = []
+        for model in table.models:
+            routes[model.name] = self._route(model, kept, problems)
+        gone = [upstream for key, upstream in self._upstreams.items() if key not in kept]
+        self._upstreams, self.routes = kept, routes
+        self.version, self.ready = table.version, True
+        for upstream in gone:
+            if upstream.running:
+                self._leaving.add(upstream)
+            upstream.retire()
+        return problems
+
+    def upstreams(self) -> Iterable[Upstream]:
+        yield from self._upstreams.values()
+        yield from self._leaving
+
+    def stats(self) -> list[EndpointStats]:
+        """One entry an id; endpoints that left the table are told while something runs on them."""
+        by_id: dict[str, EndpointStats] = {}
+        for upstream in self.upstreams():
+            entry = by_id.setdefault(upstream.id, EndpointStats(upstream.id, 0, 0, 0))
+            entry.running += upstream.running
+            entry.total += upstream.total
+            entry.failures += upstream.failures
+        return list(by_id.values())
+
+    def close(self) -> None:
+        for upstream in self.upstreams():
+            upstream.retire()
+
+    def _route(self, model: ModelRoute, kept: dict[_Key, Upstream], problems: list[str]) -> Route:
+        usable: list[tuple[Upstream, str]] = []
+        wrong: list[str] = []
+        for endpoint in model.endpoints:
+            try:
+                usable.append((self._upstream(endpoint, kept), endpoint.upstream_model))
+            except HeadwayError as error:
+                wrong.append(f"model {model.name}, endpoint {endpoint.id}: {error}")
+        problems += wrong
+        blocked = bool(wrong) and not usable
+        reason = (
+            f"its endpoint {model.endpoints[0].id} cannot be used: see the gateway's log" if blocked else ""
+        )
+        return Route(
+            model=model,
+            upstreams=tuple(upstream for upstream, _ in usable),
+            names=tuple(name for _, name in usable),
+            reason=reason or model.reason,
+            expected=model.expected and not blocked,
+        )
+
+    def _upstream(self, endpoint: Endpoint, kept: dict[_Key, Upstream]) -> Upstream:
+        secret = resolve_secret(endpoint.key) if endpoint.key else ""
+        key = (endpoint.id, endpoint.url, secret)
+        found = kept.get(key) or self._upstreams.get(key)
+        if found is None:
+            found = Upstream(endpoint, secret, self._settings, self._wheel, self._leaving.discard)
+        kept[key] = found
+        return found

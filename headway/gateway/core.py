@@ -1,0 +1,97 @@
+"""What one worker is made of, in one place: every connection and exchange holds a reference to its
+Gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from typing import TYPE_CHECKING
+
+from headway.gateway.catalog import Catalog
+from headway.gateway.journal import Journal
+from headway.gateway.reader import Bodies
+from headway.gateway.record import Record, Stats
+from headway.gateway.settings import Settings, connection_limit
+from headway.gateway.table import RoutingTable
+from headway.gateway.tally import Tally
+from headway.gateway.timers import Wheel
+from headway.gateway.waiting import Lobby
+from headway.wire.openai import Operation
+
+if TYPE_CHECKING:
+    from headway.gateway.client import ClientConnection
+
+__all__ = ["Gateway", "log"]
+
+log = logging.getLogger("headway.gateway")
+
+
+class Gateway:
+    def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
+        self.settings = settings
+        self.loop = loop
+        self.time = loop.time
+        self.unix_time = time.time
+        self.wheel = Wheel(loop, settings.tick_seconds)
+        self.catalog = Catalog(settings, self.wheel)
+        self.lobby = Lobby(settings, self.wheel)
+        self.journal = Journal(settings.records_max)
+        self.tally = Tally()
+        self.bodies = Bodies(settings.bodies_bytes)
+        self.connections: set[ClientConnection] = set()
+        self.connections_max = connection_limit(settings)
+        self.draining = False
+        self.deserted = asyncio.Event()  # draining, and no connection is left
+        self.address = ""
+        self._started_at = time.time()
+        self._turn = 0
+        self._look: asyncio.Handle | None = None
+
+    def left(self, client: ClientConnection) -> None:
+        self.connections.discard(client)
+        if self.draining and not self.connections:
+            self.deserted.set()
+
+    def turn(self) -> int:
+        """Rotates equal choices."""
+        self._turn += 1
+        return self._turn
+
+    def use(self, table: RoutingTable) -> list[str]:
+        """Swap to a new table; who waits looks again. Returns what is wrong with endpoints that were left
+        out."""
+        problems = self.catalog.apply(table)
+        self.lobby.look()
+        return problems
+
+    def look_soon(self) -> None:
+        """An endpoint that had failed works again: who waits looks, once this event is over."""
+        if self._look is None and len(self.lobby):
+            self._look = self.loop.call_soon(self._look_now)
+
+    def _look_now(self) -> None:
+        self._look = None
+        self.lobby.look()
+
+    def ended(self, record: Record, operation: Operation) -> None:
+        self.journal.add(record)
+        self.tally.end(record, operation.name, record.model in self.catalog.routes)
+
+    def stats(self) -> Stats:
+        waiting = self.lobby.counts()
+        return Stats(
+            pid=os.getpid(),
+            started_at=self._started_at,
+            table_version=self.catalog.version,
+            address=self.address,
+            running=self.tally.running,
+            waiting=sum(waiting.values()),
+            waiting_by_model=waiting,
+            requests_total=self.tally.requests,
+            failures_total=self.tally.failures,
+            prompt_tokens_total=self.tally.prompt_tokens,
+            completion_tokens_total=self.tally.completion_tokens,
+            endpoints=self.catalog.stats(),
+        )

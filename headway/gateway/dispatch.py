@@ -1,0 +1,145 @@
+"""One try of one request at one endpoint: connect, send, hand the answer to a relay.
+
+It tells the Exchange exactly one thing: `succeeded`, or `lost` and why. An idle connection that turns out to
+be closed is not the endpoint's fault: the request is sent once more on a fresh one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from headway.gateway.link import AnswerHead, Link
+from headway.gateway.relay import Caller, EventRelay, HeldRelay, Relay
+from headway.gateway.settings import Settings
+from headway.gateway.upstream import Upstream
+from headway.wire.http import header
+
+__all__ = ["Dispatch", "Sender"]
+
+
+class Sender(Protocol):
+    """Who sent the Dispatch."""
+
+    def sending(self, reused: bool) -> None: ...
+    def prefers_another(self, status: int) -> bool:
+        """Whether an answer with this status should be had elsewhere."""
+
+    def heard(self) -> None:
+        """A piece of the answer's body came."""
+
+    def succeeded(self) -> None: ...
+    def lost(self, reason: str) -> None: ...
+
+
+class Dispatch:
+    def __init__(
+        self, sender: Sender, caller: Caller, upstream: Upstream, settings: Settings, data: list[bytes]
+    ) -> None:
+        self.upstream = upstream
+        self.relay: Relay | None = None
+        self._sender, self._caller, self._settings = sender, caller, settings
+        self._data = data
+        self._link: Link | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._running = True
+        self._paused = False
+        upstream.begin()
+
+    def start(self) -> None:
+        if link := self.upstream.take():
+            self._send(link)
+        else:
+            self._opening = self.upstream.open(self)
+
+    def abort(self) -> None:
+        """Give up: the engine sees its connection break. The sender hears nothing."""
+        if self._opening:
+            self._opening.cancel()
+        if self._link:
+            self._link.abort()
+        self._end()
+
+    def pause(self) -> None:
+        self._paused = True
+        if self._link:
+            self._link.pause()
+
+    def resume(self) -> None:
+        self._paused = False
+        if self._link:
+            self._link.resume()
+
+    # a fresh connection
+
+    def opened(self, link: Link) -> None:
+        self._opening = None
+        if self._running:
+            self._send(link)
+        else:
+            link.abort()
+
+    def not_opened(self, reason: str) -> None:
+        self._opening = None
+        if self._running:
+            self._lose(reason)
+
+    # the answer
+
+    def answered(self, head: AnswerHead) -> None:
+        if self._sender.prefers_another(head.status):
+            self._lose(f"status {head.status}")
+            return
+        headers = b"".join(head.passed) + header("x-headway-replica", self.upstream.replica)
+        if head.status == 200 and head.content_type.startswith(b"text/event-stream"):
+            self.relay = EventRelay(self._caller, head, headers, self._settings)
+        else:
+            self.relay = HeldRelay(self._caller, head, headers, self._settings, self.upstream.key_name)
+
+    def body(self, data: bytes) -> None:
+        if self.relay is None:
+            return
+        if failure := self.relay.feed(data):
+            self._lose(failure)
+        else:
+            self._sender.heard()
+
+    def complete(self, framed: bool) -> None:
+        self._link = None
+        if self.relay is None:
+            self._lose("malformed")
+        elif self._running:
+            if failure := self.relay.finish(framed):
+                self._lose(failure)
+            else:
+                self._end()
+                self._sender.succeeded()
+
+    def failed(self, reason: str) -> None:
+        link, self._link = self._link, None
+        if link and link.reused and not link.heard and self._running:
+            self._sender.sending(True)
+            self._opening = self.upstream.open(self)
+        else:
+            self._lose(reason)
+
+    # parts of the above
+
+    def _send(self, link: Link) -> None:
+        self._link = link
+        self._sender.sending(False)
+        link.send(self._data, self)
+        if self._paused:
+            link.pause()
+
+    def _lose(self, reason: str) -> None:
+        if self._running:
+            if self._link:
+                self._link.abort()
+            self._end()
+            self._sender.lost(reason)
+
+    def _end(self) -> None:
+        if self._running:
+            self._running = False
+            self.upstream.end()

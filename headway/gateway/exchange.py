@@ -1,0 +1,347 @@
+"""One request of a model, from its whole body to its Record: the gateway's main flow.
+
+    begin     read the call, refuse what is plainly wrong
+    place     pick an endpoint; or wait in line for one; or say why there is none
+    (Dispatch sends it there and relays the answer)
+    lost      that endpoint failed: elsewhere if the caller has got nothing yet, else the answer ends with an
+    error succeeded, refuse, left   the three ends; each settles usage and writes the Record
+
+No task and no timer of its own: the caller's connection wakes it at `next_due`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Protocol
+
+from headway.gateway.catalog import Route
+from headway.gateway.dispatch import Dispatch
+from headway.gateway.record import Attempt, Record
+from headway.gateway.relay import Caller
+from headway.gateway.request import Request
+from headway.policy.routing import Choice, least_loaded
+from headway.wire.http import header
+from headway.wire.openai import Operation, Refusal, model_not_found, read_call, with_model, wrong_operation
+
+if TYPE_CHECKING:
+    from headway.gateway.core import Gateway
+
+__all__ = ["Client", "Exchange"]
+
+_TIMEOUT = re.compile(rb"(\d{1,6}(?:\.\d{1,3})?)(ms|s|m)?")
+_UNITS = {b"": 1.0, b"s": 1.0, b"ms": 0.001, b"m": 60.0}
+_FORWARDED = (b"accept", b"traceparent", b"tracestate")
+_LEFT = 499
+
+
+class Client(Caller, Protocol):
+    def refuse(self, refusal: Refusal) -> None: ...
+    def wake_at(self, due: float) -> None:
+        """Call `on_due` at this time, or earlier."""
+
+
+class Exchange:
+    def __init__(self, gateway: Gateway, client: Client, request: Request, operation: Operation) -> None:
+        self.request = request
+        self._gateway, self._client, self._operation = gateway, client, operation
+        self._model, self._stream = "", False
+        self._deadline = request.accepted + gateway.settings.deadline_seconds
+        self._dispatch: Dispatch | None = None
+        self._attempts: list[Attempt] = []
+        self._unwilling: set[str] = set()  # endpoints that said 502 or 503 to this request
+        self._tries = 0  # times it reached an engine
+        self._in_line_since: float | None = None
+        self._wait_began: float | None = None  # no engine was reached since
+        self._give_up_at = math.inf
+        self._waited = 0.0
+        self._first_byte: float | None = None
+        self._heard_at = 0.0
+        self._paused_at: float | None = None
+        self._ended = False
+
+    @property
+    def size(self) -> int:
+        return self.request.size
+
+    def begin(self) -> None:
+        self._gateway.tally.begin()
+        call = read_call(self._operation, self.request.body)
+        if isinstance(call, Refusal):
+            self.refuse(call)
+            return
+        self._model, self._stream = call.model, bool(call.stream)
+        if asked := self.request.headers.get(b"x-headway-timeout"):
+            found = _TIMEOUT.fullmatch(asked.strip())
+            if not found:
+                name = "x-headway-timeout"
+                self.refuse(Refusal(400, "invalid_type", f"{name}: write seconds or 500ms, 10s, 2m", name))
+                return
+            seconds = float(found[1]) * _UNITS[found[2] or b""]
+            self._deadline = min(self._deadline, self.request.accepted + seconds)
+        self.place()
+
+    def place(self) -> None:
+        """Pick an endpoint; or wait in line for one; or say why there is none."""
+        if self._ended:
+            return
+        now = self._gateway.time()
+        self._leave_line(now)
+        route = self._gateway.catalog.routes.get(self._model)
+        if route is None:
+            self.refuse(model_not_found(self._model, self._gateway.catalog.routes))
+        elif route.model.task not in self._operation.tasks:
+            self.refuse(wrong_operation(self._model, route.model.task, self._operation))
+        elif now >= self._deadline:
+            self._expire()
+        elif (choice := self._pick(route, now)) is None:
+            self._wait(route, now, math.inf)
+        elif choice.look_again and self._attempts:
+            self._wait(route, now, choice.look_again)
+        else:
+            self._send(route, choice, now)
+
+    def _pick(self, route: Route, now: float) -> Choice | None:
+        choice = least_loaded(route.upstreams, self._gateway.turn(), now, self._unwilling)
+        if choice is None and self._unwilling:
+            self._unwilling.clear()
+            choice = least_loaded(route.upstreams, self._gateway.turn(), now)
+        return choice
+
+    def _send(self, route: Route, choice: Choice, now: float) -> None:
+        upstream, name = route.upstreams[choice.index], route.names[choice.index]
+        body = with_model(self.request.body, name) if name else self.request.body
+        if isinstance(body, Refusal):
+            self.refuse(body)
+            return
+        since = now - self.request.accepted
+        self._attempts.append(Attempt(upstream.id, since, load=choice.load, candidates=choice.candidates))
+        head = upstream.head(self._operation.path, self._forwarded(), len(body))
+        self._dispatch = Dispatch(self, self._client, upstream, self._gateway.settings, [head, body])
+        self._client.wake_at(self.next_due())
+        if self._paused_at is not None:
+            self._dispatch.pause()
+        self._dispatch.start()
+
+    def _forwarded(self) -> bytes:
+        """What an engine may know of the caller: never who it is."""
+        headers = self.request.headers
+        lines = [name + b": " + headers[name] + b"\r\n" for name in _FORWARDED if name in headers]
+        return header("x-request-id", self.request.id) + b"".join(lines)
+
+    # waiting
+
+    def _wait(self, route: Route, now: float, look_again: float) -> None:
+        if self._wait_began is None:
+            self._wait_began = now
+        self._give_up_at = self._wait_began + self._patience(route)
+        if now >= self._give_up_at:
+            self.refuse(_no_replica(route))
+        elif not self._gateway.lobby.line(self._model).join(self, look_again):
+            message = f"Too many requests wait for the model {self._model!r}."
+            self.refuse(Refusal(503, "queue_full", message, retry_after=_retry_after(route)))
+        else:
+            self._in_line_since = now
+            self._client.wake_at(self.next_due())
+
+    def _patience(self, route: Route) -> float:
+        """Seconds to wait for an endpoint."""
+        settings, eta = self._gateway.settings, route.model.eta
+        if route.upstreams:
+            return settings.wait_seconds
+        if not route.expected:
+            return 0.0
+        if eta is None:
+            return settings.wait_expected_seconds
+        return max(settings.wait_seconds, eta + settings.wait_grace_seconds)
+
+    def _leave_line(self, now: float) -> None:
+        if self._in_line_since is not None:
+            self._waited += now - self._in_line_since
+            self._in_line_since = None
+            self._gateway.lobby.leave(self._model, self)
+
+    # what the Dispatch tells
+
+    def sending(self, reused: bool) -> None:
+        """The request goes to an engine now; `reused` = again, because an idle connection was closed."""
+        self._tries += 1
+        self._wait_began = None
+        if reused:
+            last = self._attempts[-1]
+            again = Attempt(last.endpoint, self._since(), load=last.load, candidates=last.candidates)
+            last.failure = "closed while idle"
+            self._attempts.append(again)
+
+    def prefers_another(self, status: int) -> bool:
+        if status not in (502, 503) or self._dispatch is None:
+            return False
+        if self._tries >= self._gateway.settings.tries_max:
+            return False
+        route = self._gateway.catalog.routes.get(self._model)
+        refusing = self._unwilling | {self._dispatch.upstream.id}
+        other = least_loaded(route.upstreams, 0, self._gateway.time(), refusing) if route else None
+        if other is None or other.look_again:
+            return False
+        self._unwilling = refusing
+        return True
+
+    def heard(self) -> None:
+        self._heard_at = self._gateway.time()
+        if self._first_byte is None:
+            self._first_byte = self._heard_at
+            if self._dispatch and self._dispatch.upstream.worked():
+                self._gateway.look_soon()
+            self._client.wake_at(self.next_due())
+
+    def succeeded(self) -> None:
+        relay = self._dispatch.relay if self._dispatch else None
+        self._end(relay.status if relay else 200, relay.error if relay else "")
+
+    def lost(self, reason: str) -> None:
+        dispatch, self._dispatch = self._dispatch, None
+        if dispatch is None:
+            return
+        dispatch.upstream.failed(self._gateway.time())
+        self._gateway.tally.lost(reason)
+        self._attempts[-1].failure = reason
+        if dispatch.relay and dispatch.relay.started:
+            self._dispatch = dispatch
+            self._break_off("engine_failed", f"The engine failed in mid-answer ({reason}).")
+        elif self._tries >= self._gateway.settings.tries_max:
+            message = f"The engines failed {self._tries} times on this request, at last: {reason}."
+            self.refuse(Refusal(502, "engine_failed", message))
+        else:
+            self._first_byte = None
+            if self._wait_began is None:
+                self._wait_began = self._gateway.time()
+            self.place()
+
+    # what the caller's connection tells
+
+    def pause(self) -> None:
+        """The caller reads slower than the engine writes."""
+        self._paused_at = self._gateway.time()
+        if self._dispatch:
+            self._dispatch.pause()
+        self._client.wake_at(self.next_due())
+
+    def resume(self) -> None:
+        self._paused_at = None
+        self._heard_at = self._gateway.time()
+        if self._dispatch:
+            self._dispatch.resume()
+
+    def left(self) -> None:
+        """The caller is gone: the engine need not go on."""
+        if not self._ended:
+            self._give_up()
+            self._end(_LEFT, "client_closed")
+
+    def stop(self) -> None:
+        """The gateway ends and can wait no longer."""
+        if not self._ended:
+            self._close_with(Refusal(503, "shutting_down", "The gateway is shutting down.", retry_after=1))
+
+    def next_due(self) -> float:
+        settings, due = self._gateway.settings, self._deadline
+        if self._in_line_since is not None:
+            return min(due, self._give_up_at)
+        if self._paused_at is not None:
+            return min(due, self._paused_at + settings.stall_seconds)
+        if self._dispatch and self._dispatch.relay and self._dispatch.relay.started:
+            return min(due, self._heard_at + settings.stream_idle_seconds)
+        return due
+
+    def on_due(self, now: float) -> None:
+        if self._ended:
+            return
+        if now < self.next_due() - 0.001:
+            self._client.wake_at(self.next_due())
+        elif now >= self._deadline - 0.001:
+            self._expire()
+        elif self._in_line_since is not None:
+            self.place()  # which finds that it has waited long enough, unless the table gave it more time
+        elif self._paused_at is not None:
+            self._client.abort()
+            self.left()
+        else:
+            seconds = self._gateway.settings.stream_idle_seconds
+            self._attempts[-1].failure = "timeout"
+            self._close_with(
+                Refusal(504, "engine_failed", f"The engine sent nothing for {seconds:g} s in mid-answer.")
+            )
+
+    # the ends
+
+    def _expire(self) -> None:
+        seconds = self._deadline - self.request.accepted
+        if self._attempts and not self._attempts[-1].failure:
+            self._attempts[-1].failure = "timeout"
+        self._close_with(Refusal(504, "deadline_exceeded", f"The request took longer than {seconds:g} s."))
+
+    def _close_with(self, refusal: Refusal) -> None:
+        """End now: an answer that has begun ends with an error, else the refusal is the answer."""
+        started = (
+            self._dispatch is not None and self._dispatch.relay is not None and self._dispatch.relay.started
+        )
+        if started:
+            self._break_off(refusal.code, refusal.message)
+        else:
+            self.refuse(refusal)
+
+    def _break_off(self, code: str, message: str) -> None:
+        self._give_up()
+        if self._dispatch and self._dispatch.relay:
+            relay = self._dispatch.relay
+            self._end(relay.status, relay.break_off(code, message))
+
+    def refuse(self, refusal: Refusal) -> None:
+        self._give_up()
+        self._end(refusal.status, refusal.code)
+        self._client.refuse(refusal)
+
+    def _give_up(self) -> None:
+        self._leave_line(self._gateway.time())
+        if self._dispatch:
+            self._dispatch.abort()
+
+    def _since(self) -> float:
+        return self._gateway.time() - self.request.accepted
+
+    def _end(self, status: int, error: str) -> None:
+        """Settle usage, write the Record; once."""
+        if self._ended:
+            return
+        self._ended = True
+        relay = self._dispatch.relay if self._dispatch else None
+        usage = relay.usage() if relay and relay.started else None
+        duration = self._since()
+        record = Record(
+            seq=0,
+            id=self.request.id,
+            at=self._gateway.unix_time() - duration,
+            path=self._operation.path,
+            model=self._model,
+            stream=self._stream,
+            status=status,
+            error=error,
+            waited=self._waited,
+            ttft=self._first_byte - self.request.accepted if self._first_byte is not None else None,
+            duration=duration,
+            prompt_tokens=usage.prompt_tokens if usage else None,
+            cached_tokens=usage.cached_tokens if usage else None,
+            completion_tokens=usage.completion_tokens if usage else None,
+            attempts=self._attempts,
+        )
+        self._gateway.ended(record, self._operation)
+
+
+def _retry_after(route: Route) -> int:
+    return max(1, min(300, math.ceil(5 if route.model.eta is None else route.model.eta)))
+
+
+def _no_replica(route: Route) -> Refusal:
+    why = route.reason or ("its replicas do not answer" if route.upstreams else "it has no replica")
+    message = f"The model {route.model.name!r} cannot answer now: {why}."
+    return Refusal(503, "model_not_ready", message, retry_after=_retry_after(route))

@@ -1,0 +1,163 @@
+"""One endpoint at run time: its address, its idle connections, what runs on it, and whether it failed just
+now.
+
+An Upstream outlives the table that named it for as long as a request runs on it, so that draining can be
+watched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from functools import cache
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from headway.errors import SpecError
+from headway.gateway.link import Link
+from headway.gateway.settings import Settings
+from headway.gateway.table import Endpoint
+from headway.gateway.timers import Wheel
+from headway.policy.routing import cooldown
+
+__all__ = ["Opening", "Upstream"]
+
+
+class Opening(Protocol):
+    """Who waits for a fresh connection hears exactly one of the two."""
+
+    def opened(self, link: Link) -> None: ...
+    def not_opened(self, reason: str) -> None: ...
+
+
+class Upstream:
+    """Satisfies `policy.routing.Candidate`. Raises SpecError for an address that cannot be one."""
+
+    def __init__(
+        self, endpoint: Endpoint, key: str, settings: Settings, wheel: Wheel, left: Callable[[Upstream], None]
+    ) -> None:
+        self.id, self.replica, self.key_name = endpoint.id, endpoint.replica, endpoint.key
+        self.running = self.total = self.failures = 0
+        self.cooling_until = 0.0
+        self.retired = False
+        self._streak = 0
+        self._settings, self._wheel, self._left = settings, wheel, left
+        self._idle: list[Link] = []
+        self._host, self._port, self._tls, prefix, authority = _address(endpoint)
+        bearer = f"authorization: Bearer {key}\r\n" if key else ""
+        fixed = (
+            f"host: {authority}\r\naccept-encoding: identity\r\ncontent-type: application/json\r\n{bearer}"
+        )
+        self._prefix, self._fixed = prefix.encode(), fixed.encode("latin-1")
+
+    def head(self, path: str, headers: bytes, length: int) -> bytes:
+        """The head of a POST to this endpoint."""
+        return b"POST %b%b HTTP/1.1\r\n%b%bcontent-length: %d\r\n\r\n" % (
+            self._prefix,
+            path.encode(),
+            self._fixed,
+            headers,
+            length,
+        )
+
+    # connections
+
+    def take(self) -> Link | None:
+        """The idle connection used last: the others may grow old and be closed."""
+        while self._idle:
+            link = self._idle.pop()
+            if not link.closing:
+                return link
+        return None
+
+    def open(self, opening: Opening) -> asyncio.Task[None]:
+        """Open a fresh connection; cancel the task to give up."""
+        return asyncio.get_running_loop().create_task(self._open(opening))
+
+    async def _open(self, opening: Opening) -> None:
+        loop = asyncio.get_running_loop()
+        tls = _tls() if self._tls else None
+        try:
+            async with asyncio.timeout(self._settings.connect_seconds):
+                _, link = await loop.create_connection(
+                    lambda: Link(self._wheel, self._put, self._lost), self._host, self._port, ssl=tls
+                )
+        except TimeoutError:
+            opening.not_opened("timeout")
+        except ConnectionRefusedError:
+            opening.not_opened("refused")
+        except ssl.SSLError as error:
+            opening.not_opened(f"tls: {error.reason or error}")
+        except (OSError, UnicodeError) as error:
+            opening.not_opened(f"unreachable: {error}")
+        else:
+            opening.opened(link)
+
+    def _put(self, link: Link) -> None:
+        if self.retired or len(self._idle) >= self._settings.pool_idle_max:
+            link.abort()
+            return
+        self._idle.append(link)
+        self._wheel.set(link, asyncio.get_running_loop().time() + self._settings.pool_idle_seconds)
+
+    def _lost(self, link: Link) -> None:
+        if link in self._idle:
+            self._idle.remove(link)
+
+    # what happened
+
+    def begin(self) -> None:
+        self.running += 1
+        self.total += 1
+
+    def end(self) -> None:
+        self.running -= 1
+        if self.retired and not self.running:
+            self._left(self)
+
+    def failed(self, now: float) -> None:
+        """Requests that one death took together count once: a failure after the pause lengthens the next."""
+        self.failures += 1
+        if now < self.cooling_until:
+            return
+        self._streak += 1
+        settings = self._settings
+        self.cooling_until = now + cooldown(
+            self._streak, settings.cooldown_seconds, settings.cooldown_max_seconds
+        )
+
+    def worked(self) -> bool:
+        """It answered. True when it had failed before."""
+        recovered = self._streak > 0
+        self._streak, self.cooling_until = 0, 0.0
+        return recovered
+
+    def retire(self) -> None:
+        """The table names it no more: no new requests; those that run go on."""
+        self.retired = True
+        while self._idle:
+            self._idle.pop().abort()
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """System roots (`SSL_CERT_FILE` is honoured); built when the first https endpoint is used, for it takes
+    memory."""
+    return ssl.create_default_context()
+
+
+def _address(endpoint: Endpoint) -> tuple[str, int, bool, str, str]:
+    try:
+        url = urlsplit(endpoint.url)
+        host, port = url.hostname, url.port
+    except ValueError:
+        host, port = None, None
+    if host is None or url.scheme not in ("http", "https") or url.username is not None or url.query:
+        raise SpecError(
+            f"{endpoint.url!r} is not an address of an engine",
+            hint="write http://host:port or https://host/prefix",
+            field=f"endpoint {endpoint.id}",
+        )
+    tls = url.scheme == "https"
+    return host, port or (443 if tls else 80), tls, url.path.rstrip("/"), url.netloc

@@ -1,0 +1,206 @@
+"""The OpenAI API as the gateway reads it: which operation a path is, the few fields of a call that matter,
+errors.
+
+A call is decoded only as far as it is needed to route it and to refuse what is plainly wrong; the engine
+reads the rest, from the same bytes. What cannot be served is a Refusal: a value, never an exception.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import msgspec
+
+__all__ = [
+    "OPERATIONS",
+    "Call",
+    "Operation",
+    "Refusal",
+    "error_body",
+    "is_error_body",
+    "model_not_found",
+    "read_call",
+    "with_model",
+    "wrong_operation",
+]
+
+Task = Literal["chat", "completion", "embedding"]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer that says no. `retry_after` is in seconds; `allow` lists the methods of a 405."""
+
+    status: int
+    code: str
+    message: str
+    param: str | None = None
+    retry_after: int | None = None
+    allow: str = ""
+
+    @property
+    def kind(self) -> str:
+        """OpenAI's `type`."""
+        return "invalid_request_error" if self.status < 500 else "server_error"
+
+    def body(self) -> bytes:
+        return error_body(self.message, self.kind, self.code, self.param)
+
+
+def error_body(message: str, kind: str, code: str, param: str | None = None) -> bytes:
+    """`{"error": …}` as OpenAI shapes it."""
+    return msgspec.json.encode({"error": {"message": message, "type": kind, "param": param, "code": code}})
+
+
+class StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+class _Common(msgspec.Struct):
+    model: str
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    n: int | None = None
+    user: str | None = None
+
+
+class _Message(msgspec.Struct):
+    role: str
+
+
+class ChatCall(_Common, kw_only=True):
+    messages: Annotated[list[_Message], msgspec.Meta(min_length=1)]
+
+
+class CompletionCall(_Common, kw_only=True):
+    prompt: msgspec.Raw
+
+
+class EmbeddingCall(msgspec.Struct, kw_only=True):
+    model: str
+    input: msgspec.Raw
+    dimensions: int | None = None
+    encoding_format: str | None = None
+    user: str | None = None
+
+    @property
+    def stream(self) -> bool:
+        return False
+
+
+Call = ChatCall | CompletionCall | EmbeddingCall
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One path that models serve. `name` is OpenTelemetry's `gen_ai.operation.name`; `text` names a field
+    that must be a string or an array."""
+
+    path: str
+    name: str
+    tasks: tuple[Task, ...]
+    decoder: msgspec.json.Decoder[Call]
+    text: str = ""
+
+
+OPERATIONS = {
+    operation.path: operation
+    for operation in (
+        Operation("/v1/chat/completions", "chat", ("chat",), msgspec.json.Decoder(ChatCall)),
+        Operation(
+            "/v1/completions",
+            "text_completion",
+            ("chat", "completion"),
+            msgspec.json.Decoder(CompletionCall),
+            "prompt",
+        ),
+        Operation(
+            "/v1/embeddings", "embeddings", ("embedding",), msgspec.json.Decoder(EmbeddingCall), "input"
+        ),
+    )
+}
+
+
+def read_call(operation: Operation, body: bytes) -> Call | Refusal:
+    """What the caller asks for, or why it cannot be read."""
+    try:
+        call = operation.decoder.decode(body)
+    except msgspec.ValidationError as error:
+        return _mistyped(str(error))
+    except RecursionError:
+        return Refusal(400, "invalid_json", "The body is nested too deeply.")
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return Refusal(400, "invalid_json", f"The body is not valid JSON: {error}.")
+    if operation.text and bytes(getattr(call, operation.text))[:1] not in (b'"', b"["):
+        name = operation.text
+        return Refusal(400, "invalid_type", f"{name}: expected a string or an array", name)
+    return call
+
+
+_MISSING = re.compile(r"Object missing required field `([^`]+)`")
+_AT = re.compile(r" - at `\$\.?([^`]*)`$")
+
+
+def _mistyped(text: str) -> Refusal:
+    """msgspec's message, said with the field first: `messages[0].role: expected str, got int`."""
+    place = _AT.search(text)
+    field = place[1] if place else ""
+    if missing := _MISSING.match(text):
+        field = f"{field}.{missing[1]}" if field else missing[1]
+        return Refusal(400, "missing_field", f"{field}: this field is required", field)
+    what = _AT.sub("", text).replace("`", "")
+    message = f"{field or 'the body'}: {what[:1].lower()}{what[1:]}"
+    return Refusal(400, "invalid_type", message, field or None)
+
+
+def model_not_found(name: str, known: Iterable[str]) -> Refusal:
+    names = sorted(known)
+    near = difflib.get_close_matches(name[:200], names, n=1)
+    if near:
+        rest = f"Did you mean {near[0]!r}?"
+    elif names:
+        rest = f"Served here: {', '.join(names[:20])}{', …' if len(names) > 20 else ''}."
+    else:
+        rest = "No model is served here yet."
+    return Refusal(404, "model_not_found", f"The model {name[:200]!r} does not exist. {rest}", "model")
+
+
+def wrong_operation(model: str, task: Task, operation: Operation) -> Refusal:
+    paths = " or ".join(other.path for other in OPERATIONS.values() if task in other.tasks)
+    message = f"The model {model!r} ({task}) does not serve {operation.path}; use {paths}."
+    return Refusal(400, "wrong_endpoint", message, "model")
+
+
+def with_model(body: bytes, name: str) -> bytes | Refusal:
+    """The same call under another model name; every other value keeps its bytes."""
+    try:
+        fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return Refusal(400, "invalid_json", f"The body is not valid JSON: {error}.")
+    fields["model"] = msgspec.Raw(msgspec.json.encode(name))
+    return msgspec.json.encode(fields)
+
+
+class _Error(msgspec.Struct):
+    message: str
+
+
+class _ErrorBody(msgspec.Struct):
+    error: _Error
+
+
+def is_error_body(body: bytes) -> bool:
+    """Whether an engine's answer is already shaped as an OpenAI error."""
+    try:
+        msgspec.json.decode(body, type=_ErrorBody)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.running import EXAMPLES, Headway
+
+
+@pytest.fixture
+def headway(tmp_path: Path) -> Iterator[Headway]:
+    """A fresh Headway, nothing running; everything is ended afterwards."""
+    made = Headway(tmp_path)
+    yield made
+    made.close()
+    assert made.processes() == [], "something of ours still runs"
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Headway]:
+    """One Headway for a whole file of tests, with the three built-in models up."""
+    made = Headway(tmp_path_factory.mktemp("serving"))
+    made.up_ok(EXAMPLES / "all.yaml")
+    yield made
+    made.close()
