@@ -49,11 +49,11 @@ async function ask(url, body, signal) {
 async function refusal(response, requestId) {
   const text = (await response.text()).slice(0, 2000);
   const after = response.headers.get("retry-after");
-  const again = after ? ` Try again in ${after} s.` : "";
+  const again = after ? `. Try again in ${after} s.` : "";
   try {
     return new Failure(`${describe(JSON.parse(text).error)}${again}`, requestId);
   } catch {
-    return new Failure(`The gateway answered ${response.status}: ${text || response.statusText}${again}`, requestId);
+    return new Failure(`The gateway answered ${response.status}: ${text.trim() || response.statusText}${again}`, requestId);
   }
 }
 
