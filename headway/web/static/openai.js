@@ -4,7 +4,7 @@
 const SILENCE = 300000; // longer than the gateway itself would wait
 const LONGEST_EVENT = 1 << 20;
 
-export class Failure extends Error {
+class Failure extends Error {
   constructor(message, requestId = "") {
     super(message);
     this.requestId = requestId;
