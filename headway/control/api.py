@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -34,6 +35,8 @@ from headway.gateway.record import Record
 from headway.spec.model import Model
 
 __all__ = ["ControlApi"]
+
+log = logging.getLogger(__name__)
 
 MOST_LINES = 100_000
 EXPLAINED_DECISIONS = 200
@@ -152,6 +155,10 @@ def _told(handler: Handler) -> Handler:
                 f"{request.url.path}: not understood: {error}", hint="is this the same version of headway?"
             )
             return _json({"error": wrong.to_wire()}, status=400)
+        except Exception as error:
+            log.exception("%s failed", request.url.path)
+            fault = HeadwayError(f"a fault of Headway's own: {error!r}", hint="see control.log in the state's logs")
+            return _json({"error": fault.to_wire()}, status=500)
 
     return handle
 

@@ -71,7 +71,7 @@ class GatewayProcess:
         try:
             answer = await get_unix(self._socket, "/stats", timeout=2.0)
             self.stats = msgspec.json.decode(answer.body, type=Stats)
-            self._pid = self.stats.pid if self.stats else self._pid
+            self._pid = self.stats.pid
         except (UnreachableError, msgspec.MsgspecError):
             self.stats = None
         return self.stats

@@ -1,1 +1,1 @@
-"""The data plane that users call: OpenAI-compatible, one immutable RoutingTable at a time, no call to the control loop."""
+"""The data plane that users call: OpenAI-compatible, one immutable RoutingTable at a time, no calls to control."""

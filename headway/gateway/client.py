@@ -8,13 +8,13 @@ running request are one entry in the wheel.
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, cast
 
 from headway.gateway import answers
 from headway.gateway.reader import RequestReader
 from headway.gateway.request import Request
+from headway.gateway.sockets import tune
 from headway.gateway.timers import Timed
 from headway.wire.http import chunk, response_head
 from headway.wire.openai import Refusal
@@ -35,14 +35,19 @@ class Running(Protocol):
     def on_due(self, now: float) -> None: ...
 
 
+_BODILESS = (204, 304)
+
 Serve = Callable[["ClientConnection", Request], Running | None]
 """Answers a request at once (None), or returns what will."""
 
 
 class ClientConnection(Timed, asyncio.Protocol):
-    def __init__(self, gateway: Gateway, serve: Serve) -> None:
+    """`limited` = it counts against the number of connections; the control loop's do not."""
+
+    def __init__(self, gateway: Gateway, serve: Serve, *, limited: bool = True) -> None:
         Timed.__init__(self)
         self._gateway, self._serve, self._settings = gateway, serve, gateway.settings
+        self._limited = limited
         self._reader = RequestReader(gateway.settings, gateway.bodies, gateway.time)
         self._transport: asyncio.Transport | None = None
         self._request: Request | None = None  # being answered
@@ -65,14 +70,12 @@ class ClientConnection(Timed, asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        sock = transport.get_extra_info("socket")
-        if sock is not None and sock.family != socket.AF_UNIX:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        tune(transport)
         gateway = self._gateway
         gateway.connections.add(self)
         self._heard_at = gateway.time()
         gateway.wheel.set(self, self._heard_at + self._settings.head_seconds)
-        if len(gateway.connections) > gateway.connections_max:
+        if self._limited and len(gateway.connections) > gateway.connections_max:
             self.refuse(Refusal(503, "overloaded", "The gateway has too many connections.", retry_after=1))
 
     def data_received(self, data: bytes) -> None:
@@ -170,7 +173,7 @@ class ClientConnection(Timed, asyncio.Protocol):
     def respond(self, status: int, headers: bytes, body: bytes) -> None:
         if self._transport is None or self._request is None:
             return
-        framing = b"content-length: %d\r\n" % len(body)
+        framing = b"" if status in _BODILESS else b"content-length: %d\r\n" % len(body)
         head = response_head(status, self._common(self._request) + headers + framing)
         if len(body) > 65536 and not self._silent:
             self._transport.writelines([head, body])

@@ -43,6 +43,7 @@ class Dispatch:
         self._link: Link | None = None
         self._opening: asyncio.Task[None] | None = None
         self._running = True
+        self._paused = False
         upstream.begin()
 
     def start(self) -> None:
@@ -60,10 +61,12 @@ class Dispatch:
         self._end()
 
     def pause(self) -> None:
+        self._paused = True
         if self._link:
             self._link.pause()
 
     def resume(self) -> None:
+        self._paused = False
         if self._link:
             self._link.resume()
 
@@ -96,9 +99,10 @@ class Dispatch:
     def body(self, data: bytes) -> None:
         if self.relay is None:
             return
-        self._sender.heard()
         if failure := self.relay.feed(data):
             self._lose(failure)
+        else:
+            self._sender.heard()
 
     def complete(self, framed: bool) -> None:
         self._link = None
@@ -125,6 +129,8 @@ class Dispatch:
         self._link = link
         self._sender.sending(False)
         link.send(self._data, self)
+        if self._paused:
+            link.pause()
 
     def _lose(self, reason: str) -> None:
         if self._running:

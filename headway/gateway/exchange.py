@@ -110,12 +110,17 @@ class Exchange:
 
     def _send(self, route: Route, choice: Choice, now: float) -> None:
         upstream, name = route.upstreams[choice.index], route.names[choice.index]
+        body = with_model(self.request.body, name) if name else self.request.body
+        if isinstance(body, Refusal):
+            self.refuse(body)
+            return
         since = now - self.request.accepted
         self._attempts.append(Attempt(upstream.id, since, load=choice.load, candidates=choice.candidates))
-        body = with_model(self.request.body, name) if name else self.request.body
         head = upstream.head(self._operation.path, self._forwarded(), len(body))
         self._dispatch = Dispatch(self, self._client, upstream, self._gateway.settings, [head, body])
         self._client.wake_at(self.next_due())
+        if self._paused_at is not None:
+            self._dispatch.pause()
         self._dispatch.start()
 
     def _forwarded(self) -> bytes:

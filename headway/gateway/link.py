@@ -9,12 +9,13 @@ listener decides by what it read.
 from __future__ import annotations
 
 import asyncio
-import socket
+import math
 from collections.abc import Callable
 from typing import Protocol, cast
 
 import httptools
 
+from headway.gateway.sockets import tune
 from headway.gateway.timers import Timed, Wheel
 from headway.wire.http import DROPPED_FROM_ENGINE
 
@@ -75,7 +76,7 @@ class Link(Timed, asyncio.Protocol):
         self._listener = listener
         self._head = None
         self.heard = self._head_whole = self._told = self._whole = False
-        self._wheel.cancel(self)
+        self._wheel.set(self, math.inf)
         self._transport.writelines(data)
 
     def abort(self) -> None:
@@ -106,8 +107,7 @@ class Link(Timed, asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        if (sock := transport.get_extra_info("socket")) is not None:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        tune(transport)
 
     def data_received(self, data: bytes) -> None:
         if self._listener is None:  # unasked: whatever it is, it is not an answer to the next request

@@ -95,7 +95,7 @@ class Tally:
     def _series(self, model: str, operation: str) -> Series:
         found = self.series.get((model, operation))
         if found is None:
-            if model not in self._models and len(self._models) >= MODELS_MAX:
+            if model and model not in self._models and len(self._models) >= MODELS_MAX:
                 model = "other"
             self._models.add(model)
             found = self.series.setdefault((model, operation), Series())

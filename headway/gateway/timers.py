@@ -62,6 +62,9 @@ class Wheel:
     def stop(self) -> None:
         if self._armed:
             self._armed.cancel()
+        for items in self._slots.values():
+            for item in items:
+                item.slot = -1
         self._slots.clear()
         self._order.clear()
 

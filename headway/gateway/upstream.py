@@ -117,7 +117,10 @@ class Upstream:
             self._left(self)
 
     def failed(self, now: float) -> None:
+        """Requests that one death took together count once: a failure after the pause lengthens the next."""
         self.failures += 1
+        if now < self.cooling_until:
+            return
         self._streak += 1
         settings = self._settings
         self.cooling_until = now + cooldown(

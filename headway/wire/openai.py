@@ -179,9 +179,12 @@ def wrong_operation(model: str, task: Task, operation: Operation) -> Refusal:
     return Refusal(400, "wrong_endpoint", message, "model")
 
 
-def with_model(body: bytes, name: str) -> bytes:
+def with_model(body: bytes, name: str) -> bytes | Refusal:
     """The same call under another model name; every other value keeps its bytes."""
-    fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    try:
+        fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return Refusal(400, "invalid_json", f"The body is not valid JSON: {error}.")
     fields["model"] = msgspec.Raw(msgspec.json.encode(name))
     return msgspec.json.encode(fields)
 

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
 
 from tests.support.gateway import Script, ScriptedEngine
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_swallowed(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """asyncio logs what a callback raises; here it fails the test."""
+    yield
+    said = [
+        record.getMessage()
+        for when in ("setup", "call")
+        for record in caplog.get_records(when)
+        if record.name == "asyncio" and record.levelno >= logging.WARNING
+    ]
+    assert not said
+
 
 Start = Callable[..., Awaitable[ScriptedEngine]]
 

@@ -25,6 +25,10 @@ from tests.support.gateway import (
 )
 
 
+def call_bytes(**fields: Any) -> bytes:
+    return json.dumps({"model": "chat", **fields}).encode()
+
+
 async def test_a_completion_passes_untouched_and_is_recorded(tmp_path: Path, engine: Start) -> None:
     one = await engine(answers(headers="x-engine: 1\r\nserver: llama\r\nset-cookie: a=b\r\n"))
     body = b'{"model" : "chat",  "messages":[{"role":"user","content":"\\u00e9"}], "odd": 1e400}'
@@ -60,10 +64,12 @@ async def test_upstream_model_and_key(tmp_path: Path, engine: Start, monkeypatch
     one = await engine(answers())
     target = endpoint(one.url + "/api", upstream_model="big/model", key="secret:cloud/key")
     async with gateway_here(tmp_path, route(target)) as here:
-        body = (
-            b'{"model":"chat","messages":[{"role":"user","content":"\\u00e9"}],"seed":12345678901234567890}'
-        )
+        body = b'{"model":"chat","messages":[{"role":"user","content":"\\u00e9"}],"seed":12345678901234567890}'
         assert (await ask(here.port, body=body)).status == 200
+        odd = body[:-1] + b',"\xff":1}'
+        refused = await ask(here.port, body=odd)
+        assert (refused.status, refused.error["code"]) == (400, "invalid_json")
+        assert here.stats().endpoints[0].running == 0
     asked = one.asked[0]
     assert asked.line.startswith("POST /api/v1/chat/completions ")
     assert asked.headers["authorization"] == "Bearer sk-1"
@@ -85,6 +91,25 @@ async def test_a_missing_secret_leaves_the_endpoint_out_until_it_is_there(
         here.worker.hang_up()
         assert (await ask(here.port)).status == 200
     assert one.asked[0].headers["authorization"] == "Bearer sk-2"
+
+
+OTHER_CALLS = [
+    ("/v1/completions", "completion", call_bytes(prompt="x")),
+    ("/v1/completions", "completion", call_bytes(prompt=[[1, 2], [3]])),
+    ("/v1/completions", "chat", call_bytes(prompt=["a", "b"], max_tokens=None, n=1, temperature=0)),
+    ("/v1/embeddings", "embedding", call_bytes(input="x")),
+    ("/v1/embeddings", "embedding", call_bytes(input=["a", "b"], encoding_format="base64")),
+]
+
+
+@pytest.mark.parametrize(("path", "task", "body"), OTHER_CALLS)
+async def test_the_other_operations(tmp_path: Path, engine: Start, path: str, task: str, body: bytes) -> None:
+    one = await engine(answers())
+    async with gateway_here(tmp_path, route(endpoint(one.url), task=task)) as here:
+        assert (await ask(here.port, path, body=body)).status == 200
+        assert here.last.path == path
+    assert one.asked[0].line == f"POST {path} HTTP/1.1"
+    assert one.asked[0].body == body
 
 
 async def test_models(tmp_path: Path) -> None:
@@ -223,6 +248,7 @@ async def test_pages_of_this_machine_may_call(tmp_path: Path, origin: str) -> No
         asked.append("access-control-request-headers: authorization,content-type")
         preflight = await ask(here.port, CHAT, "OPTIONS", headers=asked)
         assert preflight.status == 204
+        assert "content-length" not in preflight.headers
         assert preflight.headers["access-control-allow-origin"] == origin
         assert "POST" in preflight.headers["access-control-allow-methods"]
         assert preflight.headers["access-control-allow-headers"] == "authorization,content-type"

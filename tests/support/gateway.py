@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import json
 import os
 import signal
@@ -32,11 +33,24 @@ CHAT = "/v1/chat/completions"
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-async def eventually(predicate: Callable[[], object], deadline: float = 10.0, what: str = "") -> None:
+async def eventually(
+    predicate: Callable[[], object | Awaitable[object]], deadline: float = 10.0, what: str = ""
+) -> None:
+    """Wait until the predicate, which may be a coroutine function, is true."""
     end = time.monotonic() + deadline
-    while not predicate():
+    while True:
+        found = predicate()
+        if inspect.isawaitable(found):
+            found = await found
+        if found:
+            return
         assert time.monotonic() < end, f"did not happen within {deadline} s: {what or predicate}"
         await asyncio.sleep(0.01)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
 
 
 # -------------------- a scripted engine
@@ -58,9 +72,7 @@ class Asked:
 class Peer:
     """The engine's side of one connection while it answers."""
 
-    def __init__(
-        self, engine: ScriptedEngine, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    def __init__(self, engine: ScriptedEngine, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.engine, self.reader, self.writer = engine, reader, writer
 
     async def send(self, data: bytes) -> None:
@@ -98,6 +110,7 @@ class ScriptedEngine:
         self.running = 0
         self.gone = 0
         self.port = 0
+        self.gate = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -173,9 +186,7 @@ def chunked(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-def answers(
-    body: bytes | None = None, status: int = 200, headers: str = "", kind: str = "application/json"
-) -> Script:
+def answers(body: bytes | None = None, status: int = 200, headers: str = "", kind: str = "application/json") -> Script:
     async def script(asked: Asked, peer: Peer) -> None:
         await peer.send(answer_bytes(completion() if body is None else body, status, headers, kind))
 
@@ -192,12 +203,18 @@ def streams(*texts: str, done: bool = True, tail: bytes = b"") -> Script:
     return script
 
 
+GATE = b"the engine waits here until the test sets its gate"
+
+
 def sends(*pieces: bytes, then: str = "close") -> Script:
     """Raw bytes, then `close` (FIN), `reset`, or `hang` until the gateway goes."""
 
     async def script(asked: Asked, peer: Peer) -> None:
         for piece in pieces:
-            await peer.send(piece)
+            if piece == GATE:
+                await peer.engine.gate.wait()
+            else:
+                await peer.send(piece)
         if then == "close":
             peer.close()
         elif then == "reset":
@@ -270,7 +287,7 @@ async def gateway_here(folder: Path, *models: ModelRoute, **settings: Any) -> As
 class GatewayProcess:
     """A gateway as users run it."""
 
-    def __init__(self, folder: Path, *models: ModelRoute, port: int = 0, wait: bool = True) -> None:
+    def __init__(self, folder: Path, *models: ModelRoute, port: int = 0, shared: bool = False) -> None:
         self.folder, self.table, self.socket = folder, folder / "table.json", folder / "g.sock"
         self.version = 0
         self.log = folder / "gateway.log"
@@ -278,10 +295,10 @@ class GatewayProcess:
             self.use(*models, hang_up=False)
         argv = [sys.executable, "-m", "headway.gateway", "--table", str(self.table), "--port", str(port)]
         with self.log.open("ab") as log:
-            self.child = subprocess.Popen([*argv, "--socket", str(self.socket)], stderr=log, cwd=ROOT)
+            more = ["--socket", str(self.socket), *(["--shared"] if shared else [])]
+            self.child = subprocess.Popen([*argv, *more], stderr=log, cwd=ROOT)
         self.port = 0
-        if wait:
-            self.wait_listening()
+        self.wait_listening()
 
     def wait_listening(self) -> None:
         end = time.monotonic() + 20

@@ -90,9 +90,11 @@ class Headway:
     def close(self) -> None:
         if (self.state / "run" / "control.sock").exists():
             self.run("down", timeout=60)
-        for process in self.processes():
+        left = self.processes()
+        for process in left:
             with contextlib.suppress(psutil.Error):
                 process.kill()
+        psutil.wait_procs(left, timeout=10)
 
     def model_file(self, name: str, text: str) -> Path:
         path = self.state.parent / name

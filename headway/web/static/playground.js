@@ -12,6 +12,9 @@ let offered = []; // models that can be talked to
 let base = "";
 let stopping = null; // the AbortController of the answer that streams now
 let drawing = 0;
+let moved = false; // the page may connect only to the gateway whose address it was served with
+
+const MOVED = "The gateway's address has changed since this page was loaded.";
 
 export const talked = () => turns.length > 0;
 
@@ -39,6 +42,11 @@ export function begin() {
     turns.length = 0;
     draw();
     part("prompt").focus();
+  });
+  document.addEventListener("securitypolicyviolation", (event) => {
+    if (event.effectiveDirective !== "connect-src") return;
+    moved = true;
+    draw();
   });
   draw();
 }
@@ -70,7 +78,7 @@ async function ask(text) {
     turn.state = "done";
   } catch (error) {
     turn.state = stopping.signal.aborted ? "stopped" : "failed";
-    if (turn.state === "failed") turn.error = blocked ?? error.message;
+    if (turn.state === "failed") turn.error = error.message;
     turn.requestId ||= error.requestId;
   }
   stopping = null;
@@ -130,8 +138,8 @@ function exchange(turn, i) {
     h("p", { class: "asked" }, turn.asked),
     turn.thought && h("details", { key: "thought" }, h("summary", null, "Thoughts"), h("p", { class: "thought" }, turn.thought)),
     h("div", { key: "answer", class: "answer" }, fences(turn.text)),
-    turn.error && h("p", { key: "error", class: "error", role: "alert" }, turn.error, " ",
-      h("button", { type: "button", class: "plain", onclick: () => (blocked ? location.reload() : again(turn)) }, blocked ? "Reload" : "Try again")),
+    turn.error && h("p", { key: "error", class: "error", role: "alert" }, moved ? MOVED : turn.error, " ",
+      h("button", { type: "button", class: "plain", onclick: () => (moved ? location.reload() : again(turn)) }, moved ? "Reload" : "Try again")),
     h("p", { key: "facts", class: "measures muted" }, measures(turn)));
 }
 
@@ -161,8 +169,3 @@ function again(turn) {
   ask(turn.asked);
 }
 
-// The page may connect only to the gateway whose address it was served with.
-let blocked = null;
-document.addEventListener("securitypolicyviolation", (event) => {
-  if (event.effectiveDirective === "connect-src") blocked = "The gateway's address has changed since this page was loaded.";
-});

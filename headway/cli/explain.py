@@ -1,0 +1,80 @@
+"""`headway explain NAME|REQUEST-ID`: the story of a model or of one request, in sentences."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from headway.cli.client import ControlClient
+from headway.cli.names import complete_name
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(explain)
+
+
+def explain(
+    what: Annotated[
+        str, typer.Argument(metavar="NAME|REQUEST-ID", help="A model, or x-request-id.", autocompletion=complete_name)
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Tell why a model is as it is, or what happened to a request."""
+    told = ControlClient().get(f"/explain/{quote(what, safe='')}")
+    if as_json:
+        print(json.dumps(told, indent=2))
+        return
+    if told["kind"] == "request":
+        for line in _request(told["record"], told["replicas"]):
+            print(line)
+        return
+    from headway.cli.tables import decisions_table, replicas_table, show  # noqa: PLC0415
+
+    model = told["model"]
+    for line in _model(model):
+        print(line)
+    show(replicas_table(model, time.time()))
+    if told["decisions"]:
+        print("\nWhat was decided, newest first:")
+        show(decisions_table(told["decisions"], time.time()))
+
+
+def _model(model: dict[str, Any]) -> Iterator[str]:
+    yield f"{model['name']} is {model['state']}: {model['message']}."
+    if model["next_action"]:
+        yield f"Next: {model['next_action']}"
+    yield f"Wanted: {model['replicas_wanted']} of revision {model['revision']}, {model['source']} by {model['engine']}."
+    derived = dict(model["derived"])
+    for replica in model["replicas"]:
+        derived |= replica["derived"]
+    if derived:
+        yield "What nobody wrote was derived:"
+        yield from (f"  {name}: {why}" for name, why in sorted(derived.items()))
+
+
+def _request(record: dict[str, Any], replicas: dict[str, str]) -> Iterator[str]:
+    kind = "stream" if record.get("stream") else "request"
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record["at"]))
+    yield f"{record['id']}: {kind} to {record['path']} for {record.get('model') or 'no model'}, {when}"
+    if record.get("waited"):
+        yield f"  {'':>9}  held {record['waited']:.3f} s, because no replica was ready"
+    for attempt in record.get("attempts", []):
+        replica = replicas.get(attempt["endpoint"], attempt["endpoint"])
+        load, candidates = attempt.get("load", 0), attempt.get("candidates", 0)
+        end = f"failed: {attempt['failure']}" if attempt.get("failure") else "answered"
+        yield f"  {attempt['at']:8.3f}s  sent to {replica}: least busy of {candidates} ({load} running there); {end}"
+    if record.get("ttft") is not None:
+        yield f"  {record['ttft']:8.3f}s  first byte of the answer"
+    end = f"ended with error {record['error']}" if record.get("error") else "ended"
+    yield f"  {record['duration']:8.3f}s  {end}, status {record['status']}"
+    if record.get("completion_tokens") is not None:
+        prompt, cached = record.get("prompt_tokens"), record.get("cached_tokens")
+        asked = "" if prompt is None else f"{prompt} prompt tokens ({cached or 0} cached), "
+        yield f"  {'':>9}  {asked}{record['completion_tokens']} completion tokens"

@@ -1,0 +1,27 @@
+"""`headway ls`: the models, one line each."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from headway.cli.client import ControlClient
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(ls)
+
+
+def ls(as_json: Annotated[bool, typer.Option("--json", help="An array of models, for programs.")] = False) -> None:
+    """List the models: state, replicas, address."""
+    snapshot = ControlClient().get("/state")
+    if as_json:
+        print(json.dumps(snapshot["models"], indent=2))
+        return
+    from headway.cli.tables import models_table, show  # noqa: PLC0415
+
+    show(models_table(snapshot))

@@ -1,0 +1,56 @@
+"""The `headway` command: assembles the verbs, and turns every fault into one line and an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+import typer
+
+import headway
+from headway.cli import chat, doctor, down, explain, logs, ls, parts, schema, status, up
+from headway.errors import HeadwayError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="headway",
+    help="Serve models on this machine or a cluster from one file, behind one OpenAI-compatible address.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for verb in (up, down, ls, status, logs, chat, explain, doctor, schema, parts):
+    verb.register(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"headway {headway.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print it and exit."),
+) -> None:
+    pass
+
+
+def main() -> None:
+    try:
+        app()
+    except HeadwayError as error:
+        if os.environ.get("HEADWAY_DEBUG"):
+            traceback.print_exc()
+        for each in (error, *getattr(error, "others", ())):
+            print(f"error: {each}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read our output has enough; the interpreter must not complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)

@@ -1,0 +1,28 @@
+"""The parts alone: `headway gateway` over any OpenAI-compatible servers, `headway mock-engine` for trying things."""
+
+from __future__ import annotations
+
+import typer
+
+__all__ = ["register"]
+
+PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+
+def register(app: typer.Typer) -> None:
+    app.command(context_settings=PASSED_ON, add_help_option=False)(gateway)
+    app.command("mock-engine", context_settings=PASSED_ON, add_help_option=False)(mock_engine)
+
+
+def gateway(context: typer.Context) -> None:
+    """Run the gateway alone over a routing table (options: headway gateway --help)."""
+    from headway.gateway.__main__ import main  # noqa: PLC0415
+
+    main(context.args)
+
+
+def mock_engine(context: typer.Context) -> None:
+    """Run the mock engine: a small server with made-up answers and each fault as a flag."""
+    from headway.engines.mock_server import main  # noqa: PLC0415
+
+    main(context.args)

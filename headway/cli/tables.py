@@ -1,0 +1,82 @@
+"""Tables as `ls`, `status` and `explain` show them. Plain columns, so that they read well and cut well."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from headway.cli.words import ago, size
+
+__all__ = ["decisions_table", "models_table", "replicas_table", "show"]
+
+COLOURS = {
+    "ready": "green",
+    "degraded": "yellow",
+    "preparing": "cyan",
+    "starting": "cyan",
+    "pending": "yellow",
+    "backoff": "yellow",
+    "failed": "red",
+    "stopping": "dim",
+    "draining": "dim",
+}
+
+
+def show(table: Table) -> None:
+    Console().print(table)
+
+
+def models_table(snapshot: dict[str, Any]) -> Table:
+    table = _table("NAME", "STATE", "REPLICAS", "TASK", "ENGINE", "SINCE", "SOURCE", "WHY")
+    for model in snapshot["models"]:
+        table.add_row(
+            model["name"],
+            _state(model["state"]),
+            f"{model['replicas_ready']}/{model['replicas_wanted']}",
+            model["task"],
+            model["engine"],
+            ago(snapshot["at"], model["since"]),
+            model["source"],
+            "" if model["state"] == "ready" else model["message"],
+        )
+    return table
+
+
+def replicas_table(model: dict[str, Any], now: float) -> Table:
+    table = _table("REPLICA", "STATE", "PID", "ADDRESS", "THREADS", "MEMORY", "RESTARTS", "SINCE", "WHY")
+    for replica in model["replicas"]:
+        table.add_row(
+            replica["name"],
+            _state(replica["state"]),
+            str(replica["pid"] or "-"),
+            replica["address"] or "-",
+            str(replica["threads"] or "-"),
+            size(replica["memory_bytes"]) if replica["memory_bytes"] else "-",
+            str(replica["restarts"]),
+            ago(now, replica["since"]),
+            "" if replica["state"] == "ready" else replica["message"],
+        )
+    return table
+
+
+def decisions_table(decisions: list[dict[str, Any]], now: float) -> Table:
+    table = _table("AGO", "OBJECT", "ACTION", "REASON", "WHY")
+    for each in decisions:
+        numbers = ", ".join(f"{name} {value}" for name, value in each["numbers"].items())
+        why = f"{each['message']} ({numbers})" if numbers else each["message"]
+        table.add_row(ago(now, each["at"]), each["object"], each["action"], each["reason"], why)
+    return table
+
+
+def _table(*names: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in names:
+        table.add_column(name, overflow="fold", no_wrap=name in ("NAME", "STATE", "PID", "REPLICA"))
+    return table
+
+
+def _state(state: str) -> str:
+    colour = COLOURS.get(state, "default")
+    return f"[{colour}]{state}[/{colour}]"

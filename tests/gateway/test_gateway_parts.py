@@ -1,0 +1,164 @@
+"""The gateway's parts alone: routing, the wheel of deadlines, the journal, counts."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headway.gateway.journal import Journal
+from headway.gateway.record import Record
+from headway.gateway.tally import TTFT_BOUNDS, Histogram, Tally
+from headway.gateway.timers import Timed, Wheel
+from headway.policy.routing import Why, cooldown, least_loaded
+from tests.support.gateway import eventually
+
+
+@dataclass(frozen=True)
+class End:
+    id: str
+    running: int = 0
+    cooling_until: float = 0.0
+
+
+def test_no_candidate() -> None:
+    assert least_loaded([], 0, 0.0) is None
+    assert least_loaded([End("a")], 0, 0.0, {"a"}) is None
+
+
+@pytest.mark.parametrize(
+    ("ends", "index", "why", "look_again"),
+    [
+        ([End("a", 9)], 0, Why.ONLY_ONE, 0),
+        ([End("a", 2), End("b", 1)], 1, Why.LEAST_LOADED, 0),
+        ([End("a", 1), End("b", 1)], 0, Why.TIE_ROTATED, 0),
+        ([End("a", 0, 11.0), End("b", 5)], 1, Why.ONLY_ONE, 0),
+        ([End("a", 0, 10.0), End("b", 5)], 0, Why.LEAST_LOADED, 0),  # its pause is over
+        ([End("a", 3, 12.0), End("b", 1, 13.0)], 1, Why.ALL_FAILED_RECENTLY, 12.0),
+    ],
+)
+def test_the_least_loaded(ends: list[End], index: int, why: Why, look_again: float) -> None:
+    choice = least_loaded(ends, 0, 10.0)
+    assert choice is not None
+    assert (choice.index, choice.why, choice.look_again) == (index, why, look_again)
+    assert choice.load == ends[index].running
+
+
+ENDS = st.lists(
+    st.builds(End, id=st.uuids().map(str), running=st.integers(0, 5), cooling_until=st.floats(0, 20)),
+    min_size=1,
+)
+
+
+@given(ends=ENDS, tie=st.integers(0, 10**9))
+def test_no_healthy_endpoint_has_less(ends: list[End], tie: int) -> None:
+    choice = least_loaded(ends, tie, 10.0)
+    assert choice is not None
+    healthy = [end for end in ends if end.cooling_until <= 10.0]
+    pool = healthy or ends
+    assert ends[choice.index] in pool
+    assert choice.load == min(end.running for end in pool)
+    assert choice.candidates == len(pool)
+    assert bool(choice.look_again) == (not healthy)
+
+
+@given(count=st.integers(1, 20), start=st.integers(0, 10**6))
+def test_equal_ends_get_equal_shares(count: int, start: int) -> None:
+    ends = [End(str(n)) for n in range(count)]
+    picked = [least_loaded(ends, start + turn, 0.0) for turn in range(3 * count)]
+    assert sorted(choice.index for choice in picked if choice) == sorted([*range(count)] * 3)
+
+
+def test_cooldown_doubles_to_its_bound() -> None:
+    assert [cooldown(n, 0.2, 2.0) for n in (1, 2, 3, 4, 5, 10**6)] == [0.2, 0.4, 0.8, 1.6, 2.0, 2.0]
+
+
+class Clock(Timed):
+    def __init__(self) -> None:
+        super().__init__()
+        self.rang: list[float] = []
+
+    def on_due(self, now: float) -> None:
+        self.rang.append(now)
+
+
+async def test_the_wheel_rings_once_not_early_and_not_when_cancelled() -> None:
+    loop = asyncio.get_running_loop()
+    wheel, now = Wheel(loop, 0.02), loop.time()
+    clocks = [Clock() for _ in range(5)]
+    soon, later, earlier, cancelled, never = clocks
+    wheel.set(soon, now + 0.05)
+    wheel.set(later, now + 0.05)
+    wheel.set(later, now + 0.15)  # moved away: stays in its slot until that comes
+    wheel.set(earlier, now + 60)
+    wheel.set(earlier, now + 0.05)
+    wheel.set(cancelled, now + 0.05)
+    wheel.cancel(cancelled)
+    wheel.set(never, math.inf)
+    await eventually(lambda: later.rang)
+    assert [len(clock.rang) for clock in clocks] == [1, 1, 1, 0, 0]
+    assert soon.rang[0] >= now + 0.049
+    assert later.rang[0] >= now + 0.149
+    assert len(wheel) == 0
+    wheel.set(soon, now - 5)  # already due
+    await eventually(lambda: len(soon.rang) == 2)
+
+
+async def test_a_deadline_that_moves_later_holds_one_place() -> None:
+    loop = asyncio.get_running_loop()
+    wheel, clock = Wheel(loop, 0.1), Clock()
+    for n in range(1000):
+        wheel.set(clock, loop.time() + 10 + n)
+    assert len(wheel) == 1
+    wheel.stop()
+    wheel.cancel(clock)
+
+
+def record(**more: object) -> Record:
+    return Record(seq=0, id="x", at=0.0, path="/", **more)  # type: ignore[arg-type]
+
+
+def test_the_journal_says_what_was_lost() -> None:
+    journal = Journal(3)
+    assert (journal.since(0).records, journal.since(0).next, journal.since(0).lost) == ([], 0, 0)
+    for _ in range(5):
+        journal.add(record())
+    for since, seqs, lost in (
+        (0, [3, 4, 5], 2),
+        (2, [3, 4, 5], 0),
+        (4, [5], 0),
+        (5, [], 0),
+        (99, [3, 4, 5], 2),
+    ):
+        told = journal.since(since)
+        assert ([r.seq for r in told.records], told.lost, told.next) == (seqs, lost, 5)
+
+
+@given(values=st.lists(st.floats(0, 100)))
+def test_a_histogram_counts_each_value_in_its_bucket(values: list[float]) -> None:
+    histogram = Histogram(TTFT_BOUNDS)
+    for value in values:
+        histogram.observe(value)
+    below = [sum(value <= bound for value in values) for bound in TTFT_BOUNDS]
+    assert [sum(histogram.counts[: n + 1]) for n in range(len(TTFT_BOUNDS))] == below
+    assert sum(histogram.counts) == len(values)
+
+
+def test_labels_are_bounded() -> None:
+    tally = Tally()
+    for n in range(1500):
+        tally.begin()
+        tally.end(record(model=f"m{n}", status=200), "chat", known=True)
+        tally.lost(f"unreachable: [Errno {n}]")
+        tally.lost(f"strange {n}")
+    assert len({model for model, _ in tally.series}) <= 1001
+    assert tally.series["other", "chat"].statuses[200] == 500
+    assert dict(tally.lost_by_reason) == {"unreachable": 1500, "other": 1500}
+    tally.begin()
+    tally.end(record(model="../etc", status=404), "chat", known=False)
+    assert ("", "chat") in tally.series
+    assert (tally.running, tally.requests) == (0, 1501)

@@ -1,0 +1,394 @@
+"""The worker as a process: its start, signals, table file and size; engines that are killed under load."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from headway.gateway.table import Endpoint
+from tests.gateway.conftest import Start
+from tests.support.gateway import (
+    GATE,
+    ROOT,
+    STREAM_HEAD,
+    Answer,
+    GatewayProcess,
+    ScriptedEngine,
+    answers,
+    ask,
+    chat_body,
+    chunked,
+    endpoint,
+    event,
+    eventually,
+    raw,
+    request_bytes,
+    route,
+    sends,
+    streams,
+)
+
+
+@pytest.fixture
+def gateways() -> Iterator[list[GatewayProcess]]:
+    started: list[GatewayProcess] = []
+    yield started
+    for one in started:
+        one.stop()
+
+
+async def test_it_follows_its_table_by_signal_and_by_looking(
+    tmp_path: Path, engine: Start, gateways: list[GatewayProcess]
+) -> None:
+    one = await engine(answers())
+    live = GatewayProcess(tmp_path)
+    gateways.append(live)
+    assert (await ask(live.port, "/readyz", "GET")).status == 503
+    assert (await ask(live.port, "/healthz", "GET")).status == 200
+    assert (await ask(live.port)).error["code"] == "model_not_found"
+    live.use(route(endpoint(one.url)), hang_up=False)  # found within a second
+    await until_status(live, "/readyz", 200)
+    assert (await ask(live.port)).status == 200
+    live.table.write_text("{")
+    live.use(route(name="other"))
+    await until_status(live, "/v1/models/other", 200)
+    assert (await live.stats()).table_version == 2
+    records = await live.records()
+    assert [(r.status, r.error) for r in records.records] == [(404, "model_not_found"), (200, "")]
+    assert live.stop() == 0
+    assert not live.socket.exists()
+
+
+async def until_status(live: GatewayProcess, path: str, status: int) -> None:
+    async def seen() -> bool:
+        return (await ask(live.port, path, "GET")).status == status
+
+    await eventually(seen)
+
+
+async def test_sigterm_lets_running_requests_end(
+    tmp_path: Path, engine: Start, gateways: list[GatewayProcess]
+) -> None:
+    one = await engine(
+        sends(STREAM_HEAD, chunked(event("a")), GATE, chunked(b"data: [DONE]\n\n"), b"0\r\n\r\n")
+    )
+    live = GatewayProcess(tmp_path, route(endpoint(one.url)))
+    gateways.append(live)
+    idle_reader, idle_writer = await asyncio.open_connection("127.0.0.1", live.port)
+    idle_writer.write(request_bytes("/healthz", "GET", close=False))
+    await idle_reader.readuntil(b"ok\n")
+    reader, writer = await asyncio.open_connection("127.0.0.1", live.port)
+    writer.write(request_bytes(body=chat_body(stream=True), close=False))
+    data = await reader.readuntil(event("a"))
+    live.child.terminate()
+    assert await asyncio.wait_for(idle_reader.read(), 10) == b""  # idle connections are closed
+    with pytest.raises(OSError):  # noqa: PT011 (refused: it listens no more)
+        await asyncio.open_connection("127.0.0.1", live.port)
+    assert live.child.poll() is None
+    one.gate.set()
+    data += await asyncio.wait_for(reader.read(), 10)
+    assert Answer.parse(data).events[-1] == "[DONE]"
+    assert live.child.wait(10) == 0
+    writer.close()
+    idle_writer.close()
+
+
+async def test_a_second_signal_ends_at_once_and_says_so(
+    tmp_path: Path, engine: Start, gateways: list[GatewayProcess]
+) -> None:
+    one = await engine(sends(STREAM_HEAD, chunked(event("a")), then="hang"))
+    live = GatewayProcess(tmp_path, route(endpoint(one.url)), route(name="none"))
+    gateways.append(live)
+    streaming = asyncio.create_task(ask(live.port, stream=True))
+    waiting = asyncio.create_task(ask(live.port, model="none"))
+    await eventually(lambda: one.running)
+
+    async def one_waits() -> bool:
+        return (await live.stats()).waiting == 1
+
+    await eventually(one_waits)
+    live.child.terminate()
+    await eventually(lambda: refuses(live.port))
+    live.child.terminate()
+    ended = await streaming
+    assert ended.events[-1]["error"]["code"] == "shutting_down"
+    held = await waiting
+    assert (held.status, held.error["code"]) == (503, "shutting_down")
+    assert live.child.wait(10) == 0
+
+
+async def refuses(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return True
+    writer.close()
+    return False
+
+
+def test_a_taken_port_is_one_clear_line(tmp_path: Path, gateways: list[GatewayProcess]) -> None:
+    first = GatewayProcess(tmp_path, route())
+    gateways.append(first)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        for port in (first.port, other.getsockname()[1]):
+            argv = [
+                sys.executable,
+                "-m",
+                "headway.gateway",
+                "--table",
+                str(tmp_path / "t"),
+                "--port",
+                str(port),
+            ]
+            done = subprocess.run(
+                [*argv, "--socket", str(tmp_path / "x.sock")],
+                capture_output=True,
+                text=True,
+                cwd=ROOT,
+                check=False,
+            )
+            assert done.returncode == 1
+            lines = [line for line in done.stderr.splitlines() if "not there yet" not in line]
+            hint = "stop what listens there, or choose another --port"
+            assert lines == [f"headway gateway: 127.0.0.1:{port} is taken; {hint}"]
+
+
+async def test_two_workers_share_a_port(
+    tmp_path: Path, engine: Start, gateways: list[GatewayProcess]
+) -> None:
+    one = await engine(answers())
+    (tmp_path / "b").mkdir()
+    gateways.append(GatewayProcess(tmp_path, route(endpoint(one.url))))
+    gateways.append(
+        GatewayProcess(tmp_path / "b", route(endpoint(one.url)), port=gateways[0].port, shared=True)
+    )
+    for _ in range(60):
+        assert (await ask(gateways[0].port)).status == 200
+    totals = [(await live.stats()).requests_total for live in gateways]
+    assert sum(totals) == 60
+    assert all(totals)
+
+
+def test_it_imports_no_more_than_it_needs() -> None:
+    """It is on the cold-start path, and its memory is every worker's."""
+    code = "import sys, headway.gateway.__main__; print(' '.join(sys.modules))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    for heavy in ("pydantic", "rich", "starlette", "typer", "prometheus_client", "numpy", "ruamel"):
+        assert heavy not in loaded.stdout.split()
+
+
+async def test_a_crowd_of_slow_callers_does_not_take_it_down(
+    tmp_path: Path, gateways: list[GatewayProcess]
+) -> None:
+    live = GatewayProcess(tmp_path, route(expected=False))
+    gateways.append(live)
+    crowd = []
+    for n in range(300):
+        _, writer = await asyncio.open_connection("127.0.0.1", live.port)
+        writer.write((b"", b"POST /v1/chat", request_bytes(body=chat_body())[:-5])[n % 3])
+        crowd.append(writer)
+    assert (await ask(live.port, "/healthz", "GET")).status == 200
+    assert (await ask(live.port)).status == 503
+    for writer in crowd:
+        writer.close()
+
+    async def all_gone() -> bool:
+        return b"headway_gateway_connections 1.0" in (await ask(live.port, "/metrics", "GET")).body
+
+    await eventually(all_gone)
+
+
+# engines that are killed
+
+
+ENGINE = """
+import asyncio, json, sys
+
+async def serve(reader, writer):
+    try:
+        while True:
+            head = (await reader.readuntil(b"\\r\\n\\r\\n")).decode().lower()
+            length = int(head.split("content-length: ")[1].split("\\r\\n")[0])
+            call = json.loads(await reader.readexactly(length))
+            if call.get("stream"):
+                writer.write(b"HTTP/1.1 200 OK\\r\\ncontent-type: text/event-stream\\r\\n"
+                             b"transfer-encoding: chunked\\r\\n\\r\\n")
+                for n in range(16):
+                    await asyncio.sleep(0.005)
+                    event = b'data: {"choices":[{"delta":{"content":"%d "}}]}\\n\\n' % n
+                    writer.write(b"%x\\r\\n%b\\r\\n" % (len(event), event))
+                writer.write(b"e\\r\\ndata: [DONE]\\n\\n\\r\\n0\\r\\n\\r\\n")
+            else:
+                await asyncio.sleep(0.08)
+                body = json.dumps({"choices": [], "usage": {"completion_tokens": 16}}).encode()
+                writer.write(b"HTTP/1.1 200 OK\\r\\ncontent-type: application/json\\r\\ncontent-length: "
+                             b"%d\\r\\n\\r\\n%b" % (len(body), body))
+            await writer.drain()
+    except (ConnectionError, asyncio.IncompleteReadError):
+        writer.close()
+
+async def main():
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+asyncio.run(main())
+"""
+
+
+class Replica:
+    """An engine process that is killed and started again, each time at another address."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.incarnation = name, 0
+        self.child: subprocess.Popen[str] | None = None
+        self.endpoint: Endpoint | None = None
+
+    async def start(self) -> None:
+        self.incarnation += 1
+        await asyncio.to_thread(self._start)
+
+    def _start(self) -> None:
+        self.child = subprocess.Popen([sys.executable, "-c", ENGINE], stdout=subprocess.PIPE, text=True)
+        assert self.child.stdout
+        port = int(self.child.stdout.readline())
+        self.endpoint = endpoint(f"http://127.0.0.1:{port}", self.name, self.incarnation)
+
+    def kill(self) -> None:
+        if self.child:
+            self.child.send_signal(signal.SIGKILL)
+            self.child.wait()
+            assert self.child.stdout
+            self.child.stdout.close()
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_engines_killed_in_turn_under_load(
+    tmp_path: Path, gateways: list[GatewayProcess], stream: bool
+) -> None:
+    replicas = [Replica("chat-0"), Replica("chat-1")]
+    for replica in replicas:
+        await replica.start()
+    live = GatewayProcess(tmp_path, route(*(r.endpoint for r in replicas if r.endpoint)))
+    gateways.append(live)
+    got: list[Answer] = []
+    kills = 0
+
+    async def caller() -> None:
+        while len(got) < 200:
+            got.append(await ask(live.port, stream=stream, deadline=60))
+
+    async def killer() -> None:
+        nonlocal kills
+        while len(got) < 200:
+            replica = replicas[kills % 2]
+            replica.kill()  # the table still names it for a while, as in life
+            kills += 1
+            await replica.start()
+            live.use(route(*(r.endpoint for r in replicas if r.endpoint)))
+            enough = min(200, len(got) + 15)
+            await eventually(lambda: len(got) >= enough, deadline=30)  # noqa: B023
+
+    try:
+        await asyncio.gather(killer(), *(caller() for _ in range(8)))
+    finally:
+        for replica in replicas:
+            replica.kill()
+    assert len(got) >= 200
+    assert kills >= 5
+    assert {answer.status for answer in got} == {200}
+    if stream:
+        ends = [a.events[-1] if a.events[-1] == "[DONE]" else a.events[-1]["error"]["code"] for a in got]
+        assert set(ends) <= {"[DONE]", "engine_failed"}
+        assert all(a.body.count(b'"error"') == (end != "[DONE]") for a, end in zip(got, ends, strict=True))
+        assert ends.count("[DONE]") > len(ends) // 2
+    stats = await live.stats()
+    assert (stats.running, stats.waiting) == (0, 0)
+    assert stats.requests_total == len(got)
+    assert {e.running for e in stats.endpoints} == {0}
+
+
+async def test_a_single_engine_killed_is_waited_for(tmp_path: Path, gateways: list[GatewayProcess]) -> None:
+    replica = Replica("chat-0")
+    await replica.start()
+    assert replica.endpoint
+    live = GatewayProcess(tmp_path, route(replica.endpoint))
+    gateways.append(live)
+    try:
+        asking = [asyncio.create_task(ask(live.port, deadline=60)) for _ in range(20)]
+
+        async def all_run() -> bool:
+            return (await live.stats()).endpoints[0].running == 20
+
+        await eventually(all_run)
+        replica.kill()
+        live.use(route(reason="restarting"))
+        await replica.start()
+        live.use(route(replica.endpoint))
+        assert [(await task).status for task in asking] == [200] * 20
+    finally:
+        replica.kill()
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    certificate, key = folder / "cert.pem", folder / "key.pem"
+    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    names = ["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    try:
+        subprocess.run([*argv, *names, *files], check=True, capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("needs the openssl command to make a certificate")
+    return certificate, key
+
+
+async def test_tls_to_a_provider(
+    tmp_path: Path, gateways: list[GatewayProcess], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = make_certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    one = await ScriptedEngine(answers(), streams("a")).start(context)
+    url = f"https://localhost:{one.port}/v9"
+    try:
+        (tmp_path / "untrusted").mkdir()
+        untrusting = GatewayProcess(tmp_path / "untrusted", route(endpoint(url)))
+        gateways.append(untrusting)
+        refused = await ask(untrusting.port, headers=["x-headway-timeout: 1s"])
+        assert refused.status == 504
+        assert "tls" in (await untrusting.records()).records[0].attempts[0].failure
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        live = GatewayProcess(tmp_path, route(endpoint(url)))
+        gateways.append(live)
+        assert (await ask(live.port)).status == 200
+        assert (await ask(live.port, stream=True)).events[-1] == "[DONE]"
+        assert one.asked[0].line == "POST /v9/v1/chat/completions HTTP/1.1"
+        assert one.asked[0].headers["host"] == f"localhost:{one.port}"
+    finally:
+        await one.stop()
+
+
+def test_start_and_size(tmp_path: Path, gateways: list[GatewayProcess]) -> None:
+    """The start is printed (-s), never asserted; the bound of the memory is well above what is seen."""
+    began = time.monotonic()
+    live = GatewayProcess(tmp_path, route())
+    gateways.append(live)
+    start = time.monotonic() - began
+    asyncio.run(raw(live.port, request_bytes("/v1/models", "GET")))
+    rollup = Path(f"/proc/{live.child.pid}/smaps_rollup")
+    if not rollup.exists():
+        pytest.skip("needs /proc/PID/smaps_rollup")
+    pss = next(int(line.split()[1]) for line in rollup.read_text().splitlines() if line.startswith("Pss:"))
+    print(f"listening after {start:.3f} s, PSS {pss / 1024:.1f} MB")
+    assert pss < 60 * 1024

@@ -1,0 +1,385 @@
+"""A Replica's life on the local Site, with real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from headway.engines.base import External, Prepared, Progress, Report
+from headway.errors import SourceError, UnreachableError
+from headway.policy.decision import Action, Reason
+from headway.policy.restart import RestartSettings
+from headway.sites.base import ReplicaState
+from headway.sites.local import LocalSite
+from headway.spec.revision import Revision
+from headway.wire.probe import get
+from tests.support.sites import (
+    QUICK,
+    RiggedEngine,
+    engines_of,
+    eventually,
+    kill,
+    pids,
+    revision,
+    room,
+    site_in,
+    until,
+    until_state,
+)
+
+READY = ReplicaState.READY
+
+
+async def test_start_to_ready_and_all_that_is_told(folder: Path) -> None:
+    async with site_in(folder, inventory=room(cores=4)) as site:
+        wanted = revision()
+        await site.ensure(wanted, 2)
+        assert {each.state for each in site.replicas()} == {ReplicaState.PREPARING}
+        ready = await until_state(site, READY, 2)
+        assert [each.name for each in ready] == [f"chat-{wanted.id[:6]}-0", f"chat-{wanted.id[:6]}-1"]
+        assert len({each.port for each in ready}) == 2
+        for each in ready:
+            assert (await get(each.host, each.port, "/health", timeout=5)).status == 200
+            assert (each.incarnation, each.restarts, each.threads) == (1, 0, 2)
+            assert each.derived["threads"] == "2 of 4 cores: 2 replicas share this machine"
+            assert each.derived["memory"] == "said by the test"
+            assert each.started_at
+            assert each.ready_at
+            assert each.started_at <= each.ready_at
+            environ = psutil.Process(each.pid).environ()
+            assert environ["HEADWAY_REPLICA"] == each.name
+            assert environ["CUDA_VISIBLE_DEVICES"] == ""
+        await until(site, lambda seen: all(each.signals and each.signals.running == 0 for each in seen))
+        told = site.decisions()
+        assert [each.action for each in told].count(Action.START) == 2
+        assert [each.reason for each in told].count(Reason.READY) == 2
+        assert site.decisions() == []
+        await site.ensure(wanted, 1)  # never ends a Replica
+        assert len(site.replicas()) == 2
+
+
+async def test_a_killed_engine_is_back_at_once_and_its_waits_do_not_grow(folder: Path) -> None:
+    async with site_in(folder, settings=replace(QUICK, restart=RestartSettings())) as site:
+        await site.ensure(revision(), 1)
+        (seen,) = await until_state(site, READY)
+        for count in range(1, 6):
+            before = seen
+            kill(before.pid)
+            (seen,) = await until(site, lambda now, count=count: now[0].restarts == count and now[0].state is READY)
+            assert seen.pid != before.pid
+            assert seen.port != before.port
+            assert seen.incarnation == before.incarnation + 1
+        restarts = [each for each in site.decisions() if each.action is Action.RESTART]
+        assert [each.reason for each in restarts] == [Reason.KILLED_FROM_OUTSIDE] * 5
+        assert [each.look_again for each in restarts] == [0.0] * 5
+        assert "SIGKILL" in restarts[0].message
+
+
+async def test_an_engine_that_dies_at_start_backs_off_and_is_named_a_crash_loop(folder: Path) -> None:
+    async with site_in(folder) as site:
+        await site.ensure(revision(exit_at_start=3), 1)
+        (failed,) = await until_state(site, ReplicaState.FAILED)
+        assert failed.reason is Reason.CRASH_LOOP
+        assert "ended 3 times in a row; exited with status 3: " in failed.message
+        assert "error" in failed.message.lower()
+        assert failed.next_action == "headway logs chat"
+        assert (failed.pid, failed.port) == (None, 0)
+        delays = [each.look_again for each in site.decisions() if each.action is Action.RESTART]
+        assert delays == [0.02, 0.04, 0.2]
+        await until(site, lambda now: now[0].incarnation > failed.incarnation)  # and yet it is tried again
+
+
+async def test_an_engine_that_hangs_at_start_is_ended(folder: Path) -> None:
+    async with site_in(folder, RiggedEngine(start_seconds=0.5)) as site:
+        await site.ensure(revision(hang_at_start=True), 1)
+        (seen,) = await until(site, lambda now: now[0].reason is Reason.START_TIMEOUT)
+        assert "not ready within 0.5 s" in seen.message
+        (again,) = await until(site, lambda now: now[0].incarnation == 2 and now[0].pid is not None)
+        assert engines_of(folder) == [again.pid]
+
+
+async def test_an_engine_that_falls_silent_is_ended_and_started_again(folder: Path) -> None:
+    async with site_in(folder) as site:
+        await site.ensure(revision(), 1)
+        (seen,) = await until_state(site, READY)
+        kill(seen.pid, signal.SIGSTOP)  # the kernel still accepts its connections
+        (back,) = await until(site, lambda now: now[0].incarnation == 2 and now[0].state is READY)
+        assert back.restarts == 1
+        reasons = [each.reason for each in site.decisions() if each.action is Action.RESTART]
+        assert reasons == [Reason.NOT_ANSWERING]
+        assert not psutil.pid_exists(seen.pid or 0)
+
+
+async def test_drain_ends_it_with_sigterm(folder: Path) -> None:
+    async with site_in(folder) as site:
+        await site.ensure(revision(), 2)
+        first, second = await until_state(site, READY, 2)
+        await site.drain(first.name, grace=30)
+        assert {each.name: each.state for each in site.replicas()}[first.name] is ReplicaState.DRAINING
+        left = await until(site, lambda now: len(now) == 1)
+        assert left[0].pid == second.pid
+        assert engines_of(folder) == [second.pid]
+        await site.drain(first.name, grace=30)  # gone: nothing to do
+        await site.ensure(revision(), 2)
+        names = {each.name for each in site.replicas()}
+        assert names == {first.name, second.name}, "the lowest free number"
+        fresh = await until_state(site, READY, 2)
+        assert {each.incarnation for each in fresh if each.name == first.name} == {2}, "no endpoint id twice"
+
+
+async def test_an_engine_that_ignores_sigterm_is_killed_after_grace(folder: Path) -> None:
+    async with site_in(folder) as site:
+        await site.ensure(revision(ignore_sigterm=True), 1)
+        (seen,) = await until_state(site, READY)
+        await site.drain(seen.name, grace=0.3)
+        await until(site, lambda now: not now)
+        assert engines_of(folder) == []
+
+
+async def test_a_second_drain_can_only_hurry(folder: Path) -> None:
+    async with site_in(folder) as site:
+        await site.ensure(revision(ignore_sigterm=True), 1)
+        (seen,) = await until_state(site, READY)
+        await site.drain(seen.name, grace=3600)
+        await site.drain(seen.name, grace=0.1)
+        await site.drain(seen.name, grace=3600)
+        await until(site, lambda now: not now)
+
+
+async def test_a_replica_is_drained_while_it_starts(folder: Path) -> None:
+    async with site_in(folder) as site:
+        await site.ensure(revision(hang_at_start=True), 1)
+        (seen,) = await until_state(site, ReplicaState.STARTING)
+        await site.drain(seen.name, grace=5)
+        await until(site, lambda now: not now)
+        assert engines_of(folder) == []
+
+
+@pytest.mark.parametrize("left_by", ["drain", "kill"])
+async def test_what_an_engine_forked_ends_with_it(folder: Path, left_by: str) -> None:
+    """In its group, and out of it by a session of its own."""
+    engine = RiggedEngine(wrap='sleep 3600 & setsid sleep 3600 & exec "$@"')
+    async with site_in(folder, engine) as site:
+        await site.ensure(revision(), 1)
+        (seen,) = await until_state(site, READY)
+        forked = set(engines_of(folder)) - {seen.pid}
+        assert len(forked) == 2
+        if left_by == "drain":
+            await site.drain(seen.name, grace=5)
+            await until(site, lambda now: not now)
+        else:
+            kill(seen.pid)
+            await until(site, lambda now: now[0].incarnation == 2)
+        assert not forked & set(engines_of(folder))
+
+
+async def test_memory_is_checked_before_a_start_and_again_when_some_is_given_back(folder: Path) -> None:
+    engine = RiggedEngine(memory=700_000_000)
+    async with site_in(folder, engine, inventory=room(free=1.1, total=4)) as site:
+        await site.ensure(revision("one"), 1)
+        await until_state(site, READY)
+        await site.ensure(revision("two"), 1)
+        seen = await until(site, lambda now: any(each.state is ReplicaState.PENDING for each in now))
+        (pending,) = (each for each in seen if each.state is ReplicaState.PENDING)
+        assert pending.reason is Reason.NOT_ENOUGH_MEMORY
+        assert pending.message.startswith("two: needs 0.7 GB, 0.4 GB free (")
+        assert "headway down" in pending.next_action
+        (first,) = (each for each in seen if each.state is READY)
+        await site.drain(first.name, grace=5)
+        (now,) = await until_state(site, READY)
+        assert now.model == "two"
+        waits = [each for each in site.decisions() if each.action is Action.WAIT]
+        assert len(waits) == 1, "decided again and again, told once"
+        assert waits[0].numbers["need_bytes"] == 700_000_000
+
+
+async def test_what_can_never_fit_is_refused(folder: Path) -> None:
+    async with site_in(folder, RiggedEngine(memory=64 * 10**9), inventory=room(free=20, total=24)) as site:
+        await site.ensure(revision(), 1)
+        (seen,) = await until_state(site, ReplicaState.FAILED)
+        assert seen.message == "chat: needs 64.0 GB, this machine has 24.0 GB in all"
+        (refused,) = (each for each in site.decisions() if each.action is Action.REFUSE)
+        assert refused.reason is Reason.NOT_ENOUGH_MEMORY
+
+
+async def test_an_external_engine_is_ready_at_once_and_no_process(folder: Path) -> None:
+    class Elsewhere(RiggedEngine):
+        def external(self, revision: Revision) -> External | None:
+            return External("https://api.example.com", "gpt")
+
+    async with site_in(folder, Elsewhere()) as site:
+        await site.ensure(revision(), 1)
+        (seen,) = site.replicas()
+        assert (seen.state, seen.reason, seen.pid) == (READY, Reason.EXTERNAL, None)
+        await site.drain(seen.name, grace=5)
+        await until(site, lambda now: not now)
+        assert engines_of(folder) == []
+
+
+async def test_one_preparation_serves_all_replicas_and_shows_its_progress(folder: Path) -> None:
+    go_on = threading.Event()
+
+    def prepare(revision: Revision, report: Report) -> Prepared:
+        report(Progress("download", "weights", 1, 4, "bytes"))
+        assert go_on.wait(30)
+        return Prepared()
+
+    engine = RiggedEngine(prepare_with=prepare)
+    async with site_in(folder, engine) as site:
+        await site.ensure(revision(), 2)
+        await until(site, lambda now: all(each.progress and each.progress.done == 1 for each in now))
+        go_on.set()
+        ready = await until_state(site, READY, 2)
+        assert engine.prepared == 1
+        assert all(each.progress is None for each in ready)
+
+
+async def test_draining_cancels_a_preparation_that_nobody_waits_for(folder: Path) -> None:
+    cancelled = threading.Event()
+
+    def prepare(revision: Revision, report: Report) -> Prepared:
+        try:
+            while True:
+                report(Progress("download", "weights"))
+                cancelled.wait(0.01)
+        finally:
+            cancelled.set()
+
+    async with site_in(folder, RiggedEngine(prepare_with=prepare)) as site:
+        await site.ensure(revision(), 2)
+        seen = await until(site, lambda now: all(each.progress for each in now))
+        await site.drain(seen[0].name, grace=5)
+        await until(site, lambda now: len(now) == 1)
+        assert not cancelled.is_set()
+        await site.drain(seen[1].name, grace=5)
+        await until(site, lambda now: not now)
+        assert await asyncio.to_thread(cancelled.wait, 10)
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (SourceError("model.gguf: corrupt", hint="fetch it again"), ReplicaState.FAILED),
+        (UnreachableError("the hub does not answer"), ReplicaState.BACKOFF),
+        (ZeroDivisionError("division by zero"), ReplicaState.FAILED),
+    ],
+)
+async def test_a_failed_preparation_is_told_and_tried_again(
+    folder: Path, error: Exception, state: ReplicaState
+) -> None:
+    def prepare(revision: Revision, report: Report) -> Prepared:
+        if engine.prepared == 1:
+            raise error
+        return Prepared()
+
+    engine = RiggedEngine(prepare_with=prepare)
+    async with site_in(folder, engine, settings=replace(QUICK, restart=RestartSettings(first_delay=0.5, cap=0.5))) as site:
+        await site.ensure(revision(), 1)
+        (seen,) = await until(site, lambda now: now[0].reason is Reason.PREPARE_FAILED)
+        assert seen.state is state
+        assert str(error) in seen.message
+        (ready,) = await until_state(site, READY)
+        assert ready.restarts == 0
+
+
+async def test_a_program_that_is_missing_is_one_clear_line(folder: Path) -> None:
+    class Missing(RiggedEngine):
+        def launch(self, *found: object) -> object:  # type: ignore[override]
+            return replace(super().launch(*found), argv=("/no/such/engine",))  # type: ignore[arg-type]
+
+    async with site_in(folder, Missing()) as site:
+        await site.ensure(revision(), 1)
+        (seen,) = await until_state(site, ReplicaState.FAILED)
+        assert seen.message.startswith("chat: cannot start /no/such/engine: [Errno 2]")
+
+
+async def test_secrets_are_resolved_at_launch_and_ours_are_not_handed_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADWAY_SECRET_HF_TOKEN", "s3cret")
+    monkeypatch.setenv("HEADWAY_SECRET_OTHER_KEY", "not-for-engines")
+    async with site_in(folder, RiggedEngine(env={"HF_TOKEN": "secret:hf/token"})) as site:
+        await site.ensure(revision(), 1)
+        (seen,) = await until_state(site, READY)
+        environ = psutil.Process(seen.pid).environ()
+        assert environ["HF_TOKEN"] == "s3cret"
+        assert not [name for name in environ if name.startswith("HEADWAY_SECRET")]
+        written = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
+        assert not [text for text in written if b"s3cret" in text]
+
+
+async def test_a_secret_that_is_missing_is_told(folder: Path) -> None:
+    async with site_in(folder, RiggedEngine(env={"HF_TOKEN": "secret:hf/token"})) as site:
+        await site.ensure(revision(), 1)
+        (seen,) = await until_state(site, ReplicaState.FAILED)
+        assert "secret:hf/token: not found; set HEADWAY_SECRET_HF_TOKEN" in seen.message
+
+
+async def test_a_taken_port_is_another_try_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The race that no bind can rule out: somebody takes the port between our look and the engine's bind."""
+    taken = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
+    first = taken.sockets[0].getsockname()[1]
+    from headway.sites.local import launching
+
+    real = launching.free_port
+    offered = iter([first, first])
+    monkeypatch.setattr(launching, "free_port", lambda host: next(offered, None) or real(host))
+    async with taken, site_in(folder, settings=replace(QUICK, restart=RestartSettings())) as site:
+        await site.ensure(revision(), 1)
+        (seen,) = await until_state(site, READY)
+        assert seen.port != first
+        restarts = [each for each in site.decisions() if each.action is Action.RESTART]
+        assert [each.message for each in restarts] == ["its port was taken; trying another"] * 2
+        assert [each.look_again for each in restarts] == [0.0, 0.0]
+
+
+async def test_changed_returns_at_its_deadline_and_can_be_cancelled(folder: Path) -> None:
+    async with site_in(folder) as site:
+        await site.changed(0.01)
+        waiting = asyncio.create_task(site.changed(3600))
+        await site.changed(0.01)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        await site.ensure(revision(), 1)
+        async with asyncio.timeout(10):
+            await site.changed(3600)
+
+
+async def test_two_sites_do_not_see_each_others_engines(folder: Path, tmp_path: Path) -> None:
+    async with site_in(folder) as site:
+        await site.ensure(revision(), 1)
+        ready = await until_state(site, READY)
+        async with site_in(tmp_path / "other") as other:
+            assert other.replicas() == []
+        assert pids(ready) == set(engines_of(folder))
+
+
+async def test_logs_last_lines_follow_and_end(folder: Path) -> None:
+    async with site_in(folder, RiggedEngine(wrap='echo one; echo two; exec "$@"')) as site:
+        await site.ensure(revision(), 1)
+        (seen,) = await until_state(site, READY)
+        read = [line async for line in site.logs(seen.name, lines=1000)]
+        assert read[0].startswith("--- headway: ")
+        assert ["one", "two"] == read[1:3]
+        assert [line async for line in site.logs(seen.name, lines=1)] == read[-1:]
+        got: list[str] = []
+        following = asyncio.create_task(_collect(site, seen.name, got))
+        await eventually(lambda: len(got) >= 3)
+        with Path(seen.log).open("a") as file:
+            file.write("later\n")
+        await eventually(lambda: "later" in got)
+        await site.drain(seen.name, grace=5)
+        async with asyncio.timeout(10):
+            await following
+        assert [line async for line in site.logs(seen.name)][0].startswith("--- headway: "), "it outlives the Replica"
+
+
+async def _collect(site: LocalSite, name: str, into: list[str]) -> None:
+    async for line in site.logs(name, follow=True):
+        into.append(line)
