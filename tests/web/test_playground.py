@@ -51,7 +51,7 @@ def test_an_answer_streams_and_is_measured(talk: Chrome) -> None:
     assert rest.strip() in last(talk, ".answer p:last-child")  # its markup is text
     measures = last(talk, ".measures")
     assert measures.startswith("chat")
-    for text in ("TTFT", f"{len(ANSWER.split(' '))} tokens", REQUEST_ID):
+    for text in ("TTFT", "tokens/s", f"{len(ANSWER.split(' '))} tokens", REQUEST_ID):
         assert text in measures
     assert shown(talk, "#live").startswith("Answer done: The capital of France is Paris.")
 
