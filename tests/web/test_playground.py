@@ -9,8 +9,7 @@ from selenium.webdriver.common.keys import Keys
 
 from tests.support.running import eventually, free_port
 from tests.support.snapshots import Stage, a_model, a_snapshot
-from tests.support.web import console_errors, serving, shown
-from tests.web.conftest import page_of
+from tests.support.web import console_errors, page_of, serving, shown
 from tests.web.fake_gateway import ANSWER, REQUEST_ID, FakeGateway
 
 
