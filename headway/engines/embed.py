@@ -1,6 +1,6 @@
 """The engine `embed`: MiniLM-class sentence embedders, without torch.
 
-Safetensors are converted once to a GGUF in the cache (`bert_to_gguf`), which llama-server then serves at `/v1/embeddings`.
+Safetensors are converted once to a GGUF in the cache (`bert_to_gguf`); llama-server serves it at `/v1/embeddings`.
 """
 
 from __future__ import annotations

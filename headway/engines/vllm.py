@@ -1,7 +1,7 @@
 """The engine `vllm`: safetensors on GPUs, or on CPUs with vLLM's CPU build. Any installed vLLM serves.
 
-It is looked for as `HEADWAY_VLLM` (the `vllm` command, or a Python that has it), then as `vllm` on PATH; Headway neither
-installs nor imports it. Sources: hf://org/name[@revision], and file:///folder with a config.json and safetensors.
+It is looked for as `HEADWAY_VLLM` (the `vllm` command, or a Python that has it), then as `vllm` on PATH; Headway
+neither installs nor imports it. Sources: hf://org/name[@revision], and file:///folder with a config.json and safetensors.
 Remote code is never run, and pickled weights are never loaded.
 """
 
