@@ -124,10 +124,13 @@ def percentile(times: list[float], share: float) -> float:
     return times[min(len(times) - 1, int(share * len(times)))] * 1e3
 
 
-def wait_for(path: Path) -> str:
+def wait_for(path: Path, mark: str) -> str:
+    """The file's text, once it contains the mark."""
     end = time.monotonic() + 10
-    while not (path.exists() and path.read_text()):
-        assert time.monotonic() < end, f"{path} did not come"
+    while not (path.exists() and mark in path.read_text()):
+        assert time.monotonic() < end, (
+            f"{path}: no {mark!r}: {path.read_text() if path.exists() else 'missing'}"
+        )
         time.sleep(0.01)
     return path.read_text()
 
@@ -161,7 +164,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.engine:
         listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-        given.engine.write_text(str(listener.getsockname()[1]))
+        given.engine.write_text(f"{listener.getsockname()[1]}\n")
         uvloop.run(serve_engine(listener))
         return
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
@@ -174,14 +177,12 @@ def main() -> None:
             return child
 
         start(__file__, "--engine", str(here / "port"))
-        engine = int(wait_for(here / "port"))
+        engine = int(wait_for(here / "port", "\n"))
         endpoint = Endpoint("e-0.1", "e-0", "r", f"http://127.0.0.1:{engine}")
         write_table(here / "table.json", RoutingTable(1, (ModelRoute("m", "chat", (endpoint,)),)))
         module = ["-m", "headway.gateway", "--table", str(here / "table.json"), "--port", "0"]
         gateway = start(*module, "--socket", str(here / "g.sock"))
-        while b"listening on" not in (here / "log").read_bytes():
-            time.sleep(0.01)
-        address = (here / "log").read_text().split("listening on ")[1].split()[0]
+        address = wait_for(here / "log", "listening on ").split("listening on ")[1].split()[0]
         measure(engine, int(address.rpartition(":")[2]), gateway.pid, given)
 
 

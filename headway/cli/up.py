@@ -61,7 +61,7 @@ def up(
     except KeyboardInterrupt:
         _undo(client, started, added)
         print("stopped; nothing of this call is left running", file=sys.stderr)
-        raise
+        raise typer.Exit(130) from None
     if not detach:
         _stay(client, started)
 

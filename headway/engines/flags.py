@@ -28,9 +28,7 @@ def refuse_owned(args: Mapping[str, Any], owned: Iterable[str]) -> None:
     taken = frozenset(owned)
     for key in args:
         if _flag(key) in taken:
-            raise SpecError(
-                f"Headway sets --{_flag(key)} itself", hint=f"remove {key!r}", field=f"args.{key}"
-            )
+            raise SpecError(f"Headway sets --{_flag(key)} itself", hint=f"remove {key!r}", field=f"args.{key}")
 
 
 def _flag(key: str) -> str:

@@ -71,9 +71,7 @@ def generate(question: Question) -> Iterator[str]:
 
 def whole(question: Question, text: str, tokens: int, created: int) -> dict[str, Any]:
     """The answer to a request that does not stream."""
-    said: dict[str, Any] = (
-        {"message": {"role": "assistant", "content": text}} if question.chat else {"text": text}
-    )
+    said: dict[str, Any] = {"message": {"role": "assistant", "content": text}} if question.chat else {"text": text}
     return {
         "id": question.id,
         "object": "chat.completion" if question.chat else "text_completion",
@@ -96,9 +94,7 @@ def chunk(
     """One event of a stream: a piece of text, the end, or (`usage` = tokens generated) the usage after it."""
     choice: dict[str, Any] = {"index": 0, "finish_reason": "length" if finish else None, "logprobs": None}
     if question.chat:
-        choice["delta"] = ({"role": "assistant"} if role else {}) | (
-            {"content": text} if text or role else {}
-        )
+        choice["delta"] = ({"role": "assistant"} if role else {}) | ({"content": text} if text or role else {})
     else:
         choice["text"] = text
     event: dict[str, Any] = {

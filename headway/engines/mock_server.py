@@ -60,9 +60,7 @@ def parser() -> argparse.ArgumentParser:
     add("--itl", type=float, default=0.0, metavar="S", help="wait between tokens")
     add("--exit-at-start", type=int, metavar="CODE", help="say an error and exit")
     add("--hang-at-start", action="store_true", help="never listen")
-    add(
-        "--die-after-tokens", type=int, metavar="N", help="exit after so many tokens in all requests together"
-    )
+    add("--die-after-tokens", type=int, metavar="N", help="exit after so many tokens in all requests together")
     add("--stall-after-tokens", type=int, metavar="N", help="each request: fall silent after so many tokens")
     add("--ignore-sigterm", action="store_true", help="end by SIGKILL alone")
     add("--silent", choices=("no", "requests", "all"), default="no", help="accept and never answer")
@@ -115,9 +113,7 @@ class Mock:
                 self.prompt_tokens += made["usage"]["prompt_tokens"]
                 reply.json(made)
             else:
-                question = answers.ask(
-                    asked, chat=path.endswith("chat/completions"), alias=self.options.alias
-                )
+                question = answers.ask(asked, chat=path.endswith("chat/completions"), alias=self.options.alias)
                 self.prompt_tokens += question.prompt_tokens
                 await (self._stream if question.stream else self._whole)(reply, question)
         except (answers.BadRequest, msgspec.DecodeError) as error:
@@ -254,9 +250,7 @@ class Caller(asyncio.Protocol):
     def on_message_complete(self) -> None:
         method, path = self._parser.get_method().decode(), self._url.decode().partition("?")[0]
         keep_alive = self._parser.should_keep_alive()
-        self._turn = asyncio.ensure_future(
-            self._answer(self._turn, method, path, bytes(self._body), keep_alive)
-        )
+        self._turn = asyncio.ensure_future(self._answer(self._turn, method, path, bytes(self._body), keep_alive))
 
     async def _answer(
         self, before: asyncio.Task[None] | None, method: str, path: str, body: bytes, keep_alive: bool

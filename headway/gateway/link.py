@@ -9,6 +9,7 @@ listener decides by what it read.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Protocol, cast
 
@@ -75,7 +76,7 @@ class Link(Timed, asyncio.Protocol):
         self._listener = listener
         self._head = None
         self.heard = self._head_whole = self._told = self._whole = False
-        self._wheel.cancel(self)
+        self._wheel.set(self, math.inf)
         self._transport.writelines(data)
 
     def abort(self) -> None:

@@ -150,10 +150,10 @@ async def run(listen: Listen, settings: Settings) -> None:
     """The whole life of a worker process."""
     loop = asyncio.get_running_loop()
     worker = Worker(listen, settings, loop)
-    await worker.start()
-    loop.add_signal_handler(signal.SIGHUP, worker.hang_up)
+    loop.add_signal_handler(signal.SIGHUP, worker.hang_up)  # before it can be found: the default is to die
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.terminate)
+    await worker.start()
     gc.collect()
     gc.freeze()  # what the imports made lives as long as the process: never look at it again
     gc.set_threshold(50_000, 20, 20)

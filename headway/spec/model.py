@@ -1,24 +1,73 @@
-"""Kind `Model`: what a user asks to be served under one name."""
+"""Kind `Model`: what a user asks to be served under one name.
+
+The classes below are the schema: the JSON Schema that editors use and the reference page are made from them, so each
+field says its meaning, its unit and an example. What is None was left out, and is derived where it is needed.
+`model_dump(mode="json")` writes units and ranges as people do; `Model.model_validate` reads an equal Model from that.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    model_serializer,
+    model_validator,
+)
 
+from headway.spec import about
+from headway.spec.fault import Fault, describe
+from headway.spec.fields import Args, Bytes, Cores, Env, GpuText, Name, Seconds, SourceText, is_written
 from headway.spec.revision import Task
 
 __all__ = ["EngineName", "Model", "Profile", "Replicas", "Slo"]
 
 EngineName = Literal["llamacpp", "embed", "vllm", "openai", "mock"]
 
+MOST_REPLICAS = 1000
+REPLICAS_FORM = "write a number or a range, like 2 or 0..8"
+_REPLICAS = re.compile(r"(\d{1,6})(?:\.\.(\d{1,6}))?", re.ASCII)
+_SITE = r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,252}"
+
+
+def _read_site(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(_SITE, value):
+        raise Fault(f"found {describe(value)}", "write local, kubernetes or the name of a Site")
+    return value
+
+
+SiteKey = Annotated[str, BeforeValidator(_read_site), WithJsonSchema({"type": "string", "pattern": f"^{_SITE}$"})]
+
 
 class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_left_out(cls, fields: Any) -> Any:
+        """As Kubernetes reads it; `gpu:` with nothing behind it is a line somebody has not filled in."""
+        return (
+            {key: value for key, value in fields.items() if value is not None} if isinstance(fields, dict) else fields
+        )
 
 
 class Replicas(Strict):
     """A number or a range; a range runs max(1, low) until scaling exists."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "maximum": MOST_REPLICAS},
+                {"type": "string", "pattern": r"^[0-9]+(\.\.[0-9]+)?$"},
+            ]
+        }
+    )
 
     low: int = 1
     high: int = 1
@@ -27,48 +76,78 @@ class Replicas(Strict):
     def wanted(self) -> int:
         return self.low if self.low == self.high else max(1, self.low)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, dict) and not is_written(info):
+            return value
+        if isinstance(value, bool) or not isinstance(value, int | str):
+            raise Fault(f"found {describe(value)}", REPLICAS_FORM)
+        match = _REPLICAS.fullmatch(str(value))
+        if match is None:
+            raise Fault(f"found {describe(value)}", REPLICAS_FORM)
+        return {"low": int(match[1]), "high": int(match[2] or match[1])}
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Replicas:
+        if self.low > self.high:
+            raise Fault(f"found {self}", f"write the lower end first: {self.high}..{self.low}")
+        if self.low < 0 or self.high > MOST_REPLICAS:
+            raise Fault(f"found {self}", f"write 0 to {MOST_REPLICAS}")
+        return self
+
+    @model_serializer(mode="plain", when_used="json")
+    def __str__(self) -> str:
+        return str(self.low) if self.low == self.high else f"{self.low}..{self.high}"
+
 
 class Slo(Strict):
     """p95 limits in seconds."""
 
-    ttft: float | None = None
-    itl: float | None = None
+    ttft: Annotated[Seconds | None, about.TTFT] = None
+    itl: Annotated[Seconds | None, about.ITL] = None
 
 
 class Profile(Strict):
     """What is different on one Site (by its name) or kind of Site (local, kubernetes)."""
 
-    source: str | None = None
-    engine: EngineName | None = None
-    replicas: Replicas | None = None
-    gpu: str | None = None
-    cpu: float | None = None
-    memory: int | None = None
-    args: dict[str, Any] | None = None
-    env: dict[str, str] | None = None
+    source: Annotated[SourceText | None, about.SOURCE] = None
+    engine: Annotated[EngineName | None, about.ENGINE] = None
+    replicas: Annotated[Replicas | None, about.REPLICAS] = None
+    gpu: Annotated[GpuText | None, about.GPU] = None
+    cpu: Annotated[Cores | None, about.CPU] = None
+    memory: Annotated[Bytes | None, about.MEMORY] = None
+    slo: Annotated[Slo | None, about.SLO] = None
+    args: Annotated[Args | None, about.ARGS] = None
+    env: Annotated[Env | None, about.ENV] = None
 
 
 class Model(Strict):
-    kind: Literal["Model"] = "Model"
-    name: str
-    source: str
-    task: Task | None = None
-    engine: EngineName | None = None
-    replicas: Replicas = Replicas()
-    gpu: str | None = None
-    cpu: float | None = None
-    memory: int | None = None
-    slo: Slo | None = None
-    args: dict[str, Any] = Field(default_factory=dict)
-    env: dict[str, str] = Field(default_factory=dict)
-    profiles: dict[str, Profile] = Field(default_factory=dict)
+    """A model that is served under one name."""
+
+    kind: Annotated[Literal["Model"], about.KIND] = "Model"
+    name: Annotated[Name, about.NAME]
+    source: Annotated[SourceText, about.SOURCE]
+    task: Annotated[Task | None, about.TASK] = None
+    engine: Annotated[EngineName | None, about.ENGINE] = None
+    replicas: Annotated[Replicas, about.REPLICAS] = Replicas()
+    gpu: Annotated[GpuText | None, about.GPU] = None
+    cpu: Annotated[Cores | None, about.CPU] = None
+    memory: Annotated[Bytes | None, about.MEMORY] = None
+    slo: Annotated[Slo | None, about.SLO] = None
+    args: Annotated[Args, about.ARGS] = Field(default_factory=dict)
+    env: Annotated[Env, about.ENV] = Field(default_factory=dict)
+    profiles: Annotated[dict[SiteKey, Profile], about.PROFILES] = Field(default_factory=dict)
 
     def on(self, site: str, kind: str) -> Model:
-        """The Model as it is served on one Site: profile by Site name, else by Site kind, laid over the rest."""
+        """The Model as it is served on one Site: profile by Site name, else by Site kind, laid over the rest.
+
+        `args` and `env` are laid over key by key. The profiles stay, and laying one over twice changes nothing.
+        """
         profile = self.profiles.get(site) or self.profiles.get(kind)
         if profile is None:
             return self
-        changes = profile.model_dump(exclude_none=True, exclude={"replicas"})
-        if profile.replicas is not None:
-            changes["replicas"] = profile.replicas
+        changes = {name: value for name, value in profile if value is not None}
+        for name in changes.keys() & {"args", "env"}:
+            changes[name] = {**getattr(self, name), **changes[name]}
         return self.model_copy(update=changes)

@@ -45,9 +45,7 @@ class Events:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._streams >= self._most:
-            refusal = PlainTextResponse(
-                f"{self._most} pages are open already; close one\n", 503, {"retry-after": "5"}
-            )
+            refusal = PlainTextResponse(f"{self._most} pages are open already; close one\n", 503, {"retry-after": "5"})
             await refusal(scope, receive, send)
             return
         self._streams += 1

@@ -52,13 +52,9 @@ def _object(data: bytes, start: int) -> bytes:
         start += 1
     if data[start : start + 1] != b"{":
         return b""
-    depth = 0
-    for at in range(start, min(len(data), start + 2048)):
-        byte = data[at]
-        if byte == 0x7B:
-            depth += 1
-        elif byte == 0x7D:
-            depth -= 1
-            if not depth:
-                return data[start : at + 1]
+    end = start
+    while (end := data.find(b"}", end, start + 2048)) >= 0:
+        end += 1
+        if data.count(b"{", start, end) == data.count(b"}", start, end):
+            return data[start:end]
     return b""

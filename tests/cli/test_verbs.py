@@ -163,7 +163,8 @@ def test_ctrl_c_while_it_starts_leaves_nothing(headway: Headway) -> None:
     eventually(lambda: any("mock_server" in " ".join(each.cmdline()) for each in headway.processes()))
     started.send_signal(signal.SIGINT)
     _, errors = started.communicate(timeout=60)
-    assert started.returncode == 130
+    # A shell shows 130 for both: CPython ends by the signal itself when it came amid an exec, as imports do.
+    assert started.returncode in (130, -signal.SIGINT), errors
     assert "Traceback" not in errors
     assert eventually(lambda: headway.processes() == [])
 

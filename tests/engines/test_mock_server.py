@@ -33,9 +33,7 @@ async def mock(**args: object) -> AsyncIterator[Program]:
 
 @asynccontextmanager
 async def client(program: Program) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with openai.AsyncOpenAI(
-        base_url=f"{program.url}/v1", api_key="none", max_retries=0, timeout=20
-    ) as one:
+    async with openai.AsyncOpenAI(base_url=f"{program.url}/v1", api_key="none", max_retries=0, timeout=20) as one:
         yield one
 
 
@@ -43,9 +41,7 @@ async def test_official_client_chat_completion_and_embeddings() -> None:
     async with mock() as program, client(program) as ask:
         await program.ready("/health")
         assert [model.id async for model in ask.models.list()] == ["m"]
-        chat = await ask.chat.completions.create(
-            model="m", messages=[{"role": "user", "content": "a b"}], max_tokens=5
-        )
+        chat = await ask.chat.completions.create(model="m", messages=[{"role": "user", "content": "a b"}], max_tokens=5)
         again = await ask.chat.completions.create(
             model="m", messages=[{"role": "user", "content": "a b"}], max_tokens=5
         )
@@ -66,9 +62,7 @@ async def test_stream_says_the_same_as_the_whole_and_ends_with_usage() -> None:
         await program.ready("/health")
         question = {"model": "m", "messages": [{"role": "user", "content": "go"}], "max_tokens": 7}
         whole = await ask.chat.completions.create(**question)
-        events = await ask.chat.completions.create(
-            **question, stream=True, stream_options={"include_usage": True}
-        )
+        events = await ask.chat.completions.create(**question, stream=True, stream_options={"include_usage": True})
         seen = [event async for event in events]
         said = "".join(event.choices[0].delta.content or "" for event in seen if event.choices)
         assert said == whole.choices[0].message.content

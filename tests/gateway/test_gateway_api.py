@@ -64,9 +64,7 @@ async def test_upstream_model_and_key(tmp_path: Path, engine: Start, monkeypatch
     one = await engine(answers())
     target = endpoint(one.url + "/api", upstream_model="big/model", key="secret:cloud/key")
     async with gateway_here(tmp_path, route(target)) as here:
-        body = (
-            b'{"model":"chat","messages":[{"role":"user","content":"\\u00e9"}],"seed":12345678901234567890}'
-        )
+        body = b'{"model":"chat","messages":[{"role":"user","content":"\\u00e9"}],"seed":12345678901234567890}'
         assert (await ask(here.port, body=body)).status == 200
         odd = body[:-1] + b',"\xff":1}'
         refused = await ask(here.port, body=odd)

@@ -151,9 +151,7 @@ async def test_slow_heads_and_bodies_time_out(tmp_path: Path) -> None:
 
 
 async def test_a_dripping_head_is_cut_at_its_deadline(tmp_path: Path) -> None:
-    async with gateway_here(
-        tmp_path, route(), head_seconds=0.3, linger_seconds=0.1, tick_seconds=0.02
-    ) as here:
+    async with gateway_here(tmp_path, route(), head_seconds=0.3, linger_seconds=0.1, tick_seconds=0.02) as here:
         reader, writer = await asyncio.open_connection("127.0.0.1", here.port)
 
         async def drip() -> None:
@@ -172,9 +170,7 @@ async def test_a_dripping_head_is_cut_at_its_deadline(tmp_path: Path) -> None:
 async def test_a_slow_body_that_moves_is_read(tmp_path: Path, engine: Start) -> None:
     one = await engine(answers())
     body = chat_body()
-    async with gateway_here(
-        tmp_path, route(endpoint(one.url)), body_idle_seconds=0.5, tick_seconds=0.02
-    ) as here:
+    async with gateway_here(tmp_path, route(endpoint(one.url)), body_idle_seconds=0.5, tick_seconds=0.02) as here:
         reader, writer = await asyncio.open_connection("127.0.0.1", here.port)
         writer.write(POST + b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(body))
         for at in range(0, len(body), 8):

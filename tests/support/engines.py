@@ -38,8 +38,7 @@ async def get(url: str, *, body: bytes | None = None) -> Answer:
         verb = "GET" if body is None else "POST"
         length = "" if body is None else f"content-length: {len(body)}\r\ncontent-type: application/json\r\n"
         writer.write(
-            f"{verb} /{path} HTTP/1.1\r\nhost: {address}\r\n{length}connection: close\r\n\r\n".encode()
-            + (body or b"")
+            f"{verb} /{path} HTTP/1.1\r\nhost: {address}\r\n{length}connection: close\r\n\r\n".encode() + (body or b"")
         )
         raw = await asyncio.wait_for(reader.read(), DEADLINE)
     finally:
@@ -162,7 +161,5 @@ def llama_server() -> Path:
     found = os.environ.get("HEADWAY_TEST_LLAMA_SERVER") or shutil.which("llama-server")
     path = Path(found) if found else llama_build.cached()
     if path is None or not path.is_file():
-        pytest.skip(
-            "no llama-server: set HEADWAY_TEST_LLAMA_SERVER, or `headway up` once builds one into the cache"
-        )
+        pytest.skip("no llama-server: set HEADWAY_TEST_LLAMA_SERVER, or `headway up` once builds one into the cache")
     return path

@@ -72,9 +72,7 @@ class Asked:
 class Peer:
     """The engine's side of one connection while it answers."""
 
-    def __init__(
-        self, engine: ScriptedEngine, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    def __init__(self, engine: ScriptedEngine, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.engine, self.reader, self.writer = engine, reader, writer
 
     async def send(self, data: bytes) -> None:
@@ -188,9 +186,7 @@ def chunked(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-def answers(
-    body: bytes | None = None, status: int = 200, headers: str = "", kind: str = "application/json"
-) -> Script:
+def answers(body: bytes | None = None, status: int = 200, headers: str = "", kind: str = "application/json") -> Script:
     async def script(asked: Asked, peer: Peer) -> None:
         await peer.send(answer_bytes(completion() if body is None else body, status, headers, kind))
 

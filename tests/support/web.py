@@ -1,7 +1,7 @@
 """A real browser and a real HTTP server for tests of pages.
 
 `browser(profile)` starts headless Chromium (skips, saying why, where there is none); `serving(app)` runs an ASGI
-application under uvicorn on a loopback port; `console_errors(driver)` is what the page complained about.
+application under uvicorn on a loopback port; `shown` is what a reader sees; `console_errors` is its log.
 """
 
 from __future__ import annotations
@@ -11,17 +11,22 @@ import os
 import shutil
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 import uvicorn
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.support.wait import WebDriverWait
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
 
-__all__ = ["browser", "console_errors", "eventually", "look", "serving"]
+from headway.web.guard import guard
+from headway.web.page import routes
+from tests.support.snapshots import Stage
+
+__all__ = ["browser", "console_errors", "look", "page_of", "serving", "shown"]
 
 DEADLINE = 20.0
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -40,8 +45,6 @@ _FLAGS = (
     "--no-proxy-server",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
-
-T = TypeVar("T")
 
 
 @contextlib.contextmanager
@@ -80,10 +83,10 @@ def console_errors(chrome: Chrome) -> list[str]:
     return [entry["message"] for entry in chrome.get_log("browser") if entry["level"] == "SEVERE"]
 
 
-def eventually(chrome: Chrome, predicate: Callable[[], T], *, deadline: float = DEADLINE) -> T:
-    """The first true value of `predicate`, which looks at the page; fails after `deadline` seconds."""
-    wait = WebDriverWait(chrome, deadline, poll_frequency=0.05)
-    return wait.until(lambda _: predicate(), f"not within {deadline:.0f} s")
+def shown(chrome: Chrome, selector: str = "body") -> str:
+    """The text that a reader sees in the first element that matches, empty when none does; never a stale element."""
+    script = "return document.querySelector(arguments[0])?.innerText ?? ''"
+    return str(chrome.execute_script(script, selector))  # type: ignore[no-untyped-call]
 
 
 @contextlib.contextmanager
@@ -104,3 +107,11 @@ def serving(app: Any, *, port: int = 0) -> Iterator[str]:
         thread.join(DEADLINE)
         listener.close()
         assert not thread.is_alive(), "the server did not stop"
+
+
+def page_of(stage: Stage) -> Starlette:
+    """What the control process serves, over a Stage."""
+    address = stage.snapshot().gateway.address
+    return Starlette(
+        routes=routes(stage.snapshot, stage.watch), middleware=[Middleware(guard, gateway=lambda: address)]
+    )

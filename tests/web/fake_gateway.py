@@ -6,6 +6,7 @@ What it answers depends on the last line it is asked: "fail" is refused with 503
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator
@@ -22,10 +23,12 @@ __all__ = ["ANSWER", "FakeGateway"]
 
 ANSWER = "The capital of France is Paris.\n```python\nprint('Paris')\n```\nIt lies on the <b>Seine</b>."
 REQUEST_ID = "req-7d1f02"
+PACE = 0.01  # seconds a token, so that there is a rate to show
 
 
 class FakeGateway:
     def __init__(self) -> None:
+        self.address = ""  # base URL, once it is served
         self.asked: list[dict[str, Any]] = []
         self.left = threading.Event()  # a caller went away while its answer streamed
         self.app = Starlette(
@@ -46,33 +49,33 @@ class FakeGateway:
 
     async def _chat(self, request: Request) -> Response:
         body = await request.json()
-        return self._answer(request, body, body["messages"][-1]["content"], _delta)
+        return self._answer(body, body["messages"][-1]["content"], _delta)
 
     async def _completion(self, request: Request) -> Response:
         body = await request.json()
-        return self._answer(request, body, body["prompt"], lambda text: {"text": text})
+        return self._answer(body, body["prompt"], lambda text: {"text": text})
 
-    def _answer(self, request: Request, body: dict[str, Any], question: str, shape: Any) -> Response:
+    def _answer(self, body: dict[str, Any], question: str, shape: Any) -> Response:
         self.asked.append(body)
         headers = {"x-request-id": REQUEST_ID}
         if "fail" in question:
             error = {"message": "no replica of 'chat' is ready", "type": "server_error", "code": "no_endpoint"}
             return JSONResponse({"error": error}, 503, headers | {"retry-after": "2"})
-        return StreamingResponse(
-            self._stream(request, question, shape), headers=headers, media_type="text/event-stream"
-        )
+        return StreamingResponse(self._stream(question, shape), headers=headers, media_type="text/event-stream")
 
-    async def _stream(self, request: Request, question: str, shape: Any) -> AsyncIterator[str]:
+    async def _stream(self, question: str, shape: Any) -> AsyncIterator[str]:
         pieces = [piece + " " for piece in ANSWER.split(" ")]
         yield _event({"choices": [shape(pieces[0])]})
         if "wait" in question:
-            while not await request.is_disconnected():
-                yield ": still here\n\n"
-            return
+            try:
+                await asyncio.Event().wait()  # cancelled when the caller leaves
+            finally:
+                self.left.set()
         if "break" in question:
             yield _event({"error": {"message": "the engine died in mid-answer", "code": "engine_died"}})
             return
         for piece in pieces[1:]:
+            await asyncio.sleep(PACE)
             yield _event({"choices": [shape(piece)]})
         if "cut" in question:
             return

@@ -44,6 +44,7 @@ function take(snapshot) {
   if (!connected) render(part("banner"));
   connected = true;
   document.body.dataset.contact = "live";
+  document.body.dataset.models = state.models.length;
   const ready = state.models.filter((model) => model.state === "ready").length;
   document.title = `${ready} of ${state.models.length} ready · Headway`;
   announce(state.models, word);

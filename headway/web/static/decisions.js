@@ -29,9 +29,10 @@ function entry(decision, counts) {
     h("div", null,
       h("p", null, h("b", { class: `action ${action}` }, action), " ", h("span", { class: "object" }, object), " ",
         h("span", { class: "muted", title: decision.reason }, reason(decision.reason).toLowerCase().replace("gpu", "GPU"))),
-      message && h("p", null, message),
-      (figures.length > 0 || again !== null) && h("details", null, h("summary", null, "Numbers"),
-        h("dl", null,
-          figures.map(([name, value]) => [h("dt", null, name), h("dd", null, quantity(name, value))]),
-          again !== null && [h("dt", null, "looks again"), h("dd", null, `after ${span(again)}`)]))));
+      figures.length || again !== null
+        ? h("details", null, h("summary", { title: "Show the numbers behind it" }, message || "Numbers"),
+          h("dl", null,
+            figures.map(([name, value]) => [h("dt", null, name), h("dd", null, quantity(name, value))]),
+            again !== null && [h("dt", null, "looks again"), h("dd", null, `after ${span(again)}`)]))
+        : h("p", null, message)));
 }

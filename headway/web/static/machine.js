@@ -1,7 +1,7 @@
 // What the site has and what is free of it.
 
 import { h } from "./dom.js";
-import { bytes, plural, span } from "./words.js";
+import { bytes, span } from "./words.js";
 
 export function machine({ site, control, gateway }, now) {
   const fact = (name, value) => [h("dt", null, name), h("dd", null, value)];

@@ -4,7 +4,7 @@
 const SILENCE = 300000; // longer than the gateway itself would wait
 const LONGEST_EVENT = 1 << 20;
 
-export class Failure extends Error {
+class Failure extends Error {
   constructor(message, requestId = "") {
     super(message);
     this.requestId = requestId;
@@ -49,11 +49,11 @@ async function ask(url, body, signal) {
 async function refusal(response, requestId) {
   const text = (await response.text()).slice(0, 2000);
   const after = response.headers.get("retry-after");
-  const again = after ? ` Try again in ${after} s.` : "";
+  const again = after ? `. Try again in ${after} s.` : "";
   try {
     return new Failure(`${describe(JSON.parse(text).error)}${again}`, requestId);
   } catch {
-    return new Failure(`The gateway answered ${response.status}: ${text || response.statusText}${again}`, requestId);
+    return new Failure(`The gateway answered ${response.status}: ${text.trim() || response.statusText}${again}`, requestId);
   }
 }
 

@@ -12,6 +12,10 @@ let offered = []; // models that can be talked to
 let base = "";
 let stopping = null; // the AbortController of the answer that streams now
 let drawing = 0;
+let moved = false; // the page may connect only to the gateway whose address it was served with
+
+const SHORTEST = 0.05; // seconds: a rate over less says nothing
+const MOVED = "The gateway's address has changed since this page was loaded.";
 
 export const talked = () => turns.length > 0;
 
@@ -39,6 +43,11 @@ export function begin() {
     turns.length = 0;
     draw();
     part("prompt").focus();
+  });
+  document.addEventListener("securitypolicyviolation", (event) => {
+    if (event.effectiveDirective !== "connect-src") return;
+    moved = true;
+    draw();
   });
   draw();
 }
@@ -70,7 +79,7 @@ async function ask(text) {
     turn.state = "done";
   } catch (error) {
     turn.state = stopping.signal.aborted ? "stopped" : "failed";
-    if (turn.state === "failed") turn.error = blocked ?? error.message;
+    if (turn.state === "failed") turn.error = error.message;
     turn.requestId ||= error.requestId;
   }
   stopping = null;
@@ -130,8 +139,8 @@ function exchange(turn, i) {
     h("p", { class: "asked" }, turn.asked),
     turn.thought && h("details", { key: "thought" }, h("summary", null, "Thoughts"), h("p", { class: "thought" }, turn.thought)),
     h("div", { key: "answer", class: "answer" }, fences(turn.text)),
-    turn.error && h("p", { key: "error", class: "error", role: "alert" }, turn.error, " ",
-      h("button", { type: "button", class: "plain", onclick: () => (blocked ? location.reload() : again(turn)) }, blocked ? "Reload" : "Try again")),
+    turn.error && h("p", { key: "error", class: "error", role: "alert" }, moved ? MOVED : turn.error, " ",
+      h("button", { type: "button", class: "plain", onclick: () => (moved ? location.reload() : again(turn)) }, moved ? "Reload" : "Ask again")),
     h("p", { key: "facts", class: "measures muted" }, measures(turn)));
 }
 
@@ -142,7 +151,7 @@ function fences(text) {
 
 function measures(turn) {
   const seconds = (turn.last - turn.first) / 1000;
-  const rate = turn.tokens > 1 && seconds > 0 ? (turn.tokens - 1) / seconds : null;
+  const rate = turn.tokens > 1 && seconds > SHORTEST ? (turn.tokens - 1) / seconds : null;
   return [
     h("span", null, turn.model),
     turn.first && h("span", { class: "ttft", title: "Time to first token" }, `TTFT ${milliseconds(turn.first - turn.sent)}`),
@@ -161,8 +170,3 @@ function again(turn) {
   ask(turn.asked);
 }
 
-// The page may connect only to the gateway whose address it was served with.
-let blocked = null;
-document.addEventListener("securitypolicyviolation", (event) => {
-  if (event.effectiveDirective === "connect-src") blocked = "The gateway's address has changed since this page was loaded.";
-});

@@ -1,0 +1,109 @@
+"""What each field of the file means, with its unit and examples: the words of the JSON Schema and the reference page.
+
+Every example is valid as it stands (a test loads them all), and errors repeat the first one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+__all__ = [
+    "ARGS",
+    "CPU",
+    "ENGINE",
+    "ENV",
+    "GPU",
+    "ITL",
+    "KIND",
+    "MEMORY",
+    "NAME",
+    "PROFILES",
+    "REPLICAS",
+    "SLO",
+    "SOURCE",
+    "TASK",
+    "TTFT",
+]
+
+
+def _about(title: str, meaning: str, *examples: Any, unit: str = "") -> Any:
+    extra: dict[str, Any] = {"x-unit": unit} if unit else {}
+    return Field(title=title, description=meaning, examples=list(examples), json_schema_extra=extra)
+
+
+KIND = _about("Kind", "What this document describes.", "Model")
+NAME = _about(
+    "Name",
+    "What callers send as `model`. Letters a-z, digits and -, at most 63; one name stands once.",
+    "chat",
+)
+SOURCE = _about(
+    "Source",
+    "Where the model comes from: builtin, hf, file or openai, and on Kubernetes s3, gs, pvc, oci, ollama. "
+    "An hf source may name a revision and one GGUF file. A relative file is seen from the folder of this file.",
+    "builtin://smollm2-135m-instruct",
+    "hf://Qwen/Qwen2.5-0.5B-Instruct-GGUF",
+    "hf://org/name@main/model-q4_k_m.gguf",
+    "file://./model.gguf",
+)
+TASK = _about("Task", "What it is for. Left out: derived from the model.", "chat", "completion", "embedding")
+ENGINE = _about("Engine", "The program that serves it. Left out: derived from the source.", "llamacpp", "vllm")
+REPLICAS = _about(
+    "Replicas",
+    "How many engines run: a number, or a range. A range runs its lower end, but at least 1.",
+    2,
+    "0..8",
+    unit="engines",
+)
+GPU = _about(
+    "GPU",
+    "GPUs of each Replica: auto (one if one fits, else cores), cpu (none), a number, a share of one, a product with "
+    "a count, the least memory, or a MIG profile. Left out: derived from the engine and the Site.",
+    "auto",
+    "cpu",
+    "H100:2",
+    "24GB..",
+    0.5,
+    "mig-1g.10gb",
+    unit="GPUs",
+)
+CPU = _about("Cores", "Cores of each Replica. Left out: the Site divides its cores.", 2, 0.5, "500m", unit="cores")
+MEMORY = _about(
+    "Memory",
+    "Memory of each Replica. Left out: what the engine says it needs.",
+    "1.5GiB",
+    "512MB",
+    unit="size: kB, MB, GB, TB (powers of 1000) or KiB, MiB, GiB, TiB (powers of 1024)",
+)
+SLO = _about("Latency limits", "Latency limits at the 95th percentile.", {"ttft": "500ms", "itl": "50ms"})
+TTFT = _about(
+    "Time to first token",
+    "Of 100 answers 95 begin within it.",
+    "500ms",
+    unit="duration: ms, s, m, h, d",
+)
+ITL = _about(
+    "Inter-token latency",
+    "Of 100 gaps between two tokens 95 are no longer.",
+    "50ms",
+    unit="duration: ms, s, m, h, d",
+)
+ARGS = _about(
+    "Arguments",
+    "Options of the engine, unread: {ctx-size: 8192} becomes --ctx-size 8192. true is an option without a value, "
+    "a list repeats the option, null leaves out one that Headway would set.",
+    {"ctx-size": 8192},
+)
+ENV = _about(
+    "Environment",
+    "Environment variables of the engine. A secret is named, never written: secret:NAME/KEY.",
+    {"HF_TOKEN": "secret:hf/token"},
+)
+PROFILES = _about(
+    "Profiles",
+    "What is different on one Site, by its name, else by its kind (local, kubernetes). "
+    "args and env are laid over the Model's own key by key, all else replaces it.",
+    {"local": {"source": "builtin://smollm2-135m-instruct", "gpu": "cpu"}},
+)
