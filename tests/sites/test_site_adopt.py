@@ -90,7 +90,9 @@ async def test_an_owner_killed_with_9_orphans_nothing(folder: Path) -> None:
         await site.ensure(revision(), 2)
         victim, other = site.replicas()
         kill(victim.pid)  # not our child: its exit status is unknowable
-        seen = await until(site, lambda now: all(each.state is READY for each in now) and pids(now) != set(started.values()))
+        seen = await until(
+            site, lambda now: all(each.state is READY for each in now) and pids(now) != set(started.values())
+        )
         fresh = next(each for each in seen if each.name == victim.name)
         assert (fresh.incarnation, fresh.restarts) == (2, 1)
         restart = next(each for each in site.decisions() if each.action is Action.RESTART)

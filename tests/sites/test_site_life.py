@@ -16,7 +16,7 @@ from headway.errors import SourceError, UnreachableError
 from headway.policy.decision import Action, Reason
 from headway.policy.restart import RestartSettings
 from headway.sites.base import ReplicaState
-from headway.sites.local import LocalSite
+from headway.sites.local import LocalSite, launching
 from headway.spec.revision import Revision
 from headway.wire.probe import get
 from tests.support.sites import (
@@ -279,7 +279,9 @@ async def test_a_failed_preparation_is_told_and_tried_again(
         return Prepared()
 
     engine = RiggedEngine(prepare_with=prepare)
-    async with site_in(folder, engine, settings=replace(QUICK, restart=RestartSettings(first_delay=0.5, cap=0.5))) as site:
+    async with site_in(
+        folder, engine, settings=replace(QUICK, restart=RestartSettings(first_delay=0.5, cap=0.5))
+    ) as site:
         await site.ensure(revision(), 1)
         (seen,) = await until(site, lambda now: now[0].reason is Reason.PREPARE_FAILED)
         assert seen.state is state
@@ -310,8 +312,7 @@ async def test_secrets_are_resolved_at_launch_and_ours_are_not_handed_on(
         environ = psutil.Process(seen.pid).environ()
         assert environ["HF_TOKEN"] == "s3cret"
         assert not [name for name in environ if name.startswith("HEADWAY_SECRET")]
-        written = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
-        assert not [text for text in written if b"s3cret" in text]
+        assert b"s3cret" not in everything_written(folder)
 
 
 async def test_a_secret_that_is_missing_is_told(folder: Path) -> None:
@@ -325,8 +326,6 @@ async def test_a_taken_port_is_another_try_at_once(folder: Path, monkeypatch: py
     """The race that no bind can rule out: somebody takes the port between our look and the engine's bind."""
     taken = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
     first = taken.sockets[0].getsockname()[1]
-    from headway.sites.local import launching
-
     real = launching.free_port
     offered = iter([first, first])
     monkeypatch.setattr(launching, "free_port", lambda host: next(offered, None) or real(host))
@@ -366,20 +365,28 @@ async def test_logs_last_lines_follow_and_end(folder: Path) -> None:
         (seen,) = await until_state(site, READY)
         read = [line async for line in site.logs(seen.name, lines=1000)]
         assert read[0].startswith("--- headway: ")
-        assert ["one", "two"] == read[1:3]
+        assert read[1:3] == ["one", "two"]
         assert [line async for line in site.logs(seen.name, lines=1)] == read[-1:]
         got: list[str] = []
         following = asyncio.create_task(_collect(site, seen.name, got))
         await eventually(lambda: len(got) >= 3)
-        with Path(seen.log).open("a") as file:
-            file.write("later\n")
+        add_line(seen.log, "later")
         await eventually(lambda: "later" in got)
         await site.drain(seen.name, grace=5)
         async with asyncio.timeout(10):
             await following
-        assert [line async for line in site.logs(seen.name)][0].startswith("--- headway: "), "it outlives the Replica"
+        assert [line async for line in site.logs(seen.name)][:3] == read[:3], "it outlives the Replica"
 
 
 async def _collect(site: LocalSite, name: str, into: list[str]) -> None:
     async for line in site.logs(name, follow=True):
         into.append(line)
+
+
+def add_line(log: str, line: str) -> None:
+    with Path(log).open("a") as file:
+        file.write(f"{line}\n")
+
+
+def everything_written(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
