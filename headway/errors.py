@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 __all__ = [
@@ -56,15 +57,27 @@ class UsageError(HeadwayError):
 
 
 class SpecError(UsageError):
-    """A fault in the user's file. `field` is a dotted path; line and column count from 1; 0 means unknown."""
+    """A fault in the user's file. `field` is a dotted path; line and column count from 1; 0 means unknown.
+
+    A file is checked whole: this is its first fault, `others` are the rest, each one line of its own.
+    """
 
     code = "spec_invalid"
 
     def __init__(
-        self, message: str, *, hint: str = "", file: str = "", line: int = 0, column: int = 0, field: str = ""
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        file: str = "",
+        line: int = 0,
+        column: int = 0,
+        field: str = "",
+        others: Sequence[SpecError] = (),
     ) -> None:
         super().__init__(message, hint=hint)
         self.file, self.line, self.column, self.field = file, line, column, field
+        self.others = tuple(others)
 
     def __str__(self) -> str:
         where = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
@@ -77,6 +90,7 @@ class SpecError(UsageError):
             "line": self.line,
             "column": self.column,
             "field": self.field,
+            "others": [each.to_wire() for each in self.others],
         }
 
 
@@ -125,6 +139,8 @@ def from_wire(payload: dict[str, Any]) -> HeadwayError:
     """The error that `to_wire` wrote; an unknown code becomes a plain HeadwayError."""
     fields = {key: value for key, value in payload.items() if key not in ("code", "message")}
     kind = _BY_CODE.get(payload.get("code", ""), HeadwayError)
-    if kind is not SpecError:
+    if kind is SpecError:
+        fields["others"] = [from_wire(each) for each in fields.get("others", ())]
+    else:
         fields = {"hint": fields.get("hint", "")}
     return kind(payload.get("message", "failed"), **fields)

@@ -61,7 +61,7 @@ def _each(value: Any, check: Callable[[str, Any], None], form: str) -> dict[str,
         try:
             check(str(key), item)
         except Fault as fault:
-            faults.append(Fault(fault.message, fault.hint, (str(key),)))
+            faults.append(fault.below((str(key),)))
     if faults:
         raise Faults(faults)
     return dict(value)
@@ -69,9 +69,11 @@ def _each(value: Any, check: Callable[[str, Any], None], form: str) -> dict[str,
 
 def _check_arg(key: str, value: Any) -> None:
     if key.startswith("-"):
-        raise Fault("begins with a dash", f"write {key.lstrip('-') or 'its name'}; Headway adds the dashes")
+        raise Fault(
+            "begins with a dash", f"write {key.lstrip('-') or 'its name'}, Headway adds the dashes", of_key=True
+        )
     if not re.fullmatch(_ARG_NAME, key, re.ASCII):
-        raise Fault("no name of an option", "write it as the engine does, without dashes in front, like ctx-size")
+        raise Fault("no name of an option", "write it as the engine does, like ctx-size", of_key=True)
     if isinstance(value, dict):
         raise Fault("found a mapping", "write text, a number, true, false or a list of them; JSON goes in quotes")
     for item in value if isinstance(value, list) else [value]:
@@ -95,7 +97,9 @@ def _check_arg_text(key: str, text: str) -> None:
 
 def _check_env(key: str, value: Any) -> None:
     if not re.fullmatch(_ENV_NAME, key, re.ASCII):
-        raise Fault("no name of an environment variable", "write letters, digits and _, not beginning with a digit")
+        raise Fault(
+            "no name of an environment variable", "write letters, digits and _, not beginning with a digit", of_key=True
+        )
     if isinstance(value, bool | int | float):
         raise Fault(f"found {describe(value)}, which is no text", f'write it in quotes: "{describe(value)}"')
     if not isinstance(value, str):

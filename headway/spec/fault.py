@@ -9,16 +9,21 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 
-__all__ = ["Fault", "Faults", "describe", "nearest"]
+__all__ = ["Fault", "Faults", "describe", "nearest", "written"]
 
 SHOWN = 60
 """Characters of a value that an error repeats; a whole file pasted into a field is not read on one line."""
 
 
 class Fault(ValueError):
-    def __init__(self, message: str, hint: str, path: tuple[str, ...] = ()) -> None:
+    """`path` leads to the value from where the fault was seen; `of_key`: its key is wrong, whatever the value."""
+
+    def __init__(self, message: str, hint: str, path: tuple[str, ...] = (), *, of_key: bool = False) -> None:
         super().__init__(f"{message}; {hint}")
-        self.message, self.hint, self.path = message, hint, path
+        self.message, self.hint, self.path, self.of_key = message, hint, path, of_key
+
+    def below(self, path: tuple[str, ...]) -> Fault:
+        return Fault(self.message, self.hint, path + self.path, of_key=self.of_key)
 
 
 class Faults(ValueError):
@@ -40,8 +45,15 @@ def describe(value: object) -> str:
     return "a mapping" if isinstance(value, dict) else "a list"
 
 
-def nearest(found: str, known: Collection[str]) -> str:
+def written(value: object) -> str:
+    """An example as it would stand in a file, on one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {written(item)}" for key, item in value.items()) + "}"
+    return str(value)
+
+
+def nearest(found: str, known: Collection[str], *, likeness: float = 0.6) -> str:
     """The known word that was probably meant, or nothing: `Replica` and `replcas` mean `replicas`."""
     folded = {each.casefold(): each for each in known}
-    matches = get_close_matches(found.casefold().replace("_", "-"), folded, n=1, cutoff=0.7)
+    matches = get_close_matches(found.casefold(), folded, n=1, cutoff=likeness)
     return folded[matches[0]] if matches else ""

@@ -15,11 +15,14 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     ValidationInfo,
     WithJsonSchema,
     model_serializer,
     model_validator,
 )
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from headway.spec import about
 from headway.spec.fault import Fault, describe
@@ -60,15 +63,6 @@ class Strict(BaseModel):
 class Replicas(Strict):
     """A number or a range; a range runs max(1, low) until scaling exists."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "anyOf": [
-                {"type": "integer", "minimum": 0, "maximum": MOST_REPLICAS},
-                {"type": "string", "pattern": r"^[0-9]+(\.\.[0-9]+)?$"},
-            ]
-        }
-    )
-
     low: int = 1
     high: int = 1
 
@@ -97,12 +91,20 @@ class Replicas(Strict):
         return self
 
     @model_serializer(mode="plain", when_used="json")
+    def _write(self) -> int | str:
+        return self.low if self.low == self.high else str(self)
+
     def __str__(self) -> str:
         return str(self.low) if self.low == self.high else f"{self.low}..{self.high}"
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        number = {"type": "integer", "minimum": 0, "maximum": MOST_REPLICAS}
+        return {"anyOf": [number, {"type": "string", "pattern": r"^[0-9]+(\.\.[0-9]+)?$"}]}
+
 
 class Slo(Strict):
-    """p95 limits in seconds."""
+    """Latency limits at the 95th percentile; seconds in the code."""
 
     ttft: Annotated[Seconds | None, about.TTFT] = None
     itl: Annotated[Seconds | None, about.ITL] = None

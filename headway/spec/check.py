@@ -1,0 +1,52 @@
+"""Data into a Model, every fault told: what the loader, the shorthand and the control process's API have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from headway.errors import SpecError
+from headway.spec.fault import Faults
+from headway.spec.fields import Written
+from headway.spec.model import Model
+from headway.spec.wording import faults_of
+
+__all__ = ["MOST_FAULTS", "as_one", "from_json", "model_of"]
+
+MOST_FAULTS = 50
+"""Lines of errors a person reads at once."""
+
+
+def model_of(fields: Mapping[str, Any], *, base: str | None = None) -> Model:
+    """Raises Faults. `base`: the fields were written by a person, in a file of this absolute folder."""
+    try:
+        return Model.model_validate(dict(fields), context=None if base is None else Written(base))
+    except ValidationError as error:
+        raise Faults(faults_of(error)) from None
+
+
+def from_json(data: Any) -> Model:
+    """The Model that `model_dump(mode="json")` wrote, or that somebody else sent in its place. Raises SpecError."""
+    if not isinstance(data, Mapping):
+        raise SpecError("found no mapping", hint="send a Model as a JSON object")
+    try:
+        return model_of(data)
+    except Faults as error:
+        raise as_one(
+            [SpecError(each.message, hint=each.hint, field=".".join(each.path)) for each in error.faults]
+        ) from None
+
+
+def as_one(faults: Sequence[SpecError]) -> SpecError:
+    """The first fault, which carries the others; of very many only the number."""
+    first, *others = sorted(faults, key=lambda each: (each.line, each.column))
+    if len(others) >= MOST_FAULTS:
+        more = len(others) - MOST_FAULTS + 2
+        others = [
+            *others[: MOST_FAULTS - 2],
+            SpecError(f"and {more} more faults", hint="mend these first", file=first.file),
+        ]
+    first.others = tuple(others)
+    return first

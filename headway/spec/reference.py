@@ -1,0 +1,107 @@
+"""The reference page of the user's file, written from the JSON Schema: `make docs` puts it at docs/reference.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from headway.spec.document import API_VERSION, LATER_KINDS
+from headway.spec.fault import written
+from headway.spec.schema import json_schema
+from headway.spec.wording import LATER_FIELDS
+
+__all__ = ["render"]
+
+_HEAD = """\
+# The file
+
+Generated from the schema by `make docs`; change `headway/spec/about.py`, not this page.
+
+A file holds one or more documents, parted by a line `---`, in any order. This is a whole file:
+
+```yaml
+kind: Model
+name: chat
+source: builtin://smollm2-135m-instruct
+```
+
+An unknown key is an error that names the file, the line and the nearest right key. A field that is left out is derived,
+and `headway explain NAME` says how. For completion and checks in an editor: `headway schema --out headway.schema.json`,
+and as the first line of the file `# yaml-language-server: $schema=headway.schema.json`.
+"""
+
+_TAIL = """\
+## Units
+
+Numbers that have a unit are written with it: durations `500ms`, `10m`, `1h30m`; sizes `24GB` (10^9) or `1.5GiB` (2^30),
+also in Kubernetes' spelling (`24G`, `1.5Gi`). Cores are plain numbers or thousandths: `2`, `0.5`, `500m`.
+
+## Secrets
+
+`secret:NAME/KEY` in `env` names a secret; [models and sources](models.md#secrets) says where it is read from.
+What looks like a credential written out is an error.
+
+## As a Kubernetes object
+
+The same fields under `spec`; both forms load, side by side in one file too.
+
+```yaml
+apiVersion: {version}
+kind: Model
+metadata: {{name: chat}}
+spec:
+  source: builtin://smollm2-135m-instruct
+```
+
+## Not in this version
+
+Kinds {kinds}, and of a Model {fields}: an error says so.
+"""
+
+
+def render() -> str:
+    parts = json_schema()["$defs"]
+    model = parts["Model"]["properties"]
+    tables = "\n".join(
+        "\n".join(lines)
+        for lines in (
+            _section("Model", "", parts["Model"], {}),
+            _section("Slo", "slo.", parts["Slo"], {}),
+            _section("Profile", "profiles.SITE.", parts["Profile"], model),
+        )
+    )
+    kinds, fields = (", ".join(f"`{each}`" for each in names) for names in (LATER_KINDS, LATER_FIELDS))
+    return f"{_HEAD}\n{tables}\n{_TAIL.format(version=API_VERSION, kinds=kinds, fields=fields)}"
+
+
+def _section(name: str, prefix: str, part: dict[str, Any], said: dict[str, Any]) -> Iterator[str]:
+    """A table of the fields. `said`: fields that another table has told of already."""
+    yield f"## {name}\n\n{part['description']}\n"
+    yield "| field | type | unit | default | example | meaning |"
+    yield "|---|---|---|---|---|---|"
+    for key, field in part["properties"].items():
+        first, *more = [f"`{written(each)}`" for each in field["examples"]]
+        told = key in said
+        examples = first if told else "<br>".join([first, *more])
+        meaning = f"As the Model's `{key}`." if told else field["description"]
+        default = "required" if key in part.get("required", ()) else _default(field)
+        cells = (f"`{prefix}{key}`", _type(field), field.get("x-unit", ""), default, examples, meaning)
+        yield "| " + " | ".join(cells) + " |"
+    yield ""
+
+
+def _default(field: dict[str, Any]) -> str:
+    return f"`{field['default']}`" if "default" in field else ""
+
+
+def _type(field: dict[str, Any]) -> str:
+    if "const" in field:
+        return f"`{field['const']}`"
+    if "enum" in field:
+        return ", ".join(f"`{each}`" for each in field["enum"])
+    if "$ref" in field:
+        name = field["$ref"].rpartition("/")[2]
+        return "number or range" if name == "Replicas" else f"mapping, see [{name}](#{name.lower()})"
+    if "anyOf" in field:
+        return " or ".join(_type(each) for each in field["anyOf"])
+    return {"string": "text", "object": "mapping"}.get(field["type"], "number")

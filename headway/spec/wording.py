@@ -1,0 +1,80 @@
+"""pydantic's faults in the user's words: what was found, and the nearest right key or the accepted form.
+
+Our own validators raise Fault, which passes through. For the rest pydantic tells a code and a path; what the field
+accepts is known from its description in the model (`about`), whose first example is repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from headway.spec.fault import Fault, Faults, describe, nearest, written
+from headway.spec.model import Model, Profile, Slo
+
+__all__ = ["LATER_FIELDS", "faults_of"]
+
+LATER_FIELDS = ("idle", "floor", "cost", "adapters", "variants", "rollout", "scale")
+"""Fields that a Model will have; whoever writes one has made no slip of the keyboard."""
+
+
+def faults_of(error: ValidationError) -> Iterator[Fault]:
+    """Each fault of a Model, with its path in it. A field that was misspelt is not called missing as well."""
+    found = error.errors(include_url=False)
+    meant = {
+        nearest(str(each["loc"][-1]), [*Model.model_fields]) for each in found if each["type"] == "extra_forbidden"
+    }
+    for each in found:
+        if each["type"] == "missing" and each["loc"][-1] in meant:
+            continue
+        path = tuple(str(part) for part in each["loc"] if part != "[key]")
+        own = each.get("ctx", {}).get("error")
+        if isinstance(own, Faults):
+            yield from (fault.below(path) for fault in own.faults)
+        elif isinstance(own, Fault):
+            yield own.below(path)
+        else:
+            yield _worded(each["type"], path, each["input"])
+
+
+def _worded(code: str, path: tuple[str, ...], found: Any) -> Fault:
+    holder = _class_at(path[:-1])
+    if code == "extra_forbidden":
+        return _unknown_key(holder, path)
+    field = holder.model_fields.get(path[-1])
+    example = written(field.examples[0]) if field and field.examples else "a mapping of fields"
+    if code == "missing":
+        return Fault("missing", f"write {path[-1]}: {example}", path)
+    if code == "literal_error" and field:
+        words = _words(field.annotation)
+        meant = nearest(found, words) if isinstance(found, str) else ""
+        return Fault(
+            f"found {describe(found)}", f"did you mean {meant}?" if meant else f"use one of {', '.join(words)}", path
+        )
+    return Fault(f"found {describe(found)}", f"write {example}", path)
+
+
+def _unknown_key(holder: type[BaseModel], path: tuple[str, ...]) -> Fault:
+    key, known = path[-1], [*holder.model_fields]
+    if key in LATER_FIELDS and holder is not Slo:
+        return Fault("not in this version yet", "remove it", path, of_key=True)
+    if key in Slo.model_fields:
+        return Fault("unknown field", "write it under slo", path, of_key=True)
+    meant = nearest(key, known)
+    hint = f"did you mean {meant}?" if meant else f"fields here: {', '.join(known)}"
+    return Fault("unknown field", hint, path, of_key=True)
+
+
+def _class_at(path: tuple[str, ...]) -> type[BaseModel]:
+    """The class whose fields stand at this path of a Model."""
+    if path[-1:] == ("slo",):
+        return Slo
+    return Profile if path[:1] == ("profiles",) and len(path) == 2 else Model
+
+
+def _words(annotation: Any) -> list[str]:
+    """The words of a Literal, optional or not."""
+    parts = get_args(annotation)
+    return [word for part in parts for word in ([part] if isinstance(part, str) else _words(part))]
