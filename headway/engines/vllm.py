@@ -1,121 +1,143 @@
-"""The engine `vllm`: safetensors on GPUs, or on CPUs with vLLM's CPU build. Any installed vLLM serves.
+"""The engine `vllm`: safetensors served by any vLLM that is installed on this machine, for GPU or CPU.
 
-It is looked for as `HEADWAY_VLLM` (the `vllm` command, or a Python that has it), then as `vllm` on PATH; Headway
-neither installs nor imports it. Sources: hf://org/name[@revision], and file:///folder with a config.json and safetensors.
-Remote code is never run, and pickled weights are never loaded.
+Found as `HEADWAY_VLLM` (the path of a `vllm` or of a Python that has it), else `vllm` on PATH, else in
+Headway's own Python. Sources: hf://org/name[@revision] and file:///folder. What is served is the pinned
+folder, offline: vLLM fetches nothing itself. Code that comes with a model is never run: --trust-remote-code
+is refused, .py files are not fetched, and weights are read as safetensors only.
 """
 
 from __future__ import annotations
 
+import fnmatch
+import importlib.util
+import json
 import os
 import shutil
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from headway.engines import hub, sources, stamps
-from headway.engines.base import Capabilities, External, Launch, Need, Prepared, Report, Settled, Signals, Slot
+from headway.engines import hub, hub_cache, sources, stamps
+from headway.engines.base import (
+    Capabilities,
+    External,
+    Launch,
+    Need,
+    Prepared,
+    Progress,
+    Report,
+    Settled,
+    Signals,
+    Slot,
+)
 from headway.engines.exposition import mean, samples, total
 from headway.engines.flags import merge, refuse_owned, to_flags
-from headway.engines.sources import HubAddress
 from headway.errors import EngineError, SourceError, SpecError
+from headway.perf import memory
+from headway.perf.memory import Part
 from headway.spec.model import Model
-from headway.spec.revision import Pinned, Revision
+from headway.spec.revision import Pinned, Revision, Task
 from headway.spec.source import Source
 
-__all__ = ["VllmEngine", "find"]
+__all__ = ["SETTING", "Vllm", "find"]
 
-OWNED = ("host", "port", "model", "served-model-name", "revision", "tokenizer-revision", "api-key", "load-format")
-REFUSED = ("trust-remote-code",)
-TEXTS = (".json", ".txt", ".model", ".jinja")
-CPU_KV_GIB = 1
-"""GiB of KV cache on a CPU unless env VLLM_CPU_KVCACHE_SPACE says otherwise: enough to try with."""
-OVERHEAD_BYTES = 1_500_000_000
-"""torch, two processes and compiled code: 0.9 GB resident were seen with a model of a few MB."""
-START_SECONDS = 600.0
-"""85 s were seen for a tiny model's first start on two cores; compilation and large weights take their time."""
-READ_BYTES_PER_SECOND = 50e6
-"""A slow disk: what the weights may add to the start."""
-ENVIRONMENT = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+SETTING = "HEADWAY_VLLM"
+START_SECONDS = 900.0
+"""vLLM compiles for minutes at its first start with a model; 85 s were seen for a tiny one on two cores."""
+
+PROCESSES = 1 << 30
+"""Bytes. A server and one worker on CPU were 0.9 GB with a model of no size."""
+
+CPU_KV = "VLLM_CPU_KVCACHE_SPACE"
+CPU_KV_GIB = "1"
+
+WANTED = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken")
+OWNED = (
+    "host", "port", "uds", "served-model-name", "model", "revision", "code-revision", "tokenizer-revision",
+    "load-format", "api-key", "root-path", "ssl-keyfile", "ssl-certfile",
+)  # fmt: skip
 
 
-class VllmEngine:
+class Vllm:
     name = "vllm"
-    capabilities = Capabilities(tasks=("chat", "completion", "embedding"), schemes=("hf", "file"), gpu=True)
+    capabilities = Capabilities(("chat", "completion", "embedding"), ("hf", "file"), gpu=True)
     ready_path = "/health"
     metrics_path: ClassVar[str | None] = "/metrics"
 
     def pin(self, model: Model) -> Pinned:
-        refuse_owned(model.args, OWNED)
-        for key in model.args:
-            if key.lstrip("-").replace("_", "-") in REFUSED:
-                raise SpecError(
-                    "code that comes with a model is never run", hint=f"remove {key!r}", field=f"args.{key}"
-                )
         source = sources.parse(model)
+        refuse_owned(model.args, OWNED)
+        if "trust-remote-code" in merge({}, model.args):
+            raise SpecError(
+                "code that comes with a model is never run", hint="remove it", field="args.trust-remote-code"
+            )
         if source.scheme == "file":
             return _pin_folder(model.source, sources.local_path(source))
         if source.scheme == "hf":
-            return _pin_hub(model, sources.hub_address(source))
-        raise sources.refuse(source, self.name, "use hf:// or file:///FOLDER")
+            address = sources.hub_address(source)
+            found = hub.look(address, model.env)
+            return hub.pin(model.source, address, found, _chosen(model.source, found.files))
+        raise sources.refuse(source, self.name, "use hf:// or file:///folder")
 
     def settle(self, model: Model, pinned: Pinned) -> Settled:
-        why = (
-            {}
-            if model.task
-            else {"task": "chat: vLLM serves it by the model's own template; write task to say otherwise"}
-        )
-        return Settled(model.task or "chat", dict(model.args), why)
+        given = merge({}, model.args)
+        task, why = (model.task, "") if model.task else _task(sources.parse(model), pinned)
+        derived = {"task": why} if why else {}
+        if task == "embedding" and "runner" not in given:
+            given["runner"] = "pooling"
+            derived["args.runner"] = "pooling: the task is embedding"
+        return Settled(task, given, derived)
 
     def prepare(self, revision: Revision, report: Report) -> Prepared:
         program = find()
         if program is None:
-            raise EngineError(
-                "vLLM is not installed", hint="pip install vllm, or set HEADWAY_VLLM to its command or Python"
-            )
-        source = Source.parse(revision.source.uri)
-        if source.scheme == "hf":
-            repo = sources.hub_address(source).repo
-            return Prepared(program, hub.fetch(repo, revision.source, revision.env, report))
-        folder = sources.local_path(source)
-        if _digest(folder, revision.source.files) != revision.source.digest:
-            raise SourceError(
-                f"{revision.source.uri} has changed since it was pinned", hint="apply it again: headway up"
-            )
-        return Prepared(program, folder)
+            raise EngineError("no vLLM here", hint=f"pip install vllm and put it on PATH, or name it in {SETTING}")
+        return Prepared(program, _bring(revision, report))
 
     def need(self, revision: Revision, prepared: Prepared) -> Need:
-        weights = revision.source.size_bytes
-        cache = int(revision.env.get("VLLM_CPU_KVCACHE_SPACE", CPU_KV_GIB)) << 30
-        why = (
-            f"{weights / 1e6:.0f} MB of weights, {cache >> 30} GiB of KV cache, {OVERHEAD_BYTES / 1e9:.1f} GB for vLLM"
-        )
-        return Need(weights + cache + OVERHEAD_BYTES, START_SECONDS + weights / READ_BYTES_PER_SECOND, why)
+        """Of the machine's memory; with a GPU, weights and KV cache are in the GPU's."""
+        parts: tuple[Part, ...]
+        if revision.gpu not in ("", "cpu"):
+            parts = (Part("of vLLM's processes (weights go to the GPU)", 2 * PROCESSES),)
+        else:
+            kv = int(float(revision.env.get(CPU_KV) or os.environ.get(CPU_KV) or CPU_KV_GIB) * (1 << 30))
+            weights = Part("weights", revision.source.size_bytes)
+            parts = (weights, Part(f"KV cache ({CPU_KV})", kv), Part("of vLLM's processes", PROCESSES))
+        return Need(memory.total(parts), START_SECONDS, memory.explain(parts))
 
     def launch(self, revision: Revision, prepared: Prepared, slot: Slot) -> Launch:
-        if prepared.program is None or prepared.weights is None:
-            raise EngineError(f"{revision.model}: not prepared")
-        ours: dict[str, Any] = {
-            "served-model-name": revision.model,
+        program, model = str(prepared.program), str(prepared.weights)
+        python = Path(program).name.startswith("python")
+        start = (
+            (program, "-m", "vllm.entrypoints.openai.api_server", "--model", model)
+            if python
+            else (program, "serve", model)
+        )
+        owned = {
             "host": slot.host,
             "port": slot.port,
+            "served-model-name": revision.model,
             "load-format": "safetensors",
         }
-        if len(slot.gpus) > 1:
-            ours["tensor-parallel-size"] = len(slot.gpus)
-        env = ENVIRONMENT | ({} if slot.gpus else _on_cpu(slot.threads)) | dict(revision.env)
-        argv = (*_serve(prepared.program), str(prepared.weights), *to_flags(merge(ours, revision.args)))
-        return Launch(argv, env)
+        ours: dict[str, Any] = {"tensor-parallel-size": len(slot.gpus)} if len(slot.gpus) > 1 else {}
+        argv = (*start, *to_flags(owned), *to_flags(merge(ours, revision.args)))
+        return Launch(argv, _environment(slot) | dict(revision.env))
 
     def signals(self, metrics: str) -> Signals:
-        """By newer names, else by older ones; what neither says stays None."""
+        """Names of V1 first, then those of older versions."""
         found = samples(metrics)
         return Signals(
             running=total(found, "vllm:num_requests_running"),
             waiting=total(found, "vllm:num_requests_waiting"),
-            kv_used=mean(found, "vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc"),
+            kv_used=mean(found, "vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc", "vllm:cpu_cache_usage_perc"),
             prompt_tokens=total(found, "vllm:prompt_tokens_total"),
-            cached_prompt_tokens=total(found, "vllm:prompt_tokens_cached_total", "vllm:prefix_cache_hits_total"),
+            cached_prompt_tokens=total(
+                found,
+                "vllm:prompt_tokens_cached_total",
+                "vllm:prefix_cache_hits_total",
+                "vllm:gpu_prefix_cache_hits_total",
+            ),
             generated_tokens=total(found, "vllm:generation_tokens_total"),
         )
 
@@ -124,48 +146,80 @@ class VllmEngine:
 
 
 def find() -> Path | None:
-    """The `vllm` command, or a Python that has vLLM."""
-    chosen = os.environ.get("HEADWAY_VLLM") or shutil.which("vllm")
-    return Path(chosen) if chosen and Path(chosen).exists() else None
+    """The program: a `vllm`, or a Python that has it. Raises EngineError for a wrong setting."""
+    if chosen := os.environ.get(SETTING):
+        path = Path(chosen).expanduser().absolute()
+        if not (path.is_file() and os.access(path, os.X_OK)):
+            raise EngineError(f"{SETTING}={chosen}: no such program", hint="name a vllm or a python, or unset it")
+        return path
+    if on_path := shutil.which("vllm"):
+        return Path(on_path).absolute()
+    return Path(sys.executable) if importlib.util.find_spec("vllm") else None
 
 
-def _serve(program: Path) -> tuple[str, ...]:
-    if program.name.startswith("python"):
-        return (str(program), "-m", "vllm.entrypoints.cli.main", "serve")
-    return (str(program), "serve")
+def _environment(slot: Slot) -> dict[str, str]:
+    """No word to anybody outside; on CPU the threads that the Site gave, wherever the kernel puts them."""
+    quiet = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1"}
+    if slot.gpus:
+        return quiet
+    cpu = {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": str(slot.threads)}
+    return quiet | cpu | {CPU_KV: os.environ.get(CPU_KV, CPU_KV_GIB)}
 
 
-def _on_cpu(threads: int) -> dict[str, str]:
-    return {"VLLM_CPU_KVCACHE_SPACE": str(CPU_KV_GIB), "OMP_NUM_THREADS": str(threads)}
-
-
-def _pin_hub(model: Model, address: HubAddress) -> Pinned:
-    """The safetensors at the root of the repository, with the texts that say how to use them; no pickle, no code."""
-    found = hub.look(address, model.env)
-    if found.remote_code:
-        raise SourceError(
-            f"{model.source} wants code of its own to be run", hint="choose a model that vLLM has built in"
-        )
-    files = tuple(sorted(name for name in found.files if "/" not in name and name.endswith((".safetensors", *TEXTS))))
-    if not any(name.endswith(".safetensors") for name in files):
-        raise SourceError(
-            f"{model.source}: no safetensors there", hint="a repository of GGUF files is for engine llamacpp"
-        )
-    return hub.pin(model.source, address, found, files)
+def _chosen(uri: str, names: Iterable[str]) -> tuple[str, ...]:
+    """The files of the model itself: no subfolders (other formats), no second copy of the weights, no code."""
+    files = [name for name in names if "/" not in name and any(fnmatch.fnmatch(name, each) for each in WANTED)]
+    weights = [name for name in files if name.endswith(".safetensors")]
+    if not weights or "config.json" not in files:
+        what = "config.json" if weights else "safetensors files"
+        raise SourceError(f"{uri} has no {what}", hint="vLLM is given safetensors only; a GGUF is for engine llamacpp")
+    if any(not name.startswith("consolidated") for name in weights):
+        files = [name for name in files if not name.startswith("consolidated")]
+    return tuple(sorted(files))
 
 
 def _pin_folder(uri: str, folder: Path) -> Pinned:
-    files = tuple(sorted(path.name for path in folder.glob("*.safetensors")))
-    if not (folder / "config.json").is_file() or not files:
-        hint = "vLLM serves a folder with config.json and *.safetensors; a .gguf file is for engine llamacpp"
-        raise SourceError(f"{uri}: no model of safetensors there", hint=hint)
+    if not folder.is_dir():
+        raise SourceError(f"{uri} is a file", hint="vLLM serves a folder with config.json and safetensors files")
+    files = _chosen(uri, (each.name for each in folder.iterdir() if each.is_file()))
     size = sum((folder / name).stat().st_size for name in files)
-    return Pinned(uri=uri, digest=_digest(folder, files), files=files, size_bytes=size)
+    return Pinned(uri, _digest(folder, files, _unheard), files=files, size_bytes=size)
 
 
-def _digest(folder: Path, files: Iterable[str]) -> str:
+def _bring(revision: Revision, report: Report) -> Path:
+    pinned, source = revision.source, Source.parse(revision.source.uri)
+    if source.scheme == "hf":
+        return hub.fetch(sources.hub_address(source).repo, pinned, revision.env, report)
+    folder = sources.local_path(source)
+    if _digest(folder, pinned.files, report) != pinned.digest:
+        raise SourceError(f"{pinned.uri} has changed since it was pinned", hint="apply it again: headway up")
+    return folder
+
+
+def _digest(folder: Path, files: Iterable[str], report: Report) -> str:
+    """Of all files, the configuration and the tokenizer too: they change the answers as weights do."""
     try:
-        found = {name: stamps.digest(folder / name, lambda _: None).partition(":")[2] for name in files}
+        return hub.combined_digest({name: stamps.digest(folder / name, report).partition(":")[2] for name in files})
     except OSError as error:
-        raise SourceError(f"{error.filename}: {error.strerror}", hint="check the path and its permissions") from error
-    return hub.combined_digest(found)
+        raise SourceError(f"{error.filename}: {error.strerror}", hint="the folder is not what was pinned") from error
+
+
+def _task(source: Source, pinned: Pinned) -> tuple[Task, str]:
+    """Chat when there is a chat template; so far as it can be seen."""
+    if "chat_template.jinja" in pinned.files or "chat_template.json" in pinned.files:
+        return "chat", "chat: it has a chat template"
+    if source.scheme == "file":
+        folder = sources.local_path(source)
+    else:
+        folder = hub_cache.snapshot(sources.hub_address(source).repo, pinned.commit)
+    try:
+        settings: Mapping[str, Any] = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return "chat", "chat: assumed, its tokenizer is not here yet"
+    if settings.get("chat_template"):
+        return "chat", "chat: it has a chat template"
+    return "completion", "completion: it has no chat template"
+
+
+def _unheard(_: Progress) -> None:
+    """Pinning has nobody to report to."""
