@@ -79,7 +79,8 @@ CATALOGUE: Mapping[str, Builtin] = {
             },
             size=98_362_432,
             context=8192,
-            args={"temp": 0.2, "top-p": 0.9},
+            # Its own template adds a system prompt with which this quantisation answers nonsense.
+            args={"temp": 0.2, "top-p": 0.9, "chat-template": "chatml"},
         ),
         Builtin(
             name="gemma-3-270m",
