@@ -25,7 +25,7 @@ from headway.engines.rate import Rate
 from headway.errors import EngineError, SourceError
 from headway.paths import cache_dir
 
-__all__ = ["LLAMA_CPP", "Recipe", "build"]
+__all__ = ["LLAMA_CPP", "Recipe", "build", "check_compiler"]
 
 LABEL = "llama-server"
 TRY_SECONDS = 20.0
@@ -84,7 +84,7 @@ def build(recipe: Recipe, target: Path, report: Report) -> Path:
     with workshop.only_one(target, report, LABEL):
         if target.is_file():
             return target
-        _check_compiler()
+        check_compiler()
         with workshop.workplace(target, recipe.disk_bytes) as room:
             cmake = _tool("cmake", "cmake/data/bin/cmake", room, report)
             ninja = _tool("ninja", "bin/ninja", room, report)
@@ -100,7 +100,8 @@ def build(recipe: Recipe, target: Path, report: Report) -> Path:
     return target
 
 
-def _check_compiler() -> None:
+def check_compiler() -> None:
+    """Raises EngineError that says how to get one."""
     named = os.environ.get("CXX", "").split()
     if not any(shutil.which(name) for name in (*named[:1], "c++", "g++", "clang++")):
         raise EngineError(
