@@ -91,7 +91,7 @@ def build(recipe: Recipe, target: Path, report: Report) -> Path:
             source = _source(recipe, room, report)
             configure = [cmake, "-S", str(source), "-B", str(room / "build"), "-G", "Ninja", *recipe.flags]
             configure += [f"-DCMAKE_MAKE_PROGRAM={ninja}"]
-            steps = _Steps(report, recipe.cpu_seconds)
+            steps = Steps(report, recipe.cpu_seconds)
             _run("cmake", configure, recipe, steps)
             _run("ninja", [ninja, "-C", str(room / "build"), recipe.target], recipe, steps)
             made = room / "build" / recipe.product
@@ -163,7 +163,7 @@ def _unpack(sdist: Path, folder: str, into: Path, tick: Callable[[], None]) -> N
                 tick()
 
 
-def _run(what: str, argv: list[str], recipe: Recipe, steps: _Steps) -> None:
+def _run(what: str, argv: list[str], recipe: Recipe, steps: Steps) -> None:
     log = cache_dir() / "logs" / f"build-{LABEL}.log"
     workshop.make_room(log.parent)
     try:
@@ -181,7 +181,7 @@ def _run(what: str, argv: list[str], recipe: Recipe, steps: _Steps) -> None:
     )
 
 
-class _Steps:
+class Steps:
     """ninja's [n/m] as Progress. Early on the estimate is the measured one, later what was seen."""
 
     def __init__(self, report: Report, cpu_seconds: float) -> None:
