@@ -29,7 +29,7 @@ from headway.paths import cache_dir
 from headway.spec.revision import Pinned
 from headway.store.secrets import is_secret, resolve_secret
 
-__all__ = ["combined_digest", "fetch", "look", "pin", "remembered"]
+__all__ = ["combined_digest", "fetch", "forget", "look", "pin", "remembered"]
 
 RESOLVE_SECONDS = 12.0
 FRESH_SECONDS = 30.0
@@ -65,6 +65,11 @@ def look(address: HubAddress, env: Mapping[str, str]) -> Repository:
     if failure.kind == "unreachable" and (cached := hub_cache.look(*key)):
         return remembered(address.repo, cached.commit) or cached
     raise _error(address, failure)
+
+
+def forget() -> None:
+    """Ask the hub anew, however fresh its last answer is."""
+    _answers.clear()
 
 
 def pin(uri: str, address: HubAddress, found: Repository, files: tuple[str, ...]) -> Pinned:

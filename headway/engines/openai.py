@@ -69,17 +69,12 @@ def _address(source: Source, args: Mapping[str, Any], env: Mapping[str, str]) ->
     if source.scheme != "openai":
         raise sources.refuse(source, "openai", "write openai://MODEL or openai://HOST/MODEL")
     key = _key(env)
-    base = _base_url(args)
-    if base:
-        name = source.path.strip("/")
-    else:
-        host, _, rest = source.path.strip("/").partition("/")
+    base, name = _base_url(args), source.path
+    host, slash, rest = source.path.partition("/")
+    if not base and slash and _is_host(host):
         prefix, _, name = rest.rpartition("/")
-        if rest and _is_host(host):
-            scheme = "http" if _is_loopback(host) else "https"
-            base = f"{scheme}://{host}/{prefix}".rstrip("/")
-        else:
-            base, name = DEFAULT, source.path.strip("/")
+        base = f"{'http' if _is_loopback(host) else 'https'}://{host}/{prefix}".rstrip("/")
+    base = base or DEFAULT
     if not name:
         raise SourceError(f"{source} names no model", hint="write openai://HOST/MODEL")
     parts = urlsplit(base)
