@@ -11,15 +11,18 @@ from pathlib import Path
 import psutil
 import pytest
 
+from headway.engines import registry
 from headway.engines.base import External, Prepared, Progress, Report
-from headway.errors import SourceError, UnreachableError
+from headway.errors import SourceError, UnreachableError, UsageError
+from headway.paths import StateDir
 from headway.policy.decision import Action, Reason
 from headway.policy.restart import RestartSettings
-from headway.sites.base import ReplicaState
+from headway.sites.base import Accelerator, ReplicaState
 from headway.sites.local import LocalSite, launching
 from headway.spec.revision import Revision
 from headway.wire.probe import get
 from tests.support.sites import (
+    GB,
     QUICK,
     RiggedEngine,
     engines_of,
@@ -206,6 +209,37 @@ async def test_what_can_never_fit_is_refused(folder: Path) -> None:
         assert seen.message == "chat: needs 64.0 GB, this machine has 24.0 GB in all"
         (refused,) = (each for each in site.decisions() if each.action is Action.REFUSE)
         assert refused.reason is Reason.NOT_ENOUGH_MEMORY
+
+
+async def test_a_gpu_belongs_to_one_replica_and_still_does_after_adoption(folder: Path) -> None:
+    gpu = Accelerator("GPU-1", "NVIDIA L4", 24 * GB, 23 * GB)
+    here = room(accelerators=(gpu,))
+    wanted = replace(revision(), gpu="L4")
+    async with site_in(folder, inventory=here) as site:
+        await site.ensure(wanted, 1)
+        (first,) = await until_state(site, READY)
+        assert first.gpus == ("GPU-1",)
+        assert psutil.Process(first.pid).environ()["CUDA_VISIBLE_DEVICES"] == "GPU-1"
+    async with site_in(folder, inventory=here) as site:
+        await site.ensure(wanted, 2)
+        seen = await until(site, lambda now: any(each.state is ReplicaState.PENDING for each in now))
+        (pending,) = (each for each in seen if each.state is ReplicaState.PENDING)
+        assert (pending.reason, pending.message) == (
+            Reason.NO_FREE_GPU,
+            "chat: asks for 1 x L4; 1 of 1 are held by replicas",
+        )
+        await site.drain(first.name, grace=5)
+        (second,) = await until_state(site, READY)
+        assert second.gpus == ("GPU-1",)
+
+
+async def test_an_engine_that_is_not_known_leaves_nothing_behind(folder: Path) -> None:
+    async with site_in(folder) as site:
+        unknown = LocalSite(StateDir(folder), registry.get)
+        with pytest.raises(UsageError, match="no engine 'nonsense'"):
+            await unknown.ensure(replace(revision(), engine="nonsense"), 1)
+        assert unknown.replicas() == []
+        assert site.replicas() == []
 
 
 async def test_an_external_engine_is_ready_at_once_and_no_process(folder: Path) -> None:
