@@ -1,8 +1,7 @@
 """BERT-class sentence embedders (safetensors) to GGUF: `python -m headway.engines.bert_to_gguf FOLDER OUT.gguf`.
 
-A program of its own, so that numpy stays out of the control process. The layout is the one that llama.cpp's `bert`
-architecture reads: WordPiece tokens with a leading U+2581 where a word begins and without `##` where it goes on; matrices
-as Q8_0 (cosine to the float32 model above 0.999, half the memory of float16), all else as float32.
+A program of its own, so that numpy stays out of the control process. The layout is what llama.cpp's `bert` architecture
+reads: WordPiece tokens with a leading U+2581 where a word begins and without `##` where it goes on; matrices as Q8_0 (cosine to the float32 model above 0.999, half the memory of float16), all else as float32.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ CATALOGUE: Mapping[str, Builtin] = {
                 "smollm2-135m-instruct.Q4_1.gguf": "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
             },
             size=98_362_432,
-            # Its own template adds a system prompt with which this quantisation answers nonsense; plain ChatML does not.
+            # Its own template adds a system prompt with which this quantisation answers nonsense.
             args={"temp": 0.2, "top-p": 0.9, "chat-template": "chatml"},
         ),
         Builtin(

@@ -1,7 +1,7 @@
 """The engine `vllm`: safetensors on GPUs, or on CPUs with vLLM's CPU build. Any installed vLLM serves.
 
-It is looked for as `HEADWAY_VLLM` (the `vllm` command, or a Python that has it), then as `vllm` on PATH; Headway neither
-installs nor imports it. Sources: hf://org/name[@revision], and file:///folder with a config.json and safetensors.
+It is looked for as `HEADWAY_VLLM` (the `vllm` command, or a Python that has it), then as `vllm` on PATH; Headway
+neither installs nor imports it. Sources: hf://org/name[@revision], and file:///folder with a config.json and safetensors.
 Remote code is never run, and pickled weights are never loaded.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,14 +17,17 @@ from headway.engines import hub, sources, stamps
 from headway.engines.base import Capabilities, External, Launch, Need, Prepared, Report, Settled, Signals, Slot
 from headway.engines.exposition import mean, samples, total
 from headway.engines.flags import merge, refuse_owned, to_flags
+from headway.engines.sources import HubAddress
 from headway.errors import EngineError, SourceError, SpecError
 from headway.spec.model import Model
 from headway.spec.revision import Pinned, Revision
+from headway.spec.source import Source
 
 __all__ = ["VllmEngine", "find"]
 
 OWNED = ("host", "port", "model", "served-model-name", "revision", "tokenizer-revision", "api-key", "load-format")
 REFUSED = ("trust-remote-code",)
+TEXTS = (".json", ".txt", ".model", ".jinja")
 CPU_KV_GIB = 1
 """GiB of KV cache on a CPU unless env VLLM_CPU_KVCACHE_SPACE says otherwise: enough to try with."""
 OVERHEAD_BYTES = 1_500_000_000
@@ -52,7 +56,7 @@ class VllmEngine:
         if source.scheme == "file":
             return _pin_folder(model.source, sources.local_path(source))
         if source.scheme == "hf":
-            return hub.pin_folder(model.source, sources.hub_address(source), model.env)
+            return _pin_hub(model, sources.hub_address(source))
         raise sources.refuse(source, self.name, "use hf:// or file:///FOLDER")
 
     def settle(self, model: Model, pinned: Pinned) -> Settled:
@@ -69,9 +73,16 @@ class VllmEngine:
             raise EngineError(
                 "vLLM is not installed", hint="pip install vllm, or set HEADWAY_VLLM to its command or Python"
             )
-        if revision.source.commit:
-            return Prepared(program, hub.fetch_folder(revision.source, revision.env, report))
-        return Prepared(program, Path(revision.source.uri.removeprefix("file://")))
+        source = Source.parse(revision.source.uri)
+        if source.scheme == "hf":
+            repo = sources.hub_address(source).repo
+            return Prepared(program, hub.fetch(repo, revision.source, revision.env, report))
+        folder = sources.local_path(source)
+        if _digest(folder, revision.source.files) != revision.source.digest:
+            raise SourceError(
+                f"{revision.source.uri} has changed since it was pinned", hint="apply it again: headway up"
+            )
+        return Prepared(program, folder)
 
     def need(self, revision: Revision, prepared: Prepared) -> Need:
         weights = revision.source.size_bytes
@@ -128,12 +139,33 @@ def _on_cpu(threads: int) -> dict[str, str]:
     return {"VLLM_CPU_KVCACHE_SPACE": str(CPU_KV_GIB), "OMP_NUM_THREADS": str(threads)}
 
 
+def _pin_hub(model: Model, address: HubAddress) -> Pinned:
+    """The safetensors at the root of the repository, with the texts that say how to use them; no pickle, no code."""
+    found = hub.look(address, model.env)
+    if found.remote_code:
+        raise SourceError(
+            f"{model.source} wants code of its own to be run", hint="choose a model that vLLM has built in"
+        )
+    files = tuple(sorted(name for name in found.files if "/" not in name and name.endswith((".safetensors", *TEXTS))))
+    if not any(name.endswith(".safetensors") for name in files):
+        raise SourceError(
+            f"{model.source}: no safetensors there", hint="a repository of GGUF files is for engine llamacpp"
+        )
+    return hub.pin(model.source, address, found, files)
+
+
 def _pin_folder(uri: str, folder: Path) -> Pinned:
-    """A folder with config.json and safetensors; its digest is that of the weights' digests, in order of names."""
-    weights = sorted(folder.glob("*.safetensors"))
-    if not (folder / "config.json").is_file() or not weights:
+    files = tuple(sorted(path.name for path in folder.glob("*.safetensors")))
+    if not (folder / "config.json").is_file() or not files:
         hint = "vLLM serves a folder with config.json and *.safetensors; a .gguf file is for engine llamacpp"
         raise SourceError(f"{uri}: no model of safetensors there", hint=hint)
-    named = {path.name: stamps.digest(path, lambda _: None) for path in weights}
-    size = sum(path.stat().st_size for path in weights)
-    return Pinned(uri=uri, digest=stamps.digest_of(named), files=tuple(named), size_bytes=size)
+    size = sum((folder / name).stat().st_size for name in files)
+    return Pinned(uri=uri, digest=_digest(folder, files), files=files, size_bytes=size)
+
+
+def _digest(folder: Path, files: Iterable[str]) -> str:
+    try:
+        found = {name: stamps.digest(folder / name, lambda _: None).partition(":")[2] for name in files}
+    except OSError as error:
+        raise SourceError(f"{error.filename}: {error.strerror}", hint="check the path and its permissions") from error
+    return hub.combined_digest(found)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from headway.engines.base import Need
+from headway.errors import ResourceError
 from headway.policy.placement import Wish
+from headway.spec.fault import Fault
 from headway.spec.gpu import GpuWish, parse_gpu
 from headway.spec.revision import Revision
 
@@ -29,4 +31,7 @@ def gpu_wish(text: str, *, engine_uses_gpus: bool) -> GpuWish | None:
     """None = cores. Left out and `auto` take a GPU when the engine can use one and one has room."""
     if text in ("", "auto"):
         return GpuWish(optional=True) if engine_uses_gpus else None
-    return parse_gpu(text)
+    try:
+        return parse_gpu(text)
+    except Fault as fault:
+        raise ResourceError(f"gpu: {fault}") from fault
