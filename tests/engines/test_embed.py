@@ -58,7 +58,7 @@ def test_memory_is_estimated_from_the_weights() -> None:
     revised = registry.revise(Model(name="embed", source="builtin://all-minilm-l6-v2"))
     engine = registry.get("embed")
     need = engine.need(revised.revision, engine.prepare(revised.revision, quiet))
-    assert 50e6 < need.memory_bytes < 150e6
+    assert 50e6 < need.memory_bytes < 200e6
 
 
 class Bert:
