@@ -17,7 +17,7 @@ test: $(VENV)/.dev         ## install all that the tests need, then run the chec
 	@scripts/needs g++ chromium chromium-driver
 	@$(PY) -m headway.engines.llama_build
 	@$(MAKE) --no-print-directory check
-	@$(PY) -m pytest
+	@$(PY) -m pytest -m "not vllm"
 
 check: $(VENV)/.dev        ## formatting, lint, types, layers
 	@$(VENV)/bin/ruff format --check .
@@ -26,8 +26,7 @@ check: $(VENV)/.dev        ## formatting, lint, types, layers
 	@$(VENV)/bin/lint-imports
 
 test-vllm: $(VENV)/.dev    ## run a real vLLM on this CPU: installs 3.5 GB beside the project, opt-in
-	@scripts/vllm-environment
-	@$(PY) -m pytest -m vllm tests/vllm
+	@HEADWAY_VLLM=$$(scripts/vllm-environment) $(PY) -m pytest -m vllm tests/vllm
 
 bench: $(VENV)/.dev        ## the figures of benchmarks/README.md
 	@$(PY) -m benchmarks.first_light

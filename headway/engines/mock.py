@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import ClassVar
 
-from headway.engines.base import Capabilities, External, Launch, Need, Prepared, Report, Signals, Slot
+from headway.engines.base import Capabilities, External, Launch, Need, Prepared, Report, Settled, Signals, Slot
 from headway.engines.exposition import samples, total
 from headway.engines.flags import refuse_owned, to_flags
 from headway.errors import SourceError
@@ -34,6 +34,10 @@ class MockEngine:
             raise SourceError(f"engine mock does not serve {model.source}", hint="use source: builtin://mock")
         refuse_owned(model.args, ("host", "port", "alias"))
         return Pinned(uri=model.source)
+
+    def settle(self, model: Model, pinned: Pinned) -> Settled:
+        why = {} if model.task else {"task": "chat: the mock's default"}
+        return Settled(model.task or "chat", dict(model.args), why)
 
     def prepare(self, revision: Revision, report: Report) -> Prepared:
         return Prepared(program=Path(sys.executable))

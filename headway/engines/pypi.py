@@ -10,19 +10,17 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-import time
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
 from headway.engines import child, workshop
-from headway.engines.base import Progress, Report
+from headway.engines.rate import Rate
 from headway.errors import EngineError, SourceError, UnreachableError
 
-__all__ = ["Rate", "download", "extract"]
+__all__ = ["download", "extract"]
 
-_PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
 _NOT_REACHED = re.compile(r"after connection broken by|Max retries exceeded|Could not fetch URL|ProxyError|SSLError")
 _HOST = re.compile(r"(?:host='|://)([^'/:]+)")
 _ABSENT = "No matching distribution found"
@@ -48,34 +46,6 @@ def download(requirement: str, room: Path, rate: Rate, *, binary: bool = True) -
         raise _failure(requirement, "\n".join(ended.lines), room, rate.total)
     rate.next()
     return next(path for path in into.iterdir() if path.is_file())
-
-
-class Rate:
-    """Turns pip's raw progress lines into Progress over one or several downloads, with an estimate from the
-    rate so far."""
-
-    def __init__(self, report: Report, label: str, total: int) -> None:
-        self._report, self._label, self.total = report, label, total
-        self._before = 0
-        self._done = 0
-        self._started: float | None = None
-
-    def line(self, text: str) -> None:
-        if found := _PROGRESS.search(text):
-            self._done = int(found[1])
-            self.total = max(self.total, self._before + int(found[2]))
-            self._started = self._started or time.monotonic()
-            self.again()
-
-    def again(self) -> None:
-        done = self._before + self._done
-        eta = None
-        if done and self._started is not None:
-            eta = (time.monotonic() - self._started) / done * max(0, self.total - done)
-        self._report(Progress("download", self._label, done, self.total, "bytes", eta))
-
-    def next(self) -> None:
-        self._before, self._done = self._before + self._done, 0
 
 
 def extract(

@@ -11,7 +11,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-__all__ = ["Device", "GpuWish", "Held", "choose", "fitting", "matching"]
+from headway.spec.gpu import GpuWish
+
+__all__ = ["Device", "Held", "choose", "fitting", "matching"]
 
 _SLACK = 1e-9
 """Thirds and tenths do not add up to exactly 1 in floating point."""
@@ -27,24 +29,6 @@ class Device:
     free_bytes: int
     parent: str = ""
     profile: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class GpuWish:
-    """What is asked of GPUs. `optional`: the Replica runs on cores where no GPU fits ("auto")."""
-
-    count: int = 1
-    product: str = ""
-    min_memory_bytes: int = 0
-    mig_profile: str = ""
-    fraction: float = 1.0
-    optional: bool = False
-
-    def __str__(self) -> str:
-        what = self.mig_profile or self.product or "GPU"
-        share = f"{self.fraction:g} of a " if self.fraction < 1 else f"{self.count} x "
-        floor = f" of at least {self.min_memory_bytes / 1e9:.3g} GB" if self.min_memory_bytes else ""
-        return f"{share}{what}{floor}"
 
 
 @dataclass(frozen=True, slots=True)

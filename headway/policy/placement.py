@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from headway.policy.decision import Action, Decision, Reason
-from headway.policy.gpu_choice import Device, GpuWish, Held, choose, fitting, matching
+from headway.policy.gpu_choice import Device, Held, choose, fitting, matching
+from headway.spec.gpu import GpuWish
 
 __all__ = ["LOOK_AGAIN_NOW", "LOOK_AGAIN_REFUSED", "Placement", "Refusal", "Room", "Taken", "Wish", "place"]
 

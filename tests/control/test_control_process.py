@@ -28,7 +28,7 @@ def test_apply_serves_and_tells(control: Control) -> None:
     told = control.wait_state("chat", "ready")
     assert told["replicas_ready"] == 2
     assert told["address"] == f"http://127.0.0.1:{control.port}/v1"
-    assert told["derived"]["engine"]
+    assert told["replicas"][0]["derived"]["threads"]
     assert control.complete("chat") == 200
     assert control.apply(mock("chat", 2))[0]["change"] == "unchanged"
     snapshot = control.snapshot()

@@ -8,7 +8,6 @@ import pytest
 from tests.support.sites import engines_of, kill_all_of
 
 
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     """A state directory of the test's own; nothing of it runs afterwards."""

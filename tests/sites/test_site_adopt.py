@@ -90,12 +90,29 @@ async def test_an_owner_killed_with_9_orphans_nothing(folder: Path) -> None:
         await site.ensure(revision(), 2)
         victim, other = site.replicas()
         kill(victim.pid)  # not our child: its exit status is unknowable
-        seen = await until(site, lambda now: all(each.state is READY for each in now) and pids(now) != set(started.values()))
+        seen = await until(
+            site, lambda now: all(each.state is READY for each in now) and pids(now) != set(started.values())
+        )
         fresh = next(each for each in seen if each.name == victim.name)
         assert (fresh.incarnation, fresh.restarts) == (2, 1)
         restart = next(each for each in site.decisions() if each.action is Action.RESTART)
         assert (restart.reason, restart.look_again) == (Reason.KILLED_FROM_OUTSIDE, 0.0)
         assert other.pid in engines_of(folder)
+
+
+@pytest.mark.parametrize("seen_before", [1, 2])
+async def test_an_owner_killed_while_it_starts_engines_leaves_none_too_many(folder: Path, seen_before: int) -> None:
+    """As soon as so many engines are in the process table, whatever the owner knows of them."""
+    owner = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", OWNER, str(folder), "", cwd=ROOT, stdout=subprocess.DEVNULL
+    )
+    await eventually(lambda: len(engines_of(folder)) >= seen_before)
+    owner.kill()
+    await owner.wait()
+    async with site_in(folder) as site:
+        await site.ensure(revision(), 2)
+        ready = await until_state(site, READY, 2)
+        assert set(engines_of(folder)) == pids(ready)
 
 
 async def test_an_adopted_engine_that_nobody_wants_stays_until_it_is_drained(folder: Path) -> None:

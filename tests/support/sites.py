@@ -95,9 +95,14 @@ async def until(site: LocalSite, holds: Callable[[Any], object], deadline: float
     """Wait on the Site's own changes until `holds(replicas)`; they are the answer."""
     end = time.monotonic() + deadline
     while not holds(site.replicas()):
-        assert time.monotonic() < end, f"not within {deadline} s; {site.replicas()}"
+        assert time.monotonic() < end, f"not within {deadline} s; {_told_by(site)}"
         await site.changed(0.05)
     return list(site.replicas())
+
+
+def _told_by(site: LocalSite) -> str:
+    logs = [path.read_text(errors="replace")[-2000:] for path in site._state.logs.glob("*.log")]
+    return f"{site.replicas()}\n{site.decisions()}\n" + "\n".join(logs)
 
 
 async def until_state(site: LocalSite, state: ReplicaState, count: int = 1) -> list[Replica]:
@@ -165,37 +170,37 @@ class RecordedNvml:
         self.driver = driver
         self.inits = 0
 
-    def nvmlInit(self) -> None:  # noqa: N802 - NVML's own names
+    def nvmlInit(self) -> None:
         self.inits += 1
         if not self.driver:
             raise self.NVMLError("NVML Shared Library Not Found")
 
-    def nvmlDeviceGetCount(self) -> int:  # noqa: N802
+    def nvmlDeviceGetCount(self) -> int:
         return 3
 
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> str:  # noqa: N802
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> str:
         if index == 2:
             raise self.NVMLError("GPU is lost")
         return ("h100", "a100")[index]
 
-    def nvmlDeviceGetUUID(self, handle: str) -> bytes:  # noqa: N802
+    def nvmlDeviceGetUUID(self, handle: str) -> bytes:
         return self.names[handle][0].encode()
 
-    def nvmlDeviceGetName(self, handle: str) -> str:  # noqa: N802
+    def nvmlDeviceGetName(self, handle: str) -> str:
         return self.names[handle][1]
 
-    def nvmlDeviceGetMemoryInfo(self, handle: str) -> Memory:  # noqa: N802
+    def nvmlDeviceGetMemoryInfo(self, handle: str) -> Memory:
         return self.names[handle][2]
 
-    def nvmlDeviceGetMigMode(self, handle: str) -> list[int]:  # noqa: N802
+    def nvmlDeviceGetMigMode(self, handle: str) -> list[int]:
         if handle == "h100":
             raise self.NVMLError_NotSupported("Not Supported")
         return [1, 1]
 
-    def nvmlDeviceGetMaxMigDeviceCount(self, handle: str) -> int:  # noqa: N802
+    def nvmlDeviceGetMaxMigDeviceCount(self, handle: str) -> int:
         return 7
 
-    def nvmlDeviceGetMigDeviceHandleByIndex(self, handle: str, index: int) -> str:  # noqa: N802
+    def nvmlDeviceGetMigDeviceHandleByIndex(self, handle: str, index: int) -> str:
         if index not in (0, 2):
             raise self.NVMLError_NotFound("Not Found")
         return f"slice{index}"

@@ -19,8 +19,14 @@ import pytest
 import uvicorn
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
 
-__all__ = ["browser", "console_errors", "look", "serving", "shown"]
+from headway.web.guard import guard
+from headway.web.page import routes
+from tests.support.snapshots import Stage
+
+__all__ = ["browser", "console_errors", "look", "page_of", "serving", "shown"]
 
 DEADLINE = 20.0
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -101,3 +107,11 @@ def serving(app: Any, *, port: int = 0) -> Iterator[str]:
         thread.join(DEADLINE)
         listener.close()
         assert not thread.is_alive(), "the server did not stop"
+
+
+def page_of(stage: Stage) -> Starlette:
+    """What the control process serves, over a Stage."""
+    address = stage.snapshot().gateway.address
+    return Starlette(
+        routes=routes(stage.snapshot, stage.watch), middleware=[Middleware(guard, gateway=lambda: address)]
+    )

@@ -4,13 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 from selenium.webdriver import Chrome
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
 
-from headway.web.guard import guard
-from headway.web.page import routes
 from tests.support.snapshots import Stage, a_snapshot
-from tests.support.web import browser, console_errors, look, serving
+from tests.support.web import browser, console_errors, look, page_of, serving
 from tests.web.fake_gateway import FakeGateway
 
 
@@ -64,11 +60,3 @@ def page(chrome: Chrome, origin: str) -> Iterator[str]:
     left = console_errors(chrome)
     chrome.get("about:blank")  # before its server goes away
     assert left == []
-
-
-def page_of(stage: Stage) -> Starlette:
-    """What the control process serves, over a Stage."""
-    address = stage.snapshot().gateway.address
-    return Starlette(
-        routes=routes(stage.snapshot, stage.watch), middleware=[Middleware(guard, gateway=lambda: address)]
-    )

@@ -23,6 +23,7 @@ __all__ = ["ANSWER", "FakeGateway"]
 
 ANSWER = "The capital of France is Paris.\n```python\nprint('Paris')\n```\nIt lies on the <b>Seine</b>."
 REQUEST_ID = "req-7d1f02"
+PACE = 0.01  # seconds a token, so that there is a rate to show
 
 
 class FakeGateway:
@@ -74,6 +75,7 @@ class FakeGateway:
             yield _event({"error": {"message": "the engine died in mid-answer", "code": "engine_died"}})
             return
         for piece in pieces[1:]:
+            await asyncio.sleep(PACE)
             yield _event({"choices": [shape(piece)]})
         if "cut" in question:
             return

@@ -11,8 +11,7 @@ from selenium.webdriver.common.keys import Keys
 from headway.control.snapshot import Snapshot
 from tests.support.running import eventually, free_port
 from tests.support.snapshots import Stage, a_decision, a_model, a_replica, a_snapshot
-from tests.support.web import console_errors, look, serving, shown
-from tests.web.conftest import page_of
+from tests.support.web import console_errors, look, page_of, serving, shown
 
 DOWNLOAD = {"stage": "download", "label": "model.gguf", "done": 5e8, "total": 2e9, "unit": "bytes", "eta": 130}
 

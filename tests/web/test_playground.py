@@ -9,8 +9,7 @@ from selenium.webdriver.common.keys import Keys
 
 from tests.support.running import eventually, free_port
 from tests.support.snapshots import Stage, a_model, a_snapshot
-from tests.support.web import console_errors, serving, shown
-from tests.web.conftest import page_of
+from tests.support.web import console_errors, page_of, serving, shown
 from tests.web.fake_gateway import ANSWER, REQUEST_ID, FakeGateway
 
 
@@ -51,7 +50,7 @@ def test_an_answer_streams_and_is_measured(talk: Chrome) -> None:
     assert rest.strip() in last(talk, ".answer p:last-child")  # its markup is text
     measures = last(talk, ".measures")
     assert measures.startswith("chat")
-    for text in ("TTFT", f"{len(ANSWER.split(' '))} tokens", REQUEST_ID):
+    for text in ("TTFT", "tokens/s", f"{len(ANSWER.split(' '))} tokens", REQUEST_ID):
         assert text in measures
     assert shown(talk, "#live").startswith("Answer done: The capital of France is Paris.")
 

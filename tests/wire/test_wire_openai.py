@@ -62,15 +62,11 @@ def test_any_tail_is_survived(tail: bytes) -> None:
     read_usage(b'"usage":{' + tail)
 
 
-EVENTS = st.lists(
-    st.sampled_from(["data: {}", "data: [DONE]", ": note", "event: x\ndata: a\ndata: b", "data"])
-)
+EVENTS = st.lists(st.sampled_from(["data: {}", "data: [DONE]", ": note", "event: x\ndata: a\ndata: b", "data"]))
 
 
 @given(events=EVENTS, cuts=st.lists(st.integers(0, 200)), newline=st.sampled_from(["\n", "\r\n"]))
-def test_a_splitter_gives_back_all_bytes_in_whole_events(
-    events: list[str], cuts: list[int], newline: str
-) -> None:
+def test_a_splitter_gives_back_all_bytes_in_whole_events(events: list[str], cuts: list[int], newline: str) -> None:
     body = "".join(event.replace("\n", newline) + newline * 2 for event in events).encode() + b"data: half"
     edges = sorted({0, *(cut for cut in cuts if cut < len(body)), len(body)})
     splitter, out = EventSplitter(), b""

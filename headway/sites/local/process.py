@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import subprocess
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -26,6 +27,10 @@ _POLL_SECONDS = 0.1
 
 _OURS_ALONE = (PREFIX + "SECRET_",)
 """Variables of our own environment that no engine is to see: it gets the secrets that its Revision names."""
+
+
+_given: deque[int] = deque(maxlen=128)
+"""The ports that engines were started with lately."""
 
 
 class Process:
@@ -108,8 +113,9 @@ def spawn(argv: Sequence[str], env: Mapping[str, str], marks: Marks, log: Path, 
     """Start an engine. `env` is laid over our own environment, the marks over both. Raises OSError."""
     whole = {name: value for name, value in os.environ.items() if not name.startswith(_OURS_ALONE)}
     whole |= env
-    # A program that changes its title (vLLM) would otherwise write over its environment, and with it the marks.
-    whole |= {"SPT_NOENV": "1", "CUDA_VISIBLE_DEVICES": ",".join(marks.gpus)} | marks.to_env()
+    whole["CUDA_VISIBLE_DEVICES"] = ",".join(marks.gpus) or env.get("CUDA_VISIBLE_DEVICES", "")
+    whole["SPT_NOENV"] = "1"  # a program that changes its title (vLLM) would else write over its marks
+    whole |= marks.to_env()
     out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         started = subprocess.Popen(
@@ -124,8 +130,9 @@ def spawn(argv: Sequence[str], env: Mapping[str, str], marks: Marks, log: Path, 
 def marked(state: str) -> Iterator[tuple[psutil.Process, Marks]]:
     """Every live process of this user that carries marks of this state directory."""
     user = os.getuid()
-    for each in psutil.process_iter():
+    for pid in psutil.pids():  # not process_iter, which takes a reused pid for the process that had it before
         with contextlib.suppress(psutil.Error, OSError):
+            each = psutil.Process(pid)
             if each.uids().real == user and each.status() != psutil.STATUS_ZOMBIE:
                 marks = Marks.from_env(each.environ())
                 if marks is not None and marks.state == state:
@@ -136,12 +143,13 @@ def find_all(state: str) -> tuple[list[tuple[int, Marks]], list[psutil.Process]]
     """The engines of this state directory, and the strays: what an engine forked and then left by dying.
 
     An engine leads its process group; what it forks inherits its marks but not that. When two that lead a group
-    carry the marks of one Replica, the elder is the engine.
+    carry the marks of one Replica, the elder is the engine. (If the engine died unwatched and only a child with a
+    session of its own is left, that is taken for an engine, until it has been silent for the time a start may take.)
     """
     leaders: dict[str, tuple[float, int, Marks]] = {}
     rest: list[tuple[psutil.Process, Marks]] = []
     for each, marks in sorted(marked(state), key=lambda pair: pair[0].create_time()):
-        if os.getpgid(each.pid) == each.pid and marks.replica not in leaders:
+        if _leads_a_group(each.pid) and marks.replica not in leaders:
             leaders[marks.replica] = (each.create_time(), each.pid, marks)
         else:
             rest.append((each, marks))
@@ -150,11 +158,26 @@ def find_all(state: str) -> tuple[list[tuple[int, Marks]], list[psutil.Process]]
     return engines, strays
 
 
+def _leads_a_group(pid: int) -> bool:
+    try:
+        return os.getpgid(pid) == pid
+    except ProcessLookupError:
+        return False
+
+
 def free_port(host: str) -> int:
-    """A port that is free now. Another may take it before the engine does; the engine then ends and gets another."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+    """A port that is free now and was not given to another engine of ours lately: until that one has bound it, it
+    looks free, and servers that set SO_REUSEPORT would then share it unnoticed.
+
+    Another program may still take it before the engine does; the engine then ends and gets another.
+    """
+    while True:
+        with socket.socket() as probe:
+            probe.bind((host, 0))
+            port = int(probe.getsockname()[1])
+        if port not in _given:
+            _given.append(port)
+            return port
 
 
 def _open_pidfd(pid: int) -> int | None:

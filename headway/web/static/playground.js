@@ -14,6 +14,7 @@ let stopping = null; // the AbortController of the answer that streams now
 let drawing = 0;
 let moved = false; // the page may connect only to the gateway whose address it was served with
 
+const SHORTEST = 0.05; // seconds: a rate over less says nothing
 const MOVED = "The gateway's address has changed since this page was loaded.";
 
 export const talked = () => turns.length > 0;
@@ -139,7 +140,7 @@ function exchange(turn, i) {
     turn.thought && h("details", { key: "thought" }, h("summary", null, "Thoughts"), h("p", { class: "thought" }, turn.thought)),
     h("div", { key: "answer", class: "answer" }, fences(turn.text)),
     turn.error && h("p", { key: "error", class: "error", role: "alert" }, moved ? MOVED : turn.error, " ",
-      h("button", { type: "button", class: "plain", onclick: () => (moved ? location.reload() : again(turn)) }, moved ? "Reload" : "Try again")),
+      h("button", { type: "button", class: "plain", onclick: () => (moved ? location.reload() : again(turn)) }, moved ? "Reload" : "Ask again")),
     h("p", { key: "facts", class: "measures muted" }, measures(turn)));
 }
 
@@ -150,7 +151,7 @@ function fences(text) {
 
 function measures(turn) {
   const seconds = (turn.last - turn.first) / 1000;
-  const rate = turn.tokens > 1 && seconds > 0 ? (turn.tokens - 1) / seconds : null;
+  const rate = turn.tokens > 1 && seconds > SHORTEST ? (turn.tokens - 1) / seconds : null;
   return [
     h("span", null, turn.model),
     turn.first && h("span", { class: "ttft", title: "Time to first token" }, `TTFT ${milliseconds(turn.first - turn.sent)}`),

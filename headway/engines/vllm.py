@@ -1,0 +1,225 @@
+"""The engine `vllm`: safetensors served by any vLLM that is installed on this machine, for GPU or CPU.
+
+Found as `HEADWAY_VLLM` (the path of a `vllm` or of a Python that has it), else `vllm` on PATH, else in
+Headway's own Python. Sources: hf://org/name[@revision] and file:///folder. What is served is the pinned
+folder, offline: vLLM fetches nothing itself. Code that comes with a model is never run: --trust-remote-code
+is refused, .py files are not fetched, and weights are read as safetensors only.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import importlib.util
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from headway.engines import hub, hub_cache, sources, stamps
+from headway.engines.base import (
+    Capabilities,
+    External,
+    Launch,
+    Need,
+    Prepared,
+    Progress,
+    Report,
+    Settled,
+    Signals,
+    Slot,
+)
+from headway.engines.exposition import mean, samples, total
+from headway.engines.flags import merge, refuse_owned, to_flags
+from headway.errors import EngineError, SourceError, SpecError
+from headway.perf import memory
+from headway.perf.memory import Part
+from headway.spec.model import Model
+from headway.spec.revision import Pinned, Revision, Task
+from headway.spec.source import Source
+
+__all__ = ["SETTING", "Vllm", "find"]
+
+SETTING = "HEADWAY_VLLM"
+START_SECONDS = 900.0
+"""vLLM compiles for minutes at its first start with a model; 85 s were seen for a tiny one on two cores."""
+
+PROCESSES = 1 << 30
+"""Bytes. A server and one worker on CPU were 0.9 GB with a model of no size."""
+
+CPU_KV = "VLLM_CPU_KVCACHE_SPACE"
+CPU_KV_GIB = "1"
+
+WANTED = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken")
+OWNED = (
+    "host", "port", "uds", "served-model-name", "model", "revision", "code-revision", "tokenizer-revision",
+    "load-format", "api-key", "root-path", "ssl-keyfile", "ssl-certfile",
+)  # fmt: skip
+
+
+class Vllm:
+    name = "vllm"
+    capabilities = Capabilities(("chat", "completion", "embedding"), ("hf", "file"), gpu=True)
+    ready_path = "/health"
+    metrics_path: ClassVar[str | None] = "/metrics"
+
+    def pin(self, model: Model) -> Pinned:
+        source = sources.parse(model)
+        refuse_owned(model.args, OWNED)
+        if "trust-remote-code" in merge({}, model.args):
+            raise SpecError(
+                "code that comes with a model is never run", hint="remove it", field="args.trust-remote-code"
+            )
+        if source.scheme == "file":
+            return _pin_folder(model.source, sources.local_path(source))
+        if source.scheme == "hf":
+            address = sources.hub_address(source)
+            found = hub.look(address, model.env)
+            return hub.pin(model.source, address, found, _chosen(model.source, found.files))
+        raise sources.refuse(source, self.name, "use hf:// or file:///folder")
+
+    def settle(self, model: Model, pinned: Pinned) -> Settled:
+        given = merge({}, model.args)
+        task, why = (model.task, "") if model.task else _task(sources.parse(model), pinned)
+        derived = {"task": why} if why else {}
+        if task == "embedding" and "runner" not in given:
+            given["runner"] = "pooling"
+            derived["args.runner"] = "pooling: the task is embedding"
+        return Settled(task, given, derived)
+
+    def prepare(self, revision: Revision, report: Report) -> Prepared:
+        program = find()
+        if program is None:
+            raise EngineError("no vLLM here", hint=f"pip install vllm and put it on PATH, or name it in {SETTING}")
+        return Prepared(program, _bring(revision, report))
+
+    def need(self, revision: Revision, prepared: Prepared) -> Need:
+        """Of the machine's memory; with a GPU, weights and KV cache are in the GPU's."""
+        parts: tuple[Part, ...]
+        if revision.gpu not in ("", "cpu"):
+            parts = (Part("of vLLM's processes (weights go to the GPU)", 2 * PROCESSES),)
+        else:
+            kv = int(float(revision.env.get(CPU_KV) or os.environ.get(CPU_KV) or CPU_KV_GIB) * (1 << 30))
+            weights = Part("weights", revision.source.size_bytes)
+            parts = (weights, Part(f"KV cache ({CPU_KV})", kv), Part("of vLLM's processes", PROCESSES))
+        return Need(memory.total(parts), START_SECONDS, memory.explain(parts))
+
+    def launch(self, revision: Revision, prepared: Prepared, slot: Slot) -> Launch:
+        program, model = str(prepared.program), str(prepared.weights)
+        python = Path(program).name.startswith("python")
+        start = (
+            (program, "-m", "vllm.entrypoints.openai.api_server", "--model", model)
+            if python
+            else (program, "serve", model)
+        )
+        owned = {
+            "host": slot.host,
+            "port": slot.port,
+            "served-model-name": revision.model,
+            "load-format": "safetensors",
+        }
+        ours: dict[str, Any] = {"tensor-parallel-size": len(slot.gpus)} if len(slot.gpus) > 1 else {}
+        argv = (*start, *to_flags(owned), *to_flags(merge(ours, revision.args)))
+        return Launch(argv, _environment(slot) | dict(revision.env))
+
+    def signals(self, metrics: str) -> Signals:
+        """Names of V1 first, then those of older versions."""
+        found = samples(metrics)
+        return Signals(
+            running=total(found, "vllm:num_requests_running"),
+            waiting=total(found, "vllm:num_requests_waiting"),
+            kv_used=mean(found, "vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc", "vllm:cpu_cache_usage_perc"),
+            prompt_tokens=total(found, "vllm:prompt_tokens_total"),
+            cached_prompt_tokens=total(
+                found,
+                "vllm:prompt_tokens_cached_total",
+                "vllm:prefix_cache_hits_total",
+                "vllm:gpu_prefix_cache_hits_total",
+            ),
+            generated_tokens=total(found, "vllm:generation_tokens_total"),
+        )
+
+    def external(self, revision: Revision) -> External | None:
+        return None
+
+
+def find() -> Path | None:
+    """The program: a `vllm`, or a Python that has it. Raises EngineError for a wrong setting."""
+    if chosen := os.environ.get(SETTING):
+        path = Path(chosen).expanduser().absolute()
+        if not (path.is_file() and os.access(path, os.X_OK)):
+            raise EngineError(f"{SETTING}={chosen}: no such program", hint="name a vllm or a python, or unset it")
+        return path
+    if on_path := shutil.which("vllm"):
+        return Path(on_path).absolute()
+    return Path(sys.executable) if importlib.util.find_spec("vllm") else None
+
+
+def _environment(slot: Slot) -> dict[str, str]:
+    """No word to anybody outside; on CPU the threads that the Site gave, wherever the kernel puts them."""
+    quiet = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1"}
+    if slot.gpus:
+        return quiet
+    cpu = {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": str(slot.threads)}
+    return quiet | cpu | {CPU_KV: os.environ.get(CPU_KV, CPU_KV_GIB)}
+
+
+def _chosen(uri: str, names: Iterable[str]) -> tuple[str, ...]:
+    """The files of the model itself: no subfolders (other formats), no second copy of the weights, no code."""
+    files = [name for name in names if "/" not in name and any(fnmatch.fnmatch(name, each) for each in WANTED)]
+    weights = [name for name in files if name.endswith(".safetensors")]
+    if not weights or "config.json" not in files:
+        what = "config.json" if weights else "safetensors files"
+        raise SourceError(f"{uri} has no {what}", hint="vLLM is given safetensors only; a GGUF is for engine llamacpp")
+    if any(not name.startswith("consolidated") for name in weights):
+        files = [name for name in files if not name.startswith("consolidated")]
+    return tuple(sorted(files))
+
+
+def _pin_folder(uri: str, folder: Path) -> Pinned:
+    if not folder.is_dir():
+        raise SourceError(f"{uri} is a file", hint="vLLM serves a folder with config.json and safetensors files")
+    files = _chosen(uri, (each.name for each in folder.iterdir() if each.is_file()))
+    size = sum((folder / name).stat().st_size for name in files)
+    return Pinned(uri, _digest(folder, files, _unheard), files=files, size_bytes=size)
+
+
+def _bring(revision: Revision, report: Report) -> Path:
+    pinned, source = revision.source, Source.parse(revision.source.uri)
+    if source.scheme == "hf":
+        return hub.fetch(sources.hub_address(source).repo, pinned, revision.env, report)
+    folder = sources.local_path(source)
+    if _digest(folder, pinned.files, report) != pinned.digest:
+        raise SourceError(f"{pinned.uri} has changed since it was pinned", hint="apply it again: headway up")
+    return folder
+
+
+def _digest(folder: Path, files: Iterable[str], report: Report) -> str:
+    """Of all files, the configuration and the tokenizer too: they change the answers as weights do."""
+    try:
+        return hub.combined_digest({name: stamps.digest(folder / name, report).partition(":")[2] for name in files})
+    except OSError as error:
+        raise SourceError(f"{error.filename}: {error.strerror}", hint="the folder is not what was pinned") from error
+
+
+def _task(source: Source, pinned: Pinned) -> tuple[Task, str]:
+    """Chat when there is a chat template; so far as it can be seen."""
+    if "chat_template.jinja" in pinned.files or "chat_template.json" in pinned.files:
+        return "chat", "chat: it has a chat template"
+    if source.scheme == "file":
+        folder = sources.local_path(source)
+    else:
+        folder = hub_cache.snapshot(sources.hub_address(source).repo, pinned.commit)
+    try:
+        settings: Mapping[str, Any] = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return "chat", "chat: assumed, its tokenizer is not here yet"
+    if settings.get("chat_template"):
+        return "chat", "chat: it has a chat template"
+    return "completion", "completion: it has no chat template"
+
+
+def _unheard(_: Progress) -> None:
+    """Pinning has nobody to report to."""
