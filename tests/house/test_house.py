@@ -7,14 +7,13 @@ import re
 import tomllib
 from pathlib import Path
 
-from headway.cli.reference import render as render_cli
-from headway.spec.reference import render as render_spec
-
 from headway import errors
+from headway.cli.reference import render as render_cli
 from headway.gateway.core import Gateway
 from headway.gateway.metrics import scrape
 from headway.gateway.settings import Settings
 from headway.policy.decision import Reason
+from headway.spec.reference import render as render_spec
 
 ROOT = Path(__file__).parents[2]
 
