@@ -40,20 +40,13 @@ def refuse(source: Source, engine: str, hint: str) -> SourceError:
 
 
 def hub_address(source: Source) -> HubAddress:
-    """hf://org/name[@revision][/file]: a file may stand after the name or after the revision."""
-    parts, revision = source.path.strip("/").split("/"), source.revision
-    file = "/".join(parts[2:])
-    if not file and revision.endswith(".gguf"):
-        revision, _, file = revision.partition("/")
-    if len(parts) < 2 or not all(parts):
-        raise SourceError(f"{source}: a hub source names a repository", hint="write hf://org/name[@revision][/file]")
-    return HubAddress(f"{parts[0]}/{parts[1]}", revision or "main", file)
+    return HubAddress(source.path, source.revision or "main", source.file)
 
 
 def local_path(source: Source) -> Path:
     """The absolute path of a file:// source. Raises SourceError when it is relative or not there."""
-    path = Path(source.path).expanduser()
-    if not path.is_absolute():
+    path = Path(source.path)
+    if source.is_relative:
         raise SourceError(f"{source}: the path is relative", hint="write file:///absolute/path")
     if not path.exists():
         raise SourceError(f"{source}: no such file", hint="check the path; it is read on the machine that serves")

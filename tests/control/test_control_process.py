@@ -170,7 +170,7 @@ def test_asking_for_what_is_not_there(control: Control) -> None:
         assert "'nobody'" in told["error"]["message"]
     status, told = control.ask("POST", "/apply", {"models": [{"kind": "Model"}], "prune": False, "origin": ""})
     assert status == 400
-    assert told["error"]["code"] == "usage"
+    assert told["error"]["code"] == "spec_invalid"
 
 
 def test_a_source_that_cannot_be_pinned_changes_nothing(control: Control) -> None:
