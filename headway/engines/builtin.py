@@ -47,7 +47,7 @@ class Builtin:
     files: Mapping[str, str]  # file -> SHA-256
     size: int  # of all files, bytes
     context: int  # tokens it was trained for
-    args: Mapping[str, Any] = field(default_factory=dict)  # what its model card advises
+    args: Mapping[str, Any] = field(default_factory=dict)  # of the engine, with which it answers best
     notice: str = ""  # shown with the download
 
     @property

@@ -75,6 +75,7 @@ class Embed(LlamaServer):
         return Settled("embedding", given, derived)
 
     def prepare(self, revision: Revision, report: Report) -> Prepared:
+        llama_build.foresee()
         name = (revision.source.digest.removeprefix("sha256:") or revision.source.commit)[:16]
         converted = cache_dir() / "converted" / f"{name}-{CONVERTER}.gguf"
         if not _is_good(converted):

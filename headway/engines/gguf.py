@@ -35,8 +35,8 @@ LONGEST_KEPT = 4096
 """Arrays over so many entries (the vocabulary) are stepped over."""
 
 TYPES = {
-    0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34), 9: (32, 36),
-    10: (256, 84), 11: (256, 110), 12: (256, 144), 13: (256, 176), 14: (256, 210), 15: (256, 292), 16: (256, 66),
+    0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34),
+    10: (256, 84), 11: (256, 110), 12: (256, 144), 13: (256, 176), 14: (256, 210), 16: (256, 66),
     17: (256, 74), 18: (256, 98), 19: (256, 50), 20: (32, 18), 21: (256, 110), 22: (256, 82), 23: (256, 136),
     24: (1, 1), 25: (1, 2), 26: (1, 4), 27: (1, 8), 28: (1, 8), 29: (256, 56), 30: (1, 2), 34: (256, 54),
     35: (256, 66), 39: (32, 17),
@@ -76,8 +76,8 @@ def read(path: Path) -> Facts:
         if known := stamps.recall(path, "gguf"):
             return Facts(**known)
         facts = _read(path)
-    except (_Corrupt, struct.error, IndexError, UnicodeDecodeError) as error:
-        what = error if isinstance(error, _Corrupt) else "its header ends too soon or is garbled"
+    except (_Corrupt, struct.error, UnicodeDecodeError) as error:
+        what = error if isinstance(error, _Corrupt) else "it is cut off in the header, or the header is garbled"
         raise SourceError(f"{path} is not a usable GGUF file: {what}", hint="fetch or convert it again") from error
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror or error}", hint="check the path and its permissions") from error
@@ -94,9 +94,10 @@ def _read(path: Path) -> Facts:
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             cursor = _Cursor(data, size)
             pairs, end = _header(cursor)
+    facts = _facts(pairs, size)
     if end > size:
         raise _Corrupt(f"it is cut off: {size:,} bytes of {end:,}")
-    return _facts(pairs, size)
+    return facts
 
 
 class _Cursor:

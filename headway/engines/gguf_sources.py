@@ -27,7 +27,7 @@ class Known:
     context: int = 0
     chat_template: bool | None = None
     task: Task | None = None
-    advice: Mapping[str, Any] = field(default_factory=dict)  # flags of its model card
+    advice: Mapping[str, Any] = field(default_factory=dict)  # flags it answers best with
 
 
 def pin(model: Model, source: Source) -> Pinned:

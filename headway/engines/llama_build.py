@@ -25,23 +25,22 @@ from headway.engines.llama_compile import LLAMA_CPP, Recipe
 from headway.errors import Cancelled, EngineError, HeadwayError, ResourceError
 from headway.paths import cache_dir
 
-__all__ = ["SETTING", "cached", "check_gpu", "ensure", "find", "key", "main"]
+__all__ = ["SETTING", "cached", "check_gpu", "ensure", "find", "foresee", "key", "main"]
 
 SETTING = "HEADWAY_LLAMA_SERVER"
 PROGRAM = "llama-server"
 
 
-def find() -> tuple[Path, str] | None:
-    """The program and where it was found; None when it must be built. Raises EngineError for a wrong setting."""
+def find() -> Path | None:
+    """The program; None when it must be built. Raises EngineError for a wrong setting."""
     if chosen := os.environ.get(SETTING):
         path = Path(chosen).expanduser().absolute()
         if not (path.is_file() and os.access(path, os.X_OK)):
             raise EngineError(f"{SETTING}={chosen}: no such program", hint=f"name a {PROGRAM}, or unset it")
-        return path, SETTING
+        return path
     if on_path := shutil.which(PROGRAM):
-        return Path(on_path).absolute(), "PATH"
-    built = cached()
-    return (built, "built into the cache") if built else None
+        return Path(on_path).absolute()
+    return cached()
 
 
 def cached(root: Path | None = None, recipe: Recipe = LLAMA_CPP) -> Path | None:
@@ -49,16 +48,21 @@ def cached(root: Path | None = None, recipe: Recipe = LLAMA_CPP) -> Path | None:
     return path if path.is_file() else None
 
 
+def foresee() -> None:
+    """Raises what `ensure` would after a long download: a wrong setting, no compiler."""
+    if find() is None:
+        llama_compile.check_compiler()
+
+
 def ensure(report: Report, recipe: Recipe = LLAMA_CPP) -> Path:
     """The program, built if need be: minutes, with progress."""
-    found = find()
-    return found[0] if found else llama_compile.build(recipe, _place(cache_dir(), recipe), report)
+    return find() or llama_compile.build(recipe, _place(cache_dir(), recipe), report)
 
 
 def check_gpu(program: Path, gpu: str) -> None:
     """Raises ResourceError when the program was built without a GPU backend; the one that we build is."""
     listed = subprocess.run([program, "--list-devices"], capture_output=True, text=True, timeout=30, check=False)
-    devices = [line for line in listed.stdout.splitlines() if line.startswith("  ")]
+    devices = [line for line in listed.stdout.splitlines() if line.startswith("  ") and ":" in line]
     if listed.returncode == 0 and not devices:
         raise ResourceError(
             f"gpu: {gpu} was asked for, and {program} has no GPU backend",

@@ -25,7 +25,7 @@ from headway.engines.rate import Rate
 from headway.errors import EngineError, SourceError
 from headway.paths import cache_dir
 
-__all__ = ["LLAMA_CPP", "Recipe", "build"]
+__all__ = ["LLAMA_CPP", "Recipe", "build", "check_compiler"]
 
 LABEL = "llama-server"
 TRY_SECONDS = 20.0
@@ -84,14 +84,14 @@ def build(recipe: Recipe, target: Path, report: Report) -> Path:
     with workshop.only_one(target, report, LABEL):
         if target.is_file():
             return target
-        _check_compiler()
+        check_compiler()
         with workshop.workplace(target, recipe.disk_bytes) as room:
             cmake = _tool("cmake", "cmake/data/bin/cmake", room, report)
             ninja = _tool("ninja", "bin/ninja", room, report)
             source = _source(recipe, room, report)
             configure = [cmake, "-S", str(source), "-B", str(room / "build"), "-G", "Ninja", *recipe.flags]
             configure += [f"-DCMAKE_MAKE_PROGRAM={ninja}"]
-            steps = _Steps(report, recipe.cpu_seconds)
+            steps = Steps(report, recipe.cpu_seconds)
             _run("cmake", configure, recipe, steps)
             _run("ninja", [ninja, "-C", str(room / "build"), recipe.target], recipe, steps)
             made = room / "build" / recipe.product
@@ -100,7 +100,8 @@ def build(recipe: Recipe, target: Path, report: Report) -> Path:
     return target
 
 
-def _check_compiler() -> None:
+def check_compiler() -> None:
+    """Raises EngineError that says how to get one."""
     named = os.environ.get("CXX", "").split()
     if not any(shutil.which(name) for name in (*named[:1], "c++", "g++", "clang++")):
         raise EngineError(
@@ -162,7 +163,7 @@ def _unpack(sdist: Path, folder: str, into: Path, tick: Callable[[], None]) -> N
                 tick()
 
 
-def _run(what: str, argv: list[str], recipe: Recipe, steps: _Steps) -> None:
+def _run(what: str, argv: list[str], recipe: Recipe, steps: Steps) -> None:
     log = cache_dir() / "logs" / f"build-{LABEL}.log"
     workshop.make_room(log.parent)
     try:
@@ -180,7 +181,7 @@ def _run(what: str, argv: list[str], recipe: Recipe, steps: _Steps) -> None:
     )
 
 
-class _Steps:
+class Steps:
     """ninja's [n/m] as Progress. Early on the estimate is the measured one, later what was seen."""
 
     def __init__(self, report: Report, cpu_seconds: float) -> None:

@@ -73,15 +73,16 @@ def environment(args: Mapping[str, Any]) -> dict[str, str]:
 def parts(facts: Facts, weights: int, args: Mapping[str, Any], task: Task) -> tuple[Part, ...]:
     """What one llama-server with these args holds in memory; `weights` in bytes."""
     given = merge({}, args)
-    slots = number(given, "parallel", SLOTS)
-    tokens = number(given, "ctx-size", 0) or facts.context
+    embeds = task == "embedding" and facts.embeds
     overhead = memory.llama_overhead(
-        vocabulary=facts.vocabulary,
+        vocabulary=0 if embeds else facts.vocabulary,
         embedding=facts.embedding,
         batch=number(given, "ubatch-size", memory.BATCH),
     )
-    if task == "embedding" and facts.embeds:
+    if embeds:
         return Part("weights", weights), Part("of llama-server", overhead)
+    slots = number(given, "parallel", SLOTS)
+    tokens = number(given, "ctx-size", 0) or facts.context
     kv = memory.kv_cache(
         kv_heads=facts.kv_heads,
         key_length=facts.key_length,

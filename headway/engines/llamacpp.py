@@ -34,7 +34,7 @@ class LlamaCpp(LlamaServer):
         task, why = _task(model, known, own_template=not OWN_TEMPLATE.isdisjoint(given))
         derived = {} if model.task else {"task": why}
         settled = llama_flags.defaults(task, known.context, given)
-        settled |= {key: (value, "its model card advises it") for key, value in known.advice.items()}
+        settled |= {key: (value, "this model answers best so") for key, value in known.advice.items()}
         for key, (value, reason) in settled.items():
             if key not in given:
                 given[key] = value
@@ -42,6 +42,7 @@ class LlamaCpp(LlamaServer):
         return Settled(task, given, derived)
 
     def prepare(self, revision: Revision, report: Report) -> Prepared:
+        llama_build.foresee()
         weights = gguf_sources.bring(revision, report)
         program = llama_build.ensure(report)
         if revision.gpu not in ("", "cpu", "auto"):

@@ -7,14 +7,16 @@ import unicodedata
 from pathlib import Path
 
 import numpy as np
+import openai
 import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from headway.engines import builtin, registry
-from headway.engines.base import Launch, Progress, Slot
+from headway.errors import SourceError
 from headway.spec.model import Model
-from tests.support.engines import engine_program, get
+from headway.spec.revision import Revision
+from tests.support.engines import Reports, asking, get, serving
 
 SENTENCES = [
     "A cat sits on the mat.",
@@ -27,38 +29,93 @@ SENTENCES = [
 Floats = NDArray[np.float32]
 
 
-def quiet(_: Progress) -> None: ...
+pytestmark = pytest.mark.usefixtures("shared_cache", "llama_server")
 
 
-@pytest.fixture(scope="module")
-def folder() -> Path:
-    return builtin.prepare(builtin.find("all-minilm-l6-v2"), quiet)
+@pytest.fixture
+def revision(shared_cache: Path) -> Revision:
+    return registry.revise(Model(name="embed", source="builtin://all-minilm-l6-v2")).revision
 
 
-async def test_the_engine_agrees_with_the_weights(folder: Path, tmp_path: Path) -> None:
-    revised = registry.revise(Model(name="embed", source="builtin://all-minilm-l6-v2"))
-    engine = registry.get(revised.revision.engine)
-    assert (engine.name, revised.revision.task) == ("embed", "embedding")
-    prepared = engine.prepare(revised.revision, quiet)
-
-    def launch(port: int) -> Launch:
-        return engine.launch(revised.revision, prepared, Slot("embed-0", "127.0.0.1", port, threads=2))
-
-    async with engine_program(launch) as program:
-        await program.ready(engine.ready_path)
-        body = json.dumps({"model": "embed", "input": SENTENCES}).encode()
-        answer = await get(f"{program.url}/v1/embeddings", body=body)
-    assert answer.status == 200, answer.text
-    bert = Bert(folder)
-    for sentence, item in zip(SENTENCES, json.loads(answer.text)["data"], strict=True):
-        assert float(np.dot(item["embedding"], bert.embed(sentence))) > 0.999, sentence
+async def test_the_engine_agrees_with_the_weights(revision: Revision) -> None:
+    assert (revision.engine, revision.task) == ("embed", "embedding")
+    bert = Bert(builtin.prepare(builtin.find("all-minilm-l6-v2"), Reports()))
+    async with serving(revision) as program, asking(program) as client:
+        answer = await client.embeddings.create(model="embed", input=SENTENCES, encoding_format="float")
+    for sentence, item in zip(SENTENCES, answer.data, strict=True):
+        assert float(np.dot(item.embedding, bert.embed(sentence))) > 0.999, sentence
 
 
-def test_memory_is_estimated_from_the_weights() -> None:
-    revised = registry.revise(Model(name="embed", source="builtin://all-minilm-l6-v2"))
+async def test_the_official_client_in_every_shape(revision: Revision) -> None:
+    async with serving(revision) as program, asking(program) as client:
+        packed = await client.embeddings.create(model="embed", input=["one", "two"])  # the client asks for base64
+        plain = await client.embeddings.create(model="embed", input="one", encoding_format="float")
+        whole = await client.embeddings.create(model="embed", input="word " * 510)
+        signals = registry.get("embed").signals((await get(f"{program.url}/metrics")).text)
+    assert [item.index for item in packed.data] == [0, 1]
+    assert len(plain.data[0].embedding) == 384
+    assert packed.data[0].embedding == pytest.approx(plain.data[0].embedding, abs=1e-6)
+    assert whole.usage.prompt_tokens == 512
+    assert signals.prompt_tokens == 512 + 2 * 3 + 3
+    assert signals.running == 0
+
+
+async def test_an_input_that_is_too_long_is_refused_and_never_cut(revision: Revision) -> None:
+    async with serving(revision) as program, asking(program) as client:
+        with pytest.raises(openai.BadRequestError, match=r"513 tokens.*512"):
+            await client.embeddings.create(model="embed", input="word " * 511)
+        again = await client.embeddings.create(model="embed", input="still here")
+    assert again.data
+
+
+def test_it_is_converted_once_and_its_memory_is_said(revision: Revision) -> None:
     engine = registry.get("embed")
-    need = engine.need(revised.revision, engine.prepare(revised.revision, quiet))
-    assert 50e6 < need.memory_bytes < 200e6
+    first = engine.prepare(revision, Reports())
+    reports = Reports()
+    assert engine.prepare(revision, reports) == first
+    assert reports == []
+    assert 50e6 < engine.need(revision, first).memory_bytes < 150e6
+
+
+def test_a_folder_is_pinned_by_its_weights(revision: Revision) -> None:
+    folder = builtin.prepare(builtin.find("all-minilm-l6-v2"), Reports())
+    revised = registry.revise(Model(name="embed", source=f"file://{folder}"))
+    assert revised.revision.engine == "embed"
+    assert revised.revision.source.digest == revision.source.digest
+    assert "BertModel" in revised.derived["engine"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"model_type": "roberta"}, "model_type"),
+        ({"position_embedding_type": "relative_key"}, "position_embedding_type"),
+        ({"hidden_act": "relu"}, "hidden_act"),
+    ],
+)
+def test_what_is_not_of_this_class_is_refused_when_it_is_applied(
+    change: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    config = {"architectures": ["BertModel"], "model_type": "bert", "hidden_act": "gelu"} | change
+    for name, text in (("config.json", json.dumps(config)), ("vocab.txt", "[CLS]"), ("model.safetensors", "")):
+        (tmp_path / name).write_text(text)
+    with pytest.raises(SourceError, match=said):
+        registry.revise(Model(name="embed", source=f"file://{tmp_path}"))
+
+
+def test_broken_weights_are_told_at_conversion_and_leave_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADWAY_CACHE_DIR", str(tmp_path / "cache"))
+    folder = tmp_path / "model"
+    folder.mkdir()
+    config = {"architectures": ["BertModel"], "model_type": "bert", "hidden_act": "gelu"}
+    for name, text in (("config.json", json.dumps(config)), ("vocab.txt", "[CLS]"), ("model.safetensors", "no")):
+        (folder / name).write_text(text)
+    revision = registry.revise(Model(name="embed", source=f"file://{folder}")).revision
+    with pytest.raises(SourceError, match="cannot be converted"):
+        registry.get("embed").prepare(revision, Reports())
+    assert [path.name for path in (tmp_path / "cache/converted").iterdir() if not path.name.endswith(".lock")] == []
 
 
 class Bert:

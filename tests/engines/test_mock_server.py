@@ -11,13 +11,13 @@ from contextlib import asynccontextmanager
 
 import openai
 import pytest
-from support.engines import Program, engine_program, get
 
 from headway.engines import mock_answers, registry
 from headway.engines.base import Prepared, Slot
 from headway.errors import SourceError, SpecError
 from headway.spec.model import Model
 from headway.spec.revision import Revision
+from tests.support.engines import Program, engine_program, get
 
 
 @asynccontextmanager

@@ -11,12 +11,18 @@ import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import pytest
+import openai
 
-from headway.engines.base import Launch, Progress
+from headway.engines import llama_build, registry
+from headway.engines.base import Launch, Progress, Slot
+from headway.paths import cache_dir
+from headway.spec.revision import Revision
+
+REAL_CACHE = cache_dir()
+"""As it is before any test points elsewhere."""
 
 DEADLINE = 60.0
 PATIENCE = 1.0
@@ -153,13 +159,23 @@ class Reports(list[Progress]):
         self.append(progress)
 
 
-def llama_server() -> Path:
-    """A built llama-server, else the test is skipped: named by HEADWAY_TEST_LLAMA_SERVER, on PATH, or in the
-    cache."""
-    from headway.engines import llama_build  # noqa: PLC0415 - found when a test asks, not at collection
+def find_llama_server() -> Path | None:
+    """A built one: named by HEADWAY_TEST_LLAMA_SERVER, else as Headway finds it in the real cache."""
+    if named := os.environ.get("HEADWAY_TEST_LLAMA_SERVER") or shutil.which("llama-server"):
+        return Path(named)
+    return llama_build.cached(REAL_CACHE)
 
-    found = os.environ.get("HEADWAY_TEST_LLAMA_SERVER") or shutil.which("llama-server")
-    path = Path(found) if found else llama_build.cached()
-    if path is None or not path.is_file():
-        pytest.skip("no llama-server: set HEADWAY_TEST_LLAMA_SERVER, or `headway up` once builds one into the cache")
-    return path
+
+@asynccontextmanager
+async def serving(revision: Revision, *, threads: int = 2) -> AsyncIterator[Program]:
+    """A Replica of that Revision, prepared and launched by its own engine, and ready."""
+    engine = registry.get(revision.engine)
+    prepared = await asyncio.to_thread(engine.prepare, revision, Reports())
+    slot = Slot(f"{revision.model}-0", "127.0.0.1", 0, threads)
+    async with engine_program(lambda port: engine.launch(revision, prepared, replace(slot, port=port))) as program:
+        await program.ready(engine.ready_path)
+        yield program
+
+
+def asking(program: Program) -> openai.AsyncOpenAI:
+    return openai.AsyncOpenAI(base_url=f"{program.url}/v1", api_key="none", max_retries=0, timeout=DEADLINE)
