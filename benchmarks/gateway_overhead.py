@@ -128,9 +128,7 @@ def wait_for(path: Path, mark: str) -> str:
     """The file's text, once it contains the mark."""
     end = time.monotonic() + 10
     while not (path.exists() and mark in path.read_text()):
-        assert time.monotonic() < end, (
-            f"{path}: no {mark!r}: {path.read_text() if path.exists() else 'missing'}"
-        )
+        assert time.monotonic() < end, f"{path}: no {mark!r}: {path.read_text() if path.exists() else 'missing'}"
         time.sleep(0.01)
     return path.read_text()
 
@@ -154,9 +152,7 @@ def measure(engine: int, gateway: int, pid: int, given: argparse.Namespace) -> N
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--concurrency", type=int, nargs="+", default=[8, 64])

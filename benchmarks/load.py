@@ -57,12 +57,16 @@ async def first_token(host: str, port: int, deadline: float = 60.0) -> float:
                 continue
             writer.write(_head("/v1/completions", len(body)) + body)
             try:
+                head = await reader.readuntil(b"\r\n\r\n")
+                if not head.startswith(b"HTTP/1.1 200"):
+                    await asyncio.sleep(0.005)  # nobody has told the gateway of the model yet
+                    continue
                 await reader.readuntil(b"data: ")
+                return time.perf_counter()
             except (asyncio.IncompleteReadError, ConnectionError):
-                continue  # 503 while it loads
+                continue
             finally:
                 writer.close()
-            return time.perf_counter()
 
 
 async def _ask(

@@ -11,6 +11,8 @@ from headway.cli.words import ago, size
 
 __all__ = ["decisions_table", "models_table", "replicas_table", "show"]
 
+WIDE = 400
+
 COLOURS = {
     "ready": "green",
     "degraded": "yellow",
@@ -25,7 +27,9 @@ COLOURS = {
 
 
 def show(table: Table) -> None:
-    Console().print(table)
+    """As wide as the terminal; into a pipe or file as wide as it needs, so that lines stay lines."""
+    console = Console()
+    (console if console.is_terminal else Console(width=WIDE)).print(table)
 
 
 def models_table(snapshot: dict[str, Any]) -> Table:

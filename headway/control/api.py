@@ -32,7 +32,7 @@ from headway.control.view import View, decision_view
 from headway.control.waiting import first_of
 from headway.errors import HeadwayError, UnreachableError, UsageError
 from headway.gateway.record import Record
-from headway.spec.model import Model
+from headway.spec.check import from_json
 
 __all__ = ["ControlApi"]
 
@@ -76,7 +76,7 @@ class ControlApi:
 
     async def _apply(self, request: Request) -> Response:
         asked = await request.json()
-        models = [Model.model_validate(each) for each in asked["models"]]
+        models = [from_json(each) for each in asked["models"]]
         changes = await self._desire.apply(models, prune=asked["prune"], origin=asked["origin"])
         return _json({"changes": changes})
 

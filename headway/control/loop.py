@@ -7,6 +7,7 @@ long a leaving Replica has had, and that only lengthens its stay.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from headway.store.journal import Journal
 from headway.store.models import DesiredModel, ModelStore
 
 __all__ = ["ControlLoop"]
+
+log = logging.getLogger(__name__)
 
 WAITS_FOR_ROOM = (Reason.NOT_ENOUGH_MEMORY, Reason.NO_FREE_GPU)
 
@@ -79,16 +82,22 @@ class ControlLoop:
 
     async def run(self) -> None:
         while True:
-            await self.step()
+            try:
+                await self.step()
+            except Exception:
+                # A full disk, a busy database: what runs goes on, and the next pass finds out again what is.
+                log.exception("a pass failed; the next one tries again")
             await self._wait(self._settings.drain_tick if self._leaving else self._settings.tick)
 
     async def step(self) -> None:
-        self.observation = await self.observe()
-        plan = decide(_wants(self.observation.desired), self._facts())
-        await self.apply(plan)
-        await self.record(plan)
-        async with self._passed:
-            self._passed.notify_all()
+        try:
+            self.observation = await self.observe()
+            plan = decide(_wants(self.observation.desired), self._facts())
+            await self.apply(plan)
+            await self.record(plan)
+        finally:
+            async with self._passed:
+                self._passed.notify_all()
 
     async def observe(self) -> Observation:
         await self.gateway.keep()

@@ -65,6 +65,7 @@ async def _serve(settings: ControlSettings, page: Page) -> None:
     page_socket = claim_port(settings.host, settings.page_port, "--page-port")
     try:
         await control.open()
+        await control.step()  # whoever asks first is told what is, not nothing
         servers = [
             serve_app(api.app(), _listen_unix(settings.state.control_socket), stop),
             serve_app(page(api, view), page_socket, stop),

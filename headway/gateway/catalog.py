@@ -88,9 +88,7 @@ class Catalog:
                 wrong.append(f"model {model.name}, endpoint {endpoint.id}: {error}")
         problems += wrong
         blocked = bool(wrong) and not usable
-        reason = (
-            f"its endpoint {model.endpoints[0].id} cannot be used: see the gateway's log" if blocked else ""
-        )
+        reason = f"its endpoint {model.endpoints[0].id} cannot be used: see the gateway's log" if blocked else ""
         return Route(
             model=model,
             upstreams=tuple(upstream for upstream, _ in usable),

@@ -268,9 +268,7 @@ class Exchange:
         else:
             seconds = self._gateway.settings.stream_idle_seconds
             self._attempts[-1].failure = "timeout"
-            self._close_with(
-                Refusal(504, "engine_failed", f"The engine sent nothing for {seconds:g} s in mid-answer.")
-            )
+            self._close_with(Refusal(504, "engine_failed", f"The engine sent nothing for {seconds:g} s in mid-answer."))
 
     # the ends
 
@@ -282,9 +280,7 @@ class Exchange:
 
     def _close_with(self, refusal: Refusal) -> None:
         """End now: an answer that has begun ends with an error, else the refusal is the answer."""
-        started = (
-            self._dispatch is not None and self._dispatch.relay is not None and self._dispatch.relay.started
-        )
+        started = self._dispatch is not None and self._dispatch.relay is not None and self._dispatch.relay.started
         if started:
             self._break_off(refusal.code, refusal.message)
         else:

@@ -89,14 +89,10 @@ def _state(gateway: Gateway) -> Iterator[Metric]:
     for replica, (now, failed) in by_replica.items():
         running.add_metric([replica], now)
         failures.add_metric([replica], failed)
-    lost = CounterMetricFamily(
-        f"{_PREFIX}attempts_failed", "Tries that an endpoint failed.", labels=["reason"]
-    )
+    lost = CounterMetricFamily(f"{_PREFIX}attempts_failed", "Tries that an endpoint failed.", labels=["reason"])
     for reason, count in gateway.tally.lost_by_reason.items():
         lost.add_metric([reason], count)
-    refused = CounterMetricFamily(
-        f"{_PREFIX}heads_refused", "Answers to what was no whole request.", labels=["status"]
-    )
+    refused = CounterMetricFamily(f"{_PREFIX}heads_refused", "Answers to what was no whole request.", labels=["status"])
     for status, count in gateway.tally.refused_heads.items():
         refused.add_metric([str(status)], count)
     yield from (waiting, running, failures, lost, refused)

@@ -181,9 +181,7 @@ class RequestReader:
         expect = headers.get(b"expect")
         if expect is not None and expect.lower() != b"100-continue":
             return Refusal(417, "expectation_failed", "The only Expect that is known is 100-continue.")
-        self.continue_due = (
-            expect is not None and not request.http10 and (coding is not None or length != b"0")
-        )
+        self.continue_due = expect is not None and not request.http10 and (coding is not None or length != b"0")
         return None
 
     def _check_partial_head(self) -> None:

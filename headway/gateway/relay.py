@@ -50,9 +50,7 @@ class Relay(Protocol):
 class HeldRelay:
     """An answer that is no event stream. Beyond `held_bytes` it is relayed as it comes."""
 
-    def __init__(
-        self, caller: Caller, head: AnswerHead, headers: bytes, settings: Settings, key: str
-    ) -> None:
+    def __init__(self, caller: Caller, head: AnswerHead, headers: bytes, settings: Settings, key: str) -> None:
         self.started = False
         self.error = ""
         self.status = head.status
@@ -113,9 +111,7 @@ class HeldRelay:
                 self.error,
             )
         elif not is_error_body(body):
-            text = (
-                body[:500].decode("utf-8", "replace").strip() or f"The engine answered with status {status}."
-            )
+            text = body[:500].decode("utf-8", "replace").strip() or f"The engine answered with status {status}."
             kind = "invalid_request_error" if status < 500 else "server_error"
             body = error_body(text, kind, self.error)
         else:

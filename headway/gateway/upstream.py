@@ -46,9 +46,7 @@ class Upstream:
         self._idle: list[Link] = []
         self._host, self._port, self._tls, prefix, authority = _address(endpoint)
         bearer = f"authorization: Bearer {key}\r\n" if key else ""
-        fixed = (
-            f"host: {authority}\r\naccept-encoding: identity\r\ncontent-type: application/json\r\n{bearer}"
-        )
+        fixed = f"host: {authority}\r\naccept-encoding: identity\r\ncontent-type: application/json\r\n{bearer}"
         self._prefix, self._fixed = prefix.encode(), fixed.encode("latin-1")
 
     def head(self, path: str, headers: bytes, length: int) -> bytes:
@@ -123,9 +121,7 @@ class Upstream:
             return
         self._streak += 1
         settings = self._settings
-        self.cooling_until = now + cooldown(
-            self._streak, settings.cooldown_seconds, settings.cooldown_max_seconds
-        )
+        self.cooling_until = now + cooldown(self._streak, settings.cooldown_seconds, settings.cooldown_max_seconds)
 
     def worked(self) -> bool:
         """It answered. True when it had failed before."""

@@ -62,12 +62,8 @@ class Worker:
         host, port = listener.getsockname()[:2]
         gateway.address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         self._servers = [
-            await loop.create_unix_server(
-                lambda: ClientConnection(gateway, admin.serve, limited=False), sock=private
-            ),
-            await loop.create_server(
-                lambda: ClientConnection(gateway, api.serve), sock=listener, backlog=_BACKLOG
-            ),
+            await loop.create_unix_server(lambda: ClientConnection(gateway, admin.serve, limited=False), sock=private),
+            await loop.create_server(lambda: ClientConnection(gateway, api.serve), sock=listener, backlog=_BACKLOG),
         ]
         log.info("listening on %s", gateway.address)
 

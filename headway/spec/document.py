@@ -87,7 +87,7 @@ def locate(root: Node, path: tuple[str, ...], *, of_key: bool) -> tuple[int, int
 
 def _check_kind(entry: Entry | None) -> Fault | None:
     if entry is None or entry.value.value is None:
-        return Fault("missing", "write kind: Model", ("kind",))
+        return Fault("missing", "write kind: Model", ("kind",), of_key=True)
     kind = entry.value.text
     if kind == "Model":
         return None
@@ -105,7 +105,7 @@ def _faults(
     """Of the object around the spec. What is missing inside of metadata and spec, the Model itself finds."""
     version = entries.get("apiVersion")
     if version is None:
-        yield Fault("missing", f"write apiVersion: {API_VERSION}", ("apiVersion",))
+        yield Fault("missing", f"write apiVersion: {API_VERSION}", ("apiVersion",), of_key=True)
     elif version.value.value != API_VERSION:
         yield Fault(f"found {describe(version.value.plain())}", f"write {API_VERSION}", ("apiVersion",))
     for key, value, form in (("metadata", metadata, "{name: chat}"), ("spec", spec, "{source: …}")):

@@ -50,4 +50,4 @@ def _advice(text: str, known: Collection[str]) -> str:
 def _name(source: Source) -> str:
     """The last part of the path, without what only says how the weights are packed."""
     label = dns_label((source.file or source.path).rstrip("/").rpartition("/")[2])
-    return label.removesuffix("-gguf") or "model"
+    return label.removesuffix("gguf").rstrip("-") or "model"

@@ -76,10 +76,11 @@ class Source:
 
 def _parse_hf(text: str, path: str, *, bare: bool) -> Source:
     match = _HF.fullmatch(path)
-    if match is None:
+    file = (match and match["file"]) or ""
+    is_gguf = file.casefold().endswith(".gguf")
+    if match is None or (bare and file and not is_gguf):
         raise Fault(f"found {describe(text)}", FORM if bare else HF_FORM)
-    file = match["file"] or ""
-    if file and not file.casefold().endswith(".gguf"):
+    if file and not is_gguf:
         raise Fault(
             f"found the file {describe(file)}", "only a .gguf file can be picked; leave it out for the whole model"
         )

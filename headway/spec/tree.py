@@ -31,7 +31,7 @@ from headway.spec.scalar import resolve
 __all__ = ["MOST_CHARACTERS", "MOST_DEPTH", "MOST_VALUES", "Entry", "Node", "Tree", "TreeFault", "parse"]
 
 MOST_CHARACTERS = 256 * 1024
-"""A Model takes about 200; reading this many takes about half a second."""
+"""A Model takes about 200; reading this many takes about a second, of the worst kind three."""
 MOST_DEPTH = 32
 MOST_VALUES = 50_000
 """Values of all documents together, aliases counted as often as they are used."""
@@ -169,8 +169,9 @@ class _Composer:
         merged: dict[str, Entry] = {}
         for key, value in zip(items[::2], items[1::2], strict=True):
             if isinstance(key.value, dict | list):
-                self._fault(key, "found a mapping or a list as a key", "is this a template that was not filled in?")
-            elif key.text == "<<":
+                found = "found a mapping or a list as a key"
+                raise TreeFault(found, "is this a template that was not filled in?", key.line, key.column)
+            if key.text == "<<":
                 for entries in self._to_merge(value):
                     merged = entries | merged
             elif first := own.get(key.text):

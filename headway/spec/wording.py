@@ -46,7 +46,7 @@ def _worded(code: str, path: tuple[str, ...], found: Any) -> Fault:
     field = holder.model_fields.get(path[-1])
     example = written(field.examples[0]) if field and field.examples else "a mapping of fields"
     if code == "missing":
-        return Fault("missing", f"write {path[-1]}: {example}", path)
+        return Fault("missing", f"write {path[-1]}: {example}", path, of_key=True)
     if code == "literal_error" and field:
         words = _words(field.annotation)
         meant = nearest(found, words) if isinstance(found, str) else ""

@@ -11,9 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 __all__ = ["DROPPED_FROM_ENGINE", "chunk", "header", "response_head", "split_target"]
 
-_STATUS_LINES = {
-    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
-}
+_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 
 DROPPED_FROM_ENGINE = frozenset(
     (

@@ -122,9 +122,7 @@ OPERATIONS = {
             msgspec.json.Decoder(CompletionCall),
             "prompt",
         ),
-        Operation(
-            "/v1/embeddings", "embeddings", ("embedding",), msgspec.json.Decoder(EmbeddingCall), "input"
-        ),
+        Operation("/v1/embeddings", "embeddings", ("embedding",), msgspec.json.Decoder(EmbeddingCall), "input"),
     )
 }
 

@@ -28,7 +28,7 @@ def test_apply_serves_and_tells(control: Control) -> None:
     told = control.wait_state("chat", "ready")
     assert told["replicas_ready"] == 2
     assert told["address"] == f"http://127.0.0.1:{control.port}/v1"
-    assert told["derived"]["engine"]
+    assert told["replicas"][0]["derived"]["threads"]
     assert control.complete("chat") == 200
     assert control.apply(mock("chat", 2))[0]["change"] == "unchanged"
     snapshot = control.snapshot()
@@ -170,7 +170,7 @@ def test_asking_for_what_is_not_there(control: Control) -> None:
         assert "'nobody'" in told["error"]["message"]
     status, told = control.ask("POST", "/apply", {"models": [{"kind": "Model"}], "prune": False, "origin": ""})
     assert status == 400
-    assert told["error"]["code"] == "usage"
+    assert told["error"]["code"] == "spec_invalid"
 
 
 def test_a_source_that_cannot_be_pinned_changes_nothing(control: Control) -> None:

@@ -75,12 +75,8 @@ async def until_status(live: GatewayProcess, path: str, status: int) -> None:
     await eventually(seen)
 
 
-async def test_sigterm_lets_running_requests_end(
-    tmp_path: Path, engine: Start, gateways: list[GatewayProcess]
-) -> None:
-    one = await engine(
-        sends(STREAM_HEAD, chunked(event("a")), GATE, chunked(b"data: [DONE]\n\n"), b"0\r\n\r\n")
-    )
+async def test_sigterm_lets_running_requests_end(tmp_path: Path, engine: Start, gateways: list[GatewayProcess]) -> None:
+    one = await engine(sends(STREAM_HEAD, chunked(event("a")), GATE, chunked(b"data: [DONE]\n\n"), b"0\r\n\r\n"))
     live = GatewayProcess(tmp_path, route(endpoint(one.url)))
     gateways.append(live)
     idle_reader, idle_writer = await asyncio.open_connection("127.0.0.1", live.port)
@@ -162,15 +158,11 @@ def test_a_taken_port_is_one_clear_line(tmp_path: Path, gateways: list[GatewayPr
             assert lines == [f"headway gateway: 127.0.0.1:{port} is taken; {hint}"]
 
 
-async def test_two_workers_share_a_port(
-    tmp_path: Path, engine: Start, gateways: list[GatewayProcess]
-) -> None:
+async def test_two_workers_share_a_port(tmp_path: Path, engine: Start, gateways: list[GatewayProcess]) -> None:
     one = await engine(answers())
     (tmp_path / "b").mkdir()
     gateways.append(GatewayProcess(tmp_path, route(endpoint(one.url))))
-    gateways.append(
-        GatewayProcess(tmp_path / "b", route(endpoint(one.url)), port=gateways[0].port, shared=True)
-    )
+    gateways.append(GatewayProcess(tmp_path / "b", route(endpoint(one.url)), port=gateways[0].port, shared=True))
     for _ in range(60):
         assert (await ask(gateways[0].port)).status == 200
     totals = [(await live.stats()).requests_total for live in gateways]
@@ -181,16 +173,12 @@ async def test_two_workers_share_a_port(
 def test_it_imports_no_more_than_it_needs() -> None:
     """It is on the cold-start path, and its memory is every worker's."""
     code = "import sys, headway.gateway.__main__; print(' '.join(sys.modules))"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
-    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     for heavy in ("pydantic", "rich", "starlette", "typer", "prometheus_client", "numpy", "ruamel"):
         assert heavy not in loaded.stdout.split()
 
 
-async def test_a_crowd_of_slow_callers_does_not_take_it_down(
-    tmp_path: Path, gateways: list[GatewayProcess]
-) -> None:
+async def test_a_crowd_of_slow_callers_does_not_take_it_down(tmp_path: Path, gateways: list[GatewayProcess]) -> None:
     live = GatewayProcess(tmp_path, route(expected=False))
     gateways.append(live)
     crowd = []
@@ -274,9 +262,7 @@ class Replica:
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-async def test_engines_killed_in_turn_under_load(
-    tmp_path: Path, gateways: list[GatewayProcess], stream: bool
-) -> None:
+async def test_engines_killed_in_turn_under_load(tmp_path: Path, gateways: list[GatewayProcess], stream: bool) -> None:
     replicas = [Replica("chat-0"), Replica("chat-1")]
     for replica in replicas:
         await replica.start()

@@ -36,9 +36,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
     server = os.environ.get("HEADWAY_TEST_LLAMA_SERVER") or shutil.which("llama-server")
     weights = os.environ.get("HEADWAY_TEST_SMOLLM2", "")
     if not server or not Path(weights).is_file():
-        pytest.skip(
-            "needs llama-server (HEADWAY_TEST_LLAMA_SERVER) and a SmolLM2 GGUF (HEADWAY_TEST_SMOLLM2)"
-        )
+        pytest.skip("needs llama-server (HEADWAY_TEST_LLAMA_SERVER) and a SmolLM2 GGUF (HEADWAY_TEST_SMOLLM2)")
     folder, port = tmp_path_factory.mktemp("real"), free_port()
     argv = [server, "-m", weights, "--host", "127.0.0.1", "--port", str(port), "--threads", "1", "-c", "4096"]
     with (folder / "engine.log").open("wb") as log:
@@ -69,9 +67,7 @@ def test_the_answer_is_the_engines_own(real: Real) -> None:
     texts = []
     for base_url in (real.engine_url + "/v1", real.base_url):
         with client_of(base_url) as client:
-            answer = client.chat.completions.create(
-                model="chat", messages=QUESTION, max_tokens=24, temperature=0
-            )
+            answer = client.chat.completions.create(model="chat", messages=QUESTION, max_tokens=24, temperature=0)
             assert answer.usage
             assert answer.usage.prompt_tokens > 10
             texts.append(answer.choices[0].message.content)
@@ -81,9 +77,7 @@ def test_the_answer_is_the_engines_own(real: Real) -> None:
 
 def test_completions_and_models(real: Real) -> None:
     with client_of(real.base_url) as client:
-        answer = client.completions.create(
-            model="chat", prompt="The capital of France is", max_tokens=4, temperature=0
-        )
+        answer = client.completions.create(model="chat", prompt="The capital of France is", max_tokens=4, temperature=0)
         assert "Paris" in answer.choices[0].text
         assert [model.id for model in client.models.list()] == ["chat"]
         assert client.models.retrieve("chat").owned_by == "headway"

@@ -57,9 +57,7 @@ DEATHS: dict[str, tuple[Script, str]] = {
 
 @pytest.mark.parametrize(("script", "failure"), DEATHS.values(), ids=DEATHS.keys())
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-async def test_it_goes_elsewhere(
-    tmp_path: Path, engine: Start, script: Script, failure: str, stream: bool
-) -> None:
+async def test_it_goes_elsewhere(tmp_path: Path, engine: Start, script: Script, failure: str, stream: bool) -> None:
     bad = await engine(script)
     good = await engine(streams("Pa", "ris") if stream else answers())
     bad_one, good_one = endpoint(bad.url, "bad"), endpoint(good.url, "good")
@@ -80,9 +78,7 @@ async def test_refused_and_unreachable_go_elsewhere(tmp_path: Path, engine: Star
     await dead.stop()
     good = await engine(answers())
     nowhere = endpoint("http://no-such-host.invalid:1", "nowhere")
-    async with gateway_here(
-        tmp_path, route(endpoint(dead.url, "dead"), nowhere, endpoint(good.url, "good"))
-    ) as here:
+    async with gateway_here(tmp_path, route(endpoint(dead.url, "dead"), nowhere, endpoint(good.url, "good"))) as here:
         for _ in range(6):
             assert (await ask(here.port)).status == 200
         reasons = {a.failure.partition(":")[0] for record in here.records() for a in record.attempts}
@@ -369,9 +365,7 @@ async def test_swapping_back_and_forth_under_load(tmp_path: Path, engine: Start)
         assert {s.running for s in here.stats().endpoints} == {0}
 
 
-async def test_a_bad_table_keeps_the_old_one(
-    tmp_path: Path, engine: Start, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_bad_table_keeps_the_old_one(tmp_path: Path, engine: Start, caplog: pytest.LogCaptureFixture) -> None:
     one = await engine(answers())
     async with gateway_here(tmp_path, route(endpoint(one.url)), table_poll_seconds=0.02) as here:
         for bad in (b"", b'{"version":2,"models":[{"name":3}]}', b'{"version":2,"odd":1}', b"\xff"):
@@ -387,9 +381,7 @@ async def test_a_bad_table_keeps_the_old_one(
 
 async def test_an_address_that_is_none_is_left_out(tmp_path: Path, engine: Start) -> None:
     one = await engine(answers())
-    bad = [
-        endpoint(url, f"bad{n}") for n, url in enumerate(("", "nope", "ftp://x", "http://", "http://h:99999"))
-    ]
+    bad = [endpoint(url, f"bad{n}") for n, url in enumerate(("", "nope", "ftp://x", "http://", "http://h:99999"))]
     async with gateway_here(tmp_path, route(*bad, endpoint(one.url, "good"))) as here:
         for _ in range(3):
             assert (await ask(here.port)).headers["x-headway-replica"] == "good"

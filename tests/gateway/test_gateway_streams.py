@@ -355,9 +355,7 @@ async def test_a_stream_behind_an_unread_answer_is_held_back_too(tmp_path: Path,
     one = await engine(big, firehose)
     async with gateway_here(tmp_path, route(endpoint(one.url)), held_bytes=16_000_000) as here:
         reader, writer = await asyncio.open_connection("127.0.0.1", here.port, limit=1024)
-        writer.write(
-            request_bytes(body=chat_body(), close=False) + request_bytes(body=chat_body(stream=True))
-        )
+        writer.write(request_bytes(body=chat_body(), close=False) + request_bytes(body=chat_body(stream=True)))
         await eventually(lambda: len(one.asked) == 2)
         before = -1
         while sent != before:

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headway.policy.decision import Action, Reason
-from headway.policy.gpu_choice import Device, GpuWish
+from headway.policy.gpu_choice import Device
 from headway.policy.placement import Placement, Refusal, Room, Taken, Wish, place
+from headway.spec.gpu import GpuWish
 
 GB = 10**9
 H100 = [Device(f"h100-{n}", "NVIDIA H100 80GB HBM3", 80 * GB, 79 * GB) for n in range(2)]

@@ -8,12 +8,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from headway.errors import ResourceError
-from headway.policy.gpu_choice import GpuWish
 from headway.sites.local import nvml
 from headway.sites.local.inventory import read_inventory
 from headway.sites.local.nvml import Gpus
 from headway.sites.local.wishes import gpu_wish, wish_of
+from headway.spec.gpu import GpuWish
 from tests.support.sites import RecordedNvml, RiggedEngine, revision
 
 MB = 1 << 20
@@ -125,11 +124,10 @@ def test_the_text_of_the_file_as_a_wish(text: str, wish: GpuWish | None) -> None
     assert gpu_wish(text, engine_uses_gpus=True) == wish
 
 
-def test_wishes_of_engines_without_gpus_and_of_nonsense() -> None:
+def test_an_engine_without_gpus_gets_none_unless_one_is_asked_for() -> None:
     assert gpu_wish("auto", engine_uses_gpus=False) is None
     assert gpu_wish("", engine_uses_gpus=False) is None
-    with pytest.raises(ResourceError, match="24GB"):
-        gpu_wish("-3", engine_uses_gpus=True)
+    assert gpu_wish("H100", engine_uses_gpus=False) == GpuWish(product="H100")
 
 
 def test_memory_in_the_file_goes_before_the_estimate() -> None:

@@ -100,6 +100,21 @@ async def test_an_owner_killed_with_9_orphans_nothing(folder: Path) -> None:
         assert other.pid in engines_of(folder)
 
 
+@pytest.mark.parametrize("seen_before", [1, 2])
+async def test_an_owner_killed_while_it_starts_engines_leaves_none_too_many(folder: Path, seen_before: int) -> None:
+    """As soon as so many engines are in the process table, whatever the owner knows of them."""
+    owner = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", OWNER, str(folder), "", cwd=ROOT, stdout=subprocess.DEVNULL
+    )
+    await eventually(lambda: len(engines_of(folder)) >= seen_before)
+    owner.kill()
+    await owner.wait()
+    async with site_in(folder) as site:
+        await site.ensure(revision(), 2)
+        ready = await until_state(site, READY, 2)
+        assert set(engines_of(folder)) == pids(ready)
+
+
 async def test_an_adopted_engine_that_nobody_wants_stays_until_it_is_drained(folder: Path) -> None:
     await owner_killed(folder)
     async with site_in(folder) as site:

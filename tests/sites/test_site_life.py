@@ -11,15 +11,18 @@ from pathlib import Path
 import psutil
 import pytest
 
-from headway.engines.base import External, Prepared, Progress, Report
-from headway.errors import SourceError, UnreachableError
+from headway.engines import registry
+from headway.engines.base import External, Launch, Prepared, Progress, Report, Signals, Slot
+from headway.errors import SourceError, UnreachableError, UsageError
+from headway.paths import StateDir
 from headway.policy.decision import Action, Reason
 from headway.policy.restart import RestartSettings
-from headway.sites.base import ReplicaState
-from headway.sites.local import LocalSite, launching
+from headway.sites.base import Accelerator, ReplicaState
+from headway.sites.local import LocalSite, launching, supervisor
 from headway.spec.revision import Revision
 from headway.wire.probe import get
 from tests.support.sites import (
+    GB,
     QUICK,
     RiggedEngine,
     engines_of,
@@ -208,6 +211,37 @@ async def test_what_can_never_fit_is_refused(folder: Path) -> None:
         assert refused.reason is Reason.NOT_ENOUGH_MEMORY
 
 
+async def test_a_gpu_belongs_to_one_replica_and_still_does_after_adoption(folder: Path) -> None:
+    gpu = Accelerator("GPU-1", "NVIDIA L4", 24 * GB, 23 * GB)
+    here = room(accelerators=(gpu,))
+    wanted = replace(revision(), gpu="L4")
+    async with site_in(folder, inventory=here) as site:
+        await site.ensure(wanted, 1)
+        (first,) = await until_state(site, READY)
+        assert first.gpus == ("GPU-1",)
+        assert psutil.Process(first.pid).environ()["CUDA_VISIBLE_DEVICES"] == "GPU-1"
+    async with site_in(folder, inventory=here) as site:
+        await site.ensure(wanted, 2)
+        seen = await until(site, lambda now: any(each.state is ReplicaState.PENDING for each in now))
+        (pending,) = (each for each in seen if each.state is ReplicaState.PENDING)
+        assert (pending.reason, pending.message) == (
+            Reason.NO_FREE_GPU,
+            "chat: asks for 1 x L4; 1 of 1 are held by replicas",
+        )
+        await site.drain(first.name, grace=5)
+        (second,) = await until_state(site, READY)
+        assert second.gpus == ("GPU-1",)
+
+
+async def test_an_engine_that_is_not_known_leaves_nothing_behind(folder: Path) -> None:
+    async with site_in(folder) as site:
+        unknown = LocalSite(StateDir(folder), registry.get)
+        with pytest.raises(UsageError, match="no engine 'nonsense'"):
+            await unknown.ensure(replace(revision(), engine="nonsense"), 1)
+        assert unknown.replicas() == []
+        assert site.replicas() == []
+
+
 async def test_an_external_engine_is_ready_at_once_and_no_process(folder: Path) -> None:
     class Elsewhere(RiggedEngine):
         def external(self, revision: Revision) -> External | None:
@@ -290,15 +324,54 @@ async def test_a_failed_preparation_is_told_and_tried_again(
         assert ready.restarts == 0
 
 
-async def test_a_program_that_is_missing_is_one_clear_line(folder: Path) -> None:
-    class Missing(RiggedEngine):
-        def launch(self, *found: object) -> object:  # type: ignore[override]
-            return replace(super().launch(*found), argv=("/no/such/engine",))  # type: ignore[arg-type]
+async def test_metrics_that_cannot_be_read_end_no_engine(folder: Path) -> None:
+    class Unreadable(RiggedEngine):
+        read = 0
 
-    async with site_in(folder, Missing()) as site:
+        def signals(self, metrics: str) -> Signals:
+            self.read += 1
+            raise KeyError("mock_requests_running")
+
+    engine = Unreadable()
+    async with site_in(folder, engine) as site:
+        await site.ensure(revision(), 1)
+        (seen,) = await until_state(site, READY)
+        await eventually(lambda: engine.read >= 3)
+        (still,) = site.replicas()
+        assert (still.pid, still.state, still.signals) == (seen.pid, READY, None)
+
+
+async def test_a_fault_of_our_own_never_leaves_two_engines(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = 0
+
+    async def faulty(*_: object) -> str:
+        nonlocal watched
+        watched += 1
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(supervisor, "until_unwell", faulty)
+    async with site_in(folder) as site:
         await site.ensure(revision(), 1)
         (seen,) = await until_state(site, ReplicaState.FAILED)
-        assert seen.message.startswith("chat: cannot start /no/such/engine: [Errno 2]")
+        assert "internal error: RuntimeError: a bug" in seen.message
+        assert engines_of(folder) == []
+        await eventually(lambda: watched >= 2)
+        assert len(engines_of(folder)) <= 1
+
+
+async def test_a_place_that_led_to_no_engine_is_given_back(folder: Path) -> None:
+    class Missing(RiggedEngine):
+        def launch(self, revision: Revision, prepared: Prepared, slot: Slot) -> Launch:
+            plain = super().launch(revision, prepared, slot)
+            return replace(plain, argv=("/no/such/engine",)) if revision.model == "bad" else plain
+
+    settings = replace(QUICK, restart=RestartSettings(cap=3600))
+    async with site_in(folder, Missing(memory=GB), settings=settings, inventory=room(free=1.5)) as site:
+        await site.ensure(revision("bad"), 1)
+        (seen,) = await until_state(site, ReplicaState.FAILED)
+        assert seen.message.startswith("bad: cannot start /no/such/engine: [Errno 2]")
+        await site.ensure(revision("good"), 1)
+        await until(site, lambda now: any(each.model == "good" and each.state is READY for each in now))
 
 
 async def test_secrets_are_resolved_at_launch_and_ours_are_not_handed_on(

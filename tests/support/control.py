@@ -27,7 +27,7 @@ def mock(name: str, replicas: int = 1, **args: Any) -> dict[str, Any]:
         "source": "builtin://mock",
         "engine": "mock",
         "task": "chat",
-        "replicas": {"low": replicas, "high": replicas},
+        "replicas": str(replicas),
         "args": args,
     }
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-BACKEND = '''
+BACKEND = """
 import pathlib, tarfile
 
 def get_requires_for_build_wheel(settings=None):
@@ -27,7 +27,7 @@ def prepare_metadata_for_build_wheel(folder, settings=None):
 
 def build_wheel(folder, settings=None, metadata=None):
     raise SystemExit("this wrapper is never built")
-'''
+"""
 
 
 class Index:

@@ -113,8 +113,9 @@ def spawn(argv: Sequence[str], env: Mapping[str, str], marks: Marks, log: Path, 
     """Start an engine. `env` is laid over our own environment, the marks over both. Raises OSError."""
     whole = {name: value for name, value in os.environ.items() if not name.startswith(_OURS_ALONE)}
     whole |= env
-    # A program that changes its title (vLLM) would otherwise write over its environment, and with it the marks.
-    whole |= {"SPT_NOENV": "1", "CUDA_VISIBLE_DEVICES": ",".join(marks.gpus)} | marks.to_env()
+    whole["CUDA_VISIBLE_DEVICES"] = ",".join(marks.gpus) or env.get("CUDA_VISIBLE_DEVICES", "")
+    whole["SPT_NOENV"] = "1"  # a program that changes its title (vLLM) would else write over its marks
+    whole |= marks.to_env()
     out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         started = subprocess.Popen(

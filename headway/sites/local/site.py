@@ -97,8 +97,8 @@ class LocalSite:
             name = self._free_name(revision)
             one = Supervisor(name, revision.model, revision.id, self._shared, self._incarnations.get(name, 0))
             one.bind(revision)
-            self._supervisors[name] = one
             one.start()
+            self._supervisors[name] = one
             self._change.set()
 
     async def drain(self, replica: str, grace: float) -> None:

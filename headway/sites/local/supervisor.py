@@ -7,7 +7,6 @@ which is replaced whole at each change, and what was decided is told as a Decisi
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import signal
 import time
@@ -147,12 +146,18 @@ class Supervisor:
         try:
             return await self._attend(process or await self._start())
         except UnreachableError as error:
-            return Death(Cause.PREPARE_FAILED, str(error))
+            death = Death(Cause.PREPARE_FAILED, str(error))
         except HeadwayError as error:
-            return Death(Cause.IMPOSSIBLE, str(error))
+            death = Death(Cause.IMPOSSIBLE, str(error))
         except Exception as error:
             log.exception("%s: a fault of Headway's own", self.view.name)
-            return Death(Cause.IMPOSSIBLE, f"internal error: {type(error).__name__}: {error}")
+            death = Death(Cause.IMPOSSIBLE, f"internal error: {type(error).__name__}: {error}")
+        if self._process:  # never a second engine beside one that runs
+            self._process.signal_group(signal.SIGKILL)
+            await self._see_it_end(self._process)
+            await self._clear_away(self._process)
+        self._shared.places.give_back(self.view.name)
+        return death
 
     async def _start(self) -> Process:
         if self.revision is None:
@@ -236,10 +241,14 @@ class Supervisor:
         if engine is None or engine.metrics_path is None:
             return None
         signals = None
-        with contextlib.suppress(UnreachableError, ValueError):
+        try:
             timeout = self._settings.live_probe_timeout
             answer = await get(HOST, self.view.port, engine.metrics_path, timeout=timeout)
             signals = engine.signals(answer.text) if answer.status == 200 else None
+        except UnreachableError:
+            pass  # the health probe says what is to be said about silence
+        except Exception:
+            log.exception("%s: its metrics cannot be read", self.view.name)
         self.view = replace(self.view, signals=signals)
         return signals
 

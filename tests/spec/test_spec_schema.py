@@ -1,0 +1,125 @@
+"""The JSON Schema and the page made from it: all that loads fits, every field is told of, every example is valid."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from headway.errors import SpecError
+from headway.spec.check import from_json
+from headway.spec.document import API_VERSION
+from headway.spec.load import load
+from headway.spec.model import Model, Profile, Slo
+from headway.spec.reference import render
+from headway.spec.schema import json_schema
+from tests.support.spec import fits
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SCHEMA = json_schema()
+PARTS = SCHEMA["$defs"]
+SMALLEST = {"kind": "Model", "name": "chat", "source": "org/name"}
+FIELDS = [
+    (name, field, part)
+    for name in ("Model", "Profile", "Slo", "Object")
+    for field, part in PARTS[name]["properties"].items()
+]
+BOTH = ["source: ./m.gguf", "source: org/name@main", "replicas: 0..8", "replicas: 3", 'replicas: "3"', "gpu: 0.5",
+        "gpu: H100:2", "gpu: RTX 4090", "gpu: 24GB..", "gpu: mig-1g.10gb", "cpu: 2", "cpu: 500m", "memory: 1.5GiB",
+        "memory: 16Gi", "memory: 7B", "slo: {ttft: 1h30m, itl: 50ms}", "args: {a: [1, x], b: true, c: null, d: 1.5}",
+        "env: {A: x, HF_TOKEN: secret:hf/token}", "task: embedding", "engine: vllm",
+        "profiles: {local: {gpu: cpu, replicas: 0..2}, 'gke_p_z_c': {env: {A: b}}}"]  # fmt: skip
+NEITHER = ["replica: 1", "idle: 10m", "source: ftp://x", "replicas: 1.5", "replicas: many", "replicas: -1", "gpu: atuo",
+           "gpu: 24GB", "gpu: 0", "cpu: lots", "memory: 24", "memory: 24gb", "slo: {ttft: 500}", "slo: {x: 1s}",
+           "args: {--a: 1}", "args: {a: {b: 1}}", "args: {a: [[1]]}", "env: {A: 1}", "env: {1A: x}",
+           "env: {A: secret:hf}", "task: chatt", "engine: x", "name: My Chat", "kind: Route",
+           "profiles: {local: {bogus: 1}}", "profiles: {'a b': {}}", "metadata: {name: x}"]  # fmt: skip
+
+
+def document(line: str) -> dict[str, Any]:
+    return {**SMALLEST, **YAML(typ="safe", pure=True).load(line)}
+
+
+def loads(line: str) -> bool:
+    keep = [f"{key}: {value}" for key, value in SMALLEST.items() if not line.startswith(f"{key}:")]
+    try:
+        load("\n".join([*keep, line]), "f.yaml", "/")
+    except SpecError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("line", BOTH)
+def test_what_loads_fits(line: str) -> None:
+    assert loads(line)
+    assert fits(document(line), SCHEMA)
+
+
+@pytest.mark.parametrize("line", NEITHER)
+def test_what_is_wrong_neither_loads_nor_fits(line: str) -> None:
+    assert not loads(line)
+    assert not fits(document(line), SCHEMA)
+
+
+def test_the_kubernetes_form_fits() -> None:
+    whole = {"apiVersion": API_VERSION, "kind": "Model", "metadata": {"name": "chat"}, "spec": {"source": "org/name"}}
+    assert fits(whole, SCHEMA)
+    assert fits({**whole, "status": {"ready": 1}, "metadata": {"name": "chat", "labels": {"a": "b"}}}, SCHEMA)
+    for wrong in ({"apiVersion": "v1"}, {"metadata": {}}, {"metadata": {"nam": "x"}}, {"spec": {}}, {"gpu": "auto"}):
+        assert not fits({**whole, **wrong}, SCHEMA)
+    assert not fits({**whole, "spec": {"source": "org/name", "name": "chat"}}, SCHEMA)
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
+def test_the_examples_fit(path: Path) -> None:
+    documents = list(YAML(typ="safe", pure=True).load_all(path.read_text()))
+    assert documents
+    assert all(fits(each, SCHEMA) for each in documents)
+
+
+@pytest.mark.parametrize(("place", "field", "part"), FIELDS, ids=lambda each: each if isinstance(each, str) else "")
+def test_every_field_has_title_and_words(place: str, field: str, part: dict[str, Any]) -> None:
+    assert part["title"]
+    assert part["description"].endswith(".")
+    kubernetes_own = place == "Object" and field == "status"
+    assert kubernetes_own or part["examples"]
+
+
+@pytest.mark.parametrize(
+    ("field", "example"),
+    [(field, example) for place, field, part in FIELDS if place == "Model" for example in part["examples"]],
+)
+def test_every_example_is_valid(field: str, example: Any) -> None:
+    whole = {**SMALLEST, field: example}
+    assert fits(whole, SCHEMA)
+    if field != "source" or "./" not in example:
+        assert from_json(whole).name == "chat"
+    assert load(json.dumps(whole), "f.yaml", "/")
+
+
+def test_numbers_say_their_unit() -> None:
+    for name in ("replicas", "gpu", "cpu", "memory"):
+        assert PARTS["Model"]["properties"][name]["x-unit"]
+    assert all(part["x-unit"].startswith("duration") for part in PARTS["Slo"]["properties"].values())
+
+
+def test_the_schema_is_closed_and_standard() -> None:
+    assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert [each["$ref"] for each in SCHEMA["anyOf"]] == ["#/$defs/Model", "#/$defs/Object"]
+    for name in ("Model", "Profile", "Slo", "Object"):
+        assert PARTS[name]["additionalProperties"] is False
+    assert '"null"' not in repr(PARTS["Model"]["properties"]["gpu"])
+
+
+def test_the_page_tells_of_every_field() -> None:
+    page = render()
+    told = re.findall(r"^\| `([\w.]+)` \|", page, re.MULTILINE)
+    wanted = [("", Model), ("slo.", Slo), ("profiles.SITE.", Profile)]
+    assert told == [f"{prefix}{field}" for prefix, kind in wanted for field in kind.model_fields]
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    assert all(line.count(" | ") == 5 for line in rows), "six cells in each"
+    assert "| `name` | text |  | required | `chat` |" in page
