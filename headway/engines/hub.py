@@ -14,6 +14,7 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -216,10 +217,11 @@ def _offline() -> bool:
 
 def _remember(repo: str, found: Repository) -> None:
     place = _place(repo, found.commit)
-    workshop.make_room(place.parent)
     fresh = place.with_suffix(f".{os.getpid()}")
-    fresh.write_bytes(msgspec.json.encode(found))
-    fresh.replace(place)
+    with suppress(OSError):  # a note for times without the hub; on a full disk there is none
+        place.parent.mkdir(parents=True, exist_ok=True)
+        fresh.write_bytes(msgspec.json.encode(found))
+        fresh.replace(place)
 
 
 def _place(repo: str, commit: str) -> Path:

@@ -169,6 +169,8 @@ def _run(what: str, argv: list[str], recipe: Recipe, steps: Steps) -> None:
     try:
         ended = child.run(argv, on_line=steps.line, tick=steps.tell, log=log)
     except OSError as error:
+        if error.errno in workshop.FULL:
+            raise
         raise EngineError(f"{what} does not start: {error}", hint=f"apt-get install {what}") from error
     if ended.code == 0:
         return

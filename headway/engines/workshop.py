@@ -20,11 +20,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from headway.engines.base import Progress, Report
 from headway.errors import ResourceError
 
-__all__ = ["disk_full", "make_room", "megabytes", "only_one", "publish", "workplace"]
+__all__ = ["FULL", "disk_full", "make_room", "megabytes", "only_one", "publish", "workplace"]
 
 LOCK_POLL = 0.2
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -36,7 +37,7 @@ def only_one(target: Path, report: Report, label: str) -> Iterator[None]:
     """Hold the lock of one artifact. The kernel frees it when its holder dies. Waiting is told, and can be
     cancelled."""
     make_room(target.parent)
-    with (target.parent / f".{target.name}.lock").open("ab") as lock:
+    with _opened(target.parent / f".{target.name}.lock") as lock:
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -45,6 +46,13 @@ def only_one(target: Path, report: Report, label: str) -> Iterator[None]:
                 report(Progress("download", f"{label}: another Headway process is making it"))
                 time.sleep(LOCK_POLL)
         yield
+
+
+def _opened(lock: Path) -> IO[bytes]:
+    try:
+        return lock.open("ab")
+    except OSError as error:
+        raise _told(lock.parent, error) from error
 
 
 @contextmanager
@@ -83,11 +91,15 @@ def make_room(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         writable = os.access(folder, os.W_OK)
     except OSError as error:
-        if error.errno in FULL:
-            raise disk_full(folder.parent, 0) from error
-        writable = False
+        raise _told(folder, error) from error
     if not writable:
-        raise ResourceError(f"the cache {folder} cannot be written", hint=f"set {SETTING} to a folder that can")
+        raise _told(folder, PermissionError())
+
+
+def _told(folder: Path, error: OSError) -> ResourceError:
+    if error.errno in FULL:
+        return disk_full(folder, 1_000_000)
+    return ResourceError(f"the cache {folder} cannot be written", hint=f"set {SETTING} to a folder that can")
 
 
 def disk_full(folder: Path, needs: int) -> ResourceError:

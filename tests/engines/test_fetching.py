@@ -9,6 +9,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -233,6 +234,14 @@ def test_a_full_disk_is_seen_before_the_download(index: Index, small_disk: Path)
     said = full(tiny())
     assert "disk full in the cache: needs 2 MB at" in said
     assert "HEADWAY_CACHE_DIR" in said
+
+
+def test_a_disk_without_a_byte(index: Index, small_disk: Path) -> None:
+    publish(index)
+    with suppress(OSError), (small_disk / "other").open("wb") as other:
+        while other.write(bytes(4096)):
+            other.flush()
+    assert "disk full in the cache" in full(tiny())
 
 
 @pytest.mark.parametrize("bigger", ["wheel", "content"])

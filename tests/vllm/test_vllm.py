@@ -48,9 +48,18 @@ def test_it_answers_whole(client: openai.OpenAI) -> None:
     assert answer.usage.completion_tokens == 8 or answer.choices[0].finish_reason == "stop"
 
 
-def test_it_streams(client: openai.OpenAI) -> None:
-    pieces = client.completions.create(model="tiny", prompt="w1 w2 w3", max_tokens=8, temperature=0, stream=True)
-    assert sum(1 for piece in pieces if piece.choices) >= 1
+def test_it_streams_what_it_answers_whole(client: openai.OpenAI) -> None:
+    question = {
+        "model": "tiny",
+        "messages": [{"role": "user", "content": "w1 w2 w3"}],
+        "max_tokens": 8,
+        "temperature": 0,
+    }
+    whole = client.chat.completions.create(**question)
+    pieces = list(client.chat.completions.create(**question, stream=True, stream_options={"include_usage": True}))
+    said = "".join(piece.choices[0].delta.content or "" for piece in pieces if piece.choices)
+    assert said == whole.choices[0].message.content
+    assert pieces[-1].usage.completion_tokens == whole.usage.completion_tokens
 
 
 def test_its_signals_are_read(client: openai.OpenAI, serving: Headway) -> None:
