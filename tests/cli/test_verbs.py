@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -98,13 +97,7 @@ def test_logs_and_a_reader_that_has_enough(headway: Headway) -> None:
     assert done.returncode == 0, done.stderr
     assert all(line.startswith(f"{replica} | ") for line in done.stdout.splitlines())
     assert done.stdout
-    following = subprocess.Popen(
-        headway.command("logs", "chat", "-f"),
-        env=headway.env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    following = headway.start("logs", "chat", "-f")
     assert following.stdout
     assert following.stdout.readline().startswith(replica)
     following.send_signal(signal.SIGINT)
@@ -157,8 +150,7 @@ def test_up_times_out(headway: Headway) -> None:
 def test_ctrl_c_while_it_starts_leaves_nothing(headway: Headway) -> None:
     path = model(headway, "slow", "args: {ready-after: 60}\n")
     ports = ["--port", str(headway.port), "--page-port", str(headway.page_port)]
-    command = headway.command("up", str(path), *ports)
-    started = subprocess.Popen(command, env=headway.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    started = headway.start("up", str(path), *ports)
     assert started.stderr
     eventually(lambda: any("mock_server" in " ".join(each.cmdline()) for each in headway.processes()))
     started.send_signal(signal.SIGINT)
@@ -171,8 +163,7 @@ def test_ctrl_c_while_it_starts_leaves_nothing(headway: Headway) -> None:
 
 def test_foreground_up_serves_until_ctrl_c(headway: Headway) -> None:
     ports = ["--port", str(headway.port), "--page-port", str(headway.page_port)]
-    command = headway.command("up", str(model(headway)), *ports)
-    started = subprocess.Popen(command, env=headway.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    started = headway.start("up", str(model(headway)), *ports)
     assert started.stdout
     assert started.stdout.readline().startswith("chat  ready")
     assert headway.ls()[0]["state"] == "ready"

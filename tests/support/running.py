@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -49,6 +50,17 @@ class Headway:
     def run(self, *arguments: str, timeout: float = 120, **more: Any) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             self.command(*arguments), env=self.env, capture_output=True, text=True, timeout=timeout, check=False, **more
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """The command in the foreground of its terminal: a shell's background job would ignore Ctrl-C, and so would we."""
+        return subprocess.Popen(
+            self.command(*arguments),
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def up(self, target: str | Path, *options: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
