@@ -1,4 +1,4 @@
-"""The engine `openai`: a model that somebody else serves behind the OpenAI API. Nothing runs here; the gateway forwards.
+"""The engine `openai`: a model that somebody else serves. Nothing runs here; the gateway forwards.
 
     source: openai://gpt-4o-mini                    at https://api.openai.com
     source: openai://api.example.com/prefix/NAME    at https://api.example.com/prefix; the first of several parts is a
