@@ -10,6 +10,7 @@ from tests.support.running import Headway
 
 @pytest.fixture
 def headway(tmp_path: Path) -> Iterator[Headway]:
+    """A fresh Headway, nothing running; everything is ended afterwards."""
     made = Headway(tmp_path)
     yield made
     made.close()
