@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import sys
 from typing import Annotated, Any
 
@@ -10,6 +12,7 @@ import typer
 from headway.cli.client import ControlClient
 from headway.cli.names import complete_name, model_named
 from headway.cli.stream import ask
+from headway.cli.words import coloured
 from headway.errors import HeadwayError, UsageError
 
 __all__ = ["register"]
@@ -29,24 +32,40 @@ def chat(
     temperature: Annotated[float | None, typer.Option(min=0.0, help="0 = always the likeliest word.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One object with text and figures.")] = False,
 ) -> None:
-    """Talk to a model: the answer streams, then tokens/s. A model that is still starting is waited for."""
+    """Talk to a model and see its speed.
+
+    The answer streams, then comes how fast it was. A model that is still starting is waited for.
+    """
     model = model_named(ControlClient().get("/state"), name)
     if model["task"] == "embedding":
         raise UsageError(f"{name} makes embeddings and does not talk", hint=f"POST {model['address']}/embeddings")
     talk = _Talk(model, system, {"max_tokens": max_tokens, "temperature": temperature}, as_json)
     if prompt is None and not sys.stdin.isatty():
         prompt = sys.stdin.read()
-    if prompt is not None:
-        talk.say(prompt)
+    if prompt is None:
+        _converse(name, talk)
         return
-    print(f"{name}: end with Ctrl-D", file=sys.stderr)
-    import readline  # noqa: F401, PLC0415  (gives input() its history and editing)
+    if not prompt.strip():
+        raise UsageError("nothing to say", hint=f'headway chat {name} "What is the capital of France?"')
+    if model["state"] not in ("ready", "degraded") and not as_json:
+        print(_dim(f"{name} is {model['state']}: {model['message']}; waiting for it ..."), file=sys.stderr)
+    talk.say(prompt)
 
+
+def _converse(name: str, talk: _Talk) -> None:
+    """Line by line until Ctrl-D. Ctrl-C ends an answer and not the conversation; so does a fault."""
+    print(_dim(f"{name}: Ctrl-C stops an answer, Ctrl-D ends"), file=sys.stderr)
+    with contextlib.suppress(ImportError):  # some Pythons are built without it
+        import readline  # noqa: F401, PLC0415  (gives input() its history and editing)
     while (line := _read()) is not None:
+        if not line.strip():
+            continue
         try:
             talk.say(line)
         except HeadwayError as error:
             print(f"error: {error}", file=sys.stderr)
+        except KeyboardInterrupt:
+            print(_dim("(stopped)"), file=sys.stderr)
 
 
 class _Talk:
@@ -58,18 +77,20 @@ class _Talk:
         self._messages = [{"role": "system", "content": system}] if system else []
 
     def say(self, text: str) -> None:
-        answer = ask(self._model["address"], self._body(text), None if self._as_json else _write)
-        if self._model["task"] == "chat":
-            self._messages.append({"role": "assistant", "content": answer.text})
+        """A turn that fails leaves no trace in the conversation."""
+        said = {"role": "user", "content": text}
         if self._as_json:
-            import json  # noqa: PLC0415
+            answer = ask(self._model["address"], self._body(said), None)
+            print(json.dumps(answer.to_dict()), flush=True)
+        else:
+            try:
+                answer = ask(self._model["address"], self._body(said), _write)
+            finally:
+                print(flush=True)
+            print(_dim(answer.figures()), file=sys.stderr)
+        self._messages += [said, {"role": "assistant", "content": answer.text}]
 
-            print(json.dumps(answer.to_dict()))
-            return
-        print(flush=True)
-        print(_dim(answer.figures()), file=sys.stderr)
-
-    def _body(self, text: str) -> dict[str, Any]:
+    def _body(self, said: dict[str, str]) -> dict[str, Any]:
         body = {
             "model": self._model["name"],
             "stream": True,
@@ -77,9 +98,8 @@ class _Talk:
             **self._options,
         }
         if self._model["task"] == "completion":
-            return body | {"prompt": text}
-        self._messages.append({"role": "user", "content": text})
-        return body | {"messages": self._messages}
+            return body | {"prompt": said["content"]}
+        return body | {"messages": [*self._messages, said]}
 
 
 def _write(piece: str) -> None:
@@ -89,10 +109,13 @@ def _write(piece: str) -> None:
 def _read() -> str | None:
     try:
         return input("> ")
-    except (EOFError, KeyboardInterrupt):
+    except EOFError:
         print()
         return None
+    except KeyboardInterrupt:
+        print()
+        return ""
 
 
 def _dim(text: str) -> str:
-    return f"\x1b[2m{text}\x1b[0m" if sys.stderr.isatty() else text
+    return coloured(text, "2", sys.stderr)

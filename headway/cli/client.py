@@ -31,15 +31,16 @@ class ControlClient:
     def __init__(self, state: StateDir | None = None) -> None:
         self.state = state or StateDir.default()
 
-    def runs(self) -> bool:
+    def pid(self) -> int | None:
+        """Of the control process that answers; None when none does."""
         try:
-            self.get("/state")
+            pid: int = self.get("/state")["control"]["pid"]
         except UnreachableError:
-            return False
-        return True
+            return None
+        return pid
 
-    def get(self, path: str) -> Any:
-        return self._ask("GET", path, None, ANSWER_WITHIN)
+    def get(self, path: str, *, within: float = ANSWER_WITHIN) -> Any:
+        return self._ask("GET", path, None, within)
 
     def apply(self, models: list[dict[str, Any]], *, prune: bool, origin: str) -> list[dict[str, str]]:
         asked = {"models": models, "prune": prune, "origin": origin}
@@ -112,9 +113,19 @@ class ControlClient:
         try:
             connection.connect()
         except OSError as error:
-            hint = "start one: headway up examples/chat.yaml"
-            raise UnreachableError("no Headway is running here", hint=hint) from error
+            raise self._absent(error) from error
         return connection
+
+    def _absent(self, error: OSError) -> UnreachableError:
+        if not isinstance(error, FileNotFoundError | ConnectionRefusedError):
+            path = self.state.control_socket
+            return UnreachableError(f"{path}: {error.strerror or error}", hint="is HEADWAY_STATE_DIR the right folder?")
+        if isinstance(error, ConnectionRefusedError):
+            return UnreachableError(
+                "the control process was killed; gateway and engines may still serve",
+                hint="take them over with headway up, or stop them with headway down",
+            )
+        return UnreachableError("no Headway is running here", hint="start one: headway up examples/chat.yaml")
 
 
 class _UnixConnection(http.client.HTTPConnection):

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated
 
 import typer
 
 from headway.cli.client import ControlClient
+from headway.cli.launch import Addresses, ensure_control, was_killed
 from headway.cli.names import complete_name
 
 __all__ = ["register"]
+
+ANYWHERE = Addresses("127.0.0.1", 0, 0)
+"""Ports that the kernel picks: nobody calls a control process that is started to stop what there is."""
 
 
 def register(app: typer.Typer) -> None:
@@ -22,9 +28,29 @@ def down(
     ] = None,
     grace: Annotated[float, typer.Option(help="Seconds beyond the drain deadline before giving up.")] = 10.0,
 ) -> None:
-    """Stop a model, or everything: running requests end first (30 s at most)."""
-    removed = ControlClient().down(name, grace)
+    """Stop a model, or everything.
+
+    Running requests end first, within 30 s.
+    """
+    client = ControlClient()
+    if name is None and was_killed(client):
+        # Gateway and engines outlived it. A fresh one adopts them, and so can end them.
+        ensure_control(client, ANYWHERE)
+    try:
+        with _waiting():
+            removed = client.down(name, grace)
+    except KeyboardInterrupt:
+        print("it goes on stopping by itself; see headway ls", file=sys.stderr)
+        raise
     for each in removed:
         print(f"{each}  removed")
     if name is None:
         print("everything is stopped")
+
+
+def _waiting() -> AbstractContextManager[object]:
+    if not sys.stderr.isatty():
+        return nullcontext()
+    from rich.console import Console  # noqa: PLC0415
+
+    return Console(stderr=True).status("running requests end first")

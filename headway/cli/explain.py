@@ -26,7 +26,11 @@ def explain(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Tell why a model is as it is, or what happened to a request."""
+    """Tell why it is so: a model, or a request.
+
+    Of a model: what is wanted, what is there, what was derived and why, the last decisions with their numbers. Of a
+    request: when it waited, where it was sent and why there, its first byte, its end, its tokens.
+    """
     told = ControlClient().get(f"/explain/{quote(what, safe='')}")
     if as_json:
         print(json.dumps(told, indent=2))

@@ -7,15 +7,17 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from headway.cli.client import ControlClient
-from headway.errors import EngineError, from_wire
+from headway.errors import EngineError, HeadwayError, ResourceError
 from headway.paths import StateDir
 
-__all__ = ["Addresses", "ensure_control"]
+__all__ = ["Addresses", "ensure_control", "was_killed"]
 
 START_WITHIN = 30.0
 """Seconds from its exec to its socket; it is there in well under one."""
+STOP_WITHIN = 5.0
 ALREADY_RUNS = 5
 """Its exit status when another one holds the state directory: we then join that one."""
 
@@ -28,25 +30,52 @@ class Addresses:
 
 
 def ensure_control(client: ControlClient, addresses: Addresses) -> bool:
-    """True when it was started by this call. Raises the error that it ended with."""
-    if client.runs():
+    """True when the one that answers was started by this call. Raises the error that it ended with."""
+    if client.pid() is not None:
         return False
+    client.state.create()
+    log = client.state.logs / "control.log"
+    before = log.stat().st_size if log.exists() else 0
     process = _start(client.state, addresses)
+    try:
+        return _answering(client, process, before) == process.pid
+    except KeyboardInterrupt:
+        _stop(client, process)
+        raise
+
+
+def was_killed(client: ControlClient) -> bool:
+    """No control process answers, and the last one had no time to stop its gateway and engines."""
+    return client.state.table.exists() and client.pid() is None
+
+
+def _answering(client: ControlClient, process: subprocess.Popen[bytes], before: int) -> int:
+    """The pid of the one that answers: ours, or one that another `headway up` started at the same time."""
     deadline = time.monotonic() + START_WITHIN
     while time.monotonic() < deadline:
         status = process.poll()
-        if client.runs():
-            return status is None
+        if (pid := client.pid()) is not None:
+            return pid
         if status not in (None, ALREADY_RUNS):
-            raise _last_error(client.state, status)
+            raise _last_error(client.state.logs / "control.log", before, status)
         time.sleep(0.01)
     process.kill()
     log = client.state.logs / "control.log"
     raise EngineError(f"the control process did not answer within {START_WITHIN:g} s", hint=f"see {log}")
 
 
+def _stop(client: ControlClient, process: subprocess.Popen[bytes]) -> None:
+    """Ctrl-C while it starts: its gateway may run already, so it is let up and asked to end all of it."""
+    deadline = time.monotonic() + STOP_WITHIN
+    while process.poll() is None and time.monotonic() < deadline:
+        if client.pid() == process.pid:
+            client.down(None, STOP_WITHIN)
+            return
+        time.sleep(0.02)
+    process.kill()
+
+
 def _start(state: StateDir, addresses: Addresses) -> subprocess.Popen[bytes]:
-    state.create()
     argv = [
         sys.executable,
         "-m",
@@ -68,11 +97,13 @@ def _start(state: StateDir, addresses: Addresses) -> subprocess.Popen[bytes]:
         )
 
 
-def _last_error(state: StateDir, status: int | None) -> Exception:
-    log = state.logs / "control.log"
-    lines = log.read_text(errors="replace").strip().splitlines()
-    last = lines[-1] if lines else ""
+def _last_error(log: Path, before: int, status: int | None) -> HeadwayError:
+    """What it said since `before` bytes of its log; its last line says why it ended."""
+    with log.open("rb") as file:
+        file.seek(before)
+        lines = file.read().decode(errors="replace").strip().splitlines()
+    last = lines[-1] if lines else "it said nothing"
     if last.startswith("error: "):
         message, _, hint = last.removeprefix("error: ").partition("; ")
-        return from_wire({"code": "no_resource" if status == 1 else "failed", "message": message, "hint": hint})
+        return (ResourceError if status == 1 else HeadwayError)(message, hint=hint)
     return EngineError(f"the control process ended with status {status}: {last}", hint=f"see {log}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from io import TextIOWrapper
 
 import typer
 
@@ -13,6 +14,8 @@ from headway.cli import chat, doctor, down, explain, logs, ls, parts, schema, st
 from headway.errors import HeadwayError
 
 __all__ = ["app", "main"]
+
+DEBUG = "HEADWAY_DEBUG"
 
 app = typer.Typer(
     name="headway",
@@ -40,11 +43,13 @@ def _options(
 
 
 def main() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a model's emoji must not break a Latin-1 terminal's session
     try:
-        app()
+        app(prog_name="headway")
     except HeadwayError as error:
-        if os.environ.get("HEADWAY_DEBUG"):
-            traceback.print_exc()
+        _debug()
         for each in (error, *getattr(error, "others", ())):
             print(f"error: {each}", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -54,3 +59,13 @@ def main() -> None:
         # Whoever read our output has enough; the interpreter must not complain when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except Exception as error:
+        _debug()
+        told = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        print(f"error: a fault of Headway's own: {told}; {DEBUG}=1 shows where, please report it", file=sys.stderr)
+        sys.exit(1)
+
+
+def _debug() -> None:
+    if os.environ.get(DEBUG):
+        traceback.print_exc()

@@ -15,14 +15,21 @@ def register(app: typer.Typer) -> None:
 
 
 def gateway(context: typer.Context) -> None:
-    """Run the gateway alone over a routing table (options: headway gateway --help)."""
+    """Run the gateway alone, over a table.
+
+    For any OpenAI-compatible servers. Its options: headway gateway --help.
+    """
     from headway.gateway.__main__ import main  # noqa: PLC0415
 
     main(context.args)
 
 
 def mock_engine(context: typer.Context) -> None:
-    """Run the mock engine: a small server with made-up answers and each fault as a flag."""
+    """Run the mock engine, to try things.
+
+    A small server with made-up answers, and each fault that an engine can have as a flag. Its options:
+    headway mock-engine --help.
+    """
     from headway.engines.mock_server import main  # noqa: PLC0415
 
     main(context.args)

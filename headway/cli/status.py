@@ -21,15 +21,16 @@ def status(
     name: Annotated[str, typer.Argument(help="A model.", autocompletion=complete_name)],
     as_json: Annotated[bool, typer.Option("--json", help="The whole of it; `address` is the base URL.")] = False,
 ) -> None:
-    """Tell what a model is doing, why, and what to do next."""
+    """Tell a model's state, why, and what to do."""
     snapshot = ControlClient().get("/state")
     model = model_named(snapshot, name)
     if as_json:
         print(json.dumps(model, indent=2))
         return
+    from headway.cli.progress import told  # noqa: PLC0415
     from headway.cli.tables import replicas_table, show  # noqa: PLC0415
 
-    print(f"{name}  {model['state']}: {model['message']}")
+    print(f"{name}  {model['state']}: {told(model)}")
     if model["next_action"]:
         print(f"next: {model['next_action']}")
     print(f"{model['source']}  ({model['engine']}, {model['task']}, revision {model['revision']})")

@@ -59,8 +59,11 @@ def ask(address: str, body: dict[str, Any], write: Callable[[str], None] | None)
         if answer.status != 200:
             raise _refused(answer)
         return _read(answer, started, write)
-    except (OSError, http.client.HTTPException) as error:
-        raise UnreachableError(f"{address}: {str(error) or type(error).__name__}", hint="headway ls") from error
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
+        why = str(error) or type(error).__name__
+        raise UnreachableError(
+            f"{address}: the answer broke off: {why}", hint="see headway ls, and ask again"
+        ) from error
     finally:
         connection.close()
 

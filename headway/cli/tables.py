@@ -1,4 +1,7 @@
-"""Tables as `ls`, `status` and `explain` show them. Plain columns, so that they read well and cut well."""
+"""Tables as `ls`, `status` and `explain` show them. Plain columns, so that they read well and cut well.
+
+What others wrote (messages, sources) goes in as Text: rich would take `[…]` in a plain string for its own markup.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,9 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from headway.cli.words import ago, size
+from headway.cli.words import ago, one_line, size
 
 __all__ = ["decisions_table", "models_table", "replicas_table", "show"]
 
@@ -42,8 +46,8 @@ def models_table(snapshot: dict[str, Any]) -> Table:
             model["task"],
             model["engine"],
             ago(snapshot["at"], model["since"]),
-            model["source"],
-            "" if model["state"] == "ready" else model["message"],
+            Text(model["source"]),
+            Text("" if model["state"] == "ready" else one_line(model["message"])),
         )
     return table
 
@@ -55,12 +59,12 @@ def replicas_table(model: dict[str, Any], now: float) -> Table:
             replica["name"],
             _state(replica["state"]),
             str(replica["pid"] or "-"),
-            replica["address"] or "-",
+            Text(replica["address"] or "-"),
             str(replica["threads"] or "-"),
             size(replica["memory_bytes"]) if replica["memory_bytes"] else "-",
             str(replica["restarts"]),
             ago(now, replica["since"]),
-            "" if replica["state"] == "ready" else replica["message"],
+            Text("" if replica["state"] == "ready" else one_line(replica["message"])),
         )
     return table
 
@@ -70,7 +74,8 @@ def decisions_table(decisions: list[dict[str, Any]], now: float) -> Table:
     for each in decisions:
         numbers = ", ".join(f"{name} {value}" for name, value in each["numbers"].items())
         why = f"{each['message']} ({numbers})" if numbers else each["message"]
-        table.add_row(ago(now, each["at"]), each["object"], each["action"], each["reason"], why)
+        row = (ago(now, each["at"]), each["object"], each["action"], each["reason"])
+        table.add_row(*row, Text(one_line(why)))
     return table
 
 
@@ -81,6 +86,5 @@ def _table(*names: str) -> Table:
     return table
 
 
-def _state(state: str) -> str:
-    colour = COLOURS.get(state, "default")
-    return f"[{colour}]{state}[/{colour}]"
+def _state(state: str) -> Text:
+    return Text(state, COLOURS.get(state, ""))

@@ -1,26 +1,25 @@
-"""`headway up`: want what a file says, and follow it until it answers."""
+"""`headway up`: want what a file says, and follow it until it answers.
+
+What this call started or added goes again when it fails or is interrupted; what was there before stays as it is.
+"""
 
 from __future__ import annotations
 
 import signal
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
 from headway.cli.client import ControlClient
 from headway.cli.launch import Addresses, ensure_control
-from headway.errors import HeadwayError, SpecError, UnreachableError, UsageError
-
-if TYPE_CHECKING:
-    from headway.spec.model import Model
+from headway.cli.stop import stop_everything, take_back
+from headway.cli.target import read
+from headway.errors import Cancelled, HeadwayError
 
 __all__ = ["register"]
 
-DEFAULT_FILE = Path("headway.yaml")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-STOP_GRACE = 5.0
 
 
 def register(app: typer.Typer) -> None:
@@ -28,91 +27,66 @@ def register(app: typer.Typer) -> None:
 
 
 def up(
+    context: typer.Context,
     target: Annotated[
         str | None,
         typer.Argument(
-            help="A file (- for standard input), or a model: smollm2-135m-instruct, hf://org/name, ./m.gguf."
+            help="A file (- for standard input), or a model: smollm2-135m-instruct, hf://org/name, ./m.gguf; "
+            "without it, ./headway.yaml."
         ),
     ] = None,
     detach: Annotated[
         bool, typer.Option("--detach", "-d", help="Return when it is ready, and leave it running.")
     ] = False,
     prune: Annotated[bool, typer.Option("--prune", help="Take down the models that the file does not name.")] = False,
-    port: Annotated[int, typer.Option(help="The gateway's port.")] = 8484,
-    page_port: Annotated[int, typer.Option(help="The page's port.")] = 8485,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The gateway's port.")] = 8484,
+    page_port: Annotated[int, typer.Option(min=1, max=65535, help="The page's port.")] = 8485,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    timeout: Annotated[float, typer.Option(help="Seconds to wait until all is ready; 0 = as long as it takes.")] = 0,
+    timeout: Annotated[
+        float, typer.Option(min=0, help="Seconds to wait until all is ready; 0 = as long as it takes.")
+    ] = 0,
 ) -> None:
-    """Serve what a file says (or one model by its name): add and change, and only what differs moves."""
+    """Serve a file's models, or one by name.
+
+    Adds and changes what the file names; only what differs moves. Without -d it stays, and Ctrl-C stops what it
+    started.
+    """
     models, origin = read(target)
     if host not in LOOPBACK:
         print(f"warning: {host} is not this machine alone, and this version has no keys", file=sys.stderr)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     client = ControlClient()
     started = ensure_control(client, Addresses(host, port, page_port))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    added: list[str] = []
-    try:
-        changes = client.apply([each.model_dump(mode="json") for each in models], prune=prune, origin=origin)
-        added = [each["name"] for each in changes if each["change"] == "added"]
-        _follow(client, changes, timeout)
-    except HeadwayError:
-        _undo(client, started, added)
-        raise
-    except KeyboardInterrupt:
-        _undo(client, started, added)
-        print("stopped; nothing of this call is left running", file=sys.stderr)
-        raise typer.Exit(130) from None
+    asked = [name for name in ("host", "port", "page_port") if _given(context, name)]
+    if asked and not started:
+        _say_where_it_listens(client, asked)
+    wishes = [each.model_dump(mode="json") for each in models]
+    _serve(client, started, {"models": wishes, "prune": prune, "origin": origin}, timeout)
     if not detach:
         _stay(client, started)
 
 
-def read(target: str | None) -> tuple[list[Model], str]:
-    """The Models and where they came from. Raises SpecError or UsageError."""
-    from headway.spec.load import load  # noqa: PLC0415
+def _serve(client: ControlClient, started: bool, wish: dict[str, Any], timeout: float) -> None:
+    """Until all of it is ready; else it is taken back."""
+    from headway.cli.follow import follow  # noqa: PLC0415
+    from headway.cli.progress import say_what_next, view  # noqa: PLC0415
 
-    if target is None:
-        if not DEFAULT_FILE.exists():
-            raise UsageError("no file given, and no headway.yaml here", hint="try: headway up smollm2-135m-instruct")
-        target = str(DEFAULT_FILE)
-    if target == "-":
-        return load(sys.stdin.read(), "standard input", str(Path.cwd())), "-"
-    path = Path(target)
-    if path.suffix in (".yaml", ".yml", ".json") or (path.is_file() and path.suffix != ".gguf"):
-        try:
-            text = path.read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "not text"
-            raise SpecError(f"cannot be read: {why}", hint="check the path", file=target) from error
-        return load(text, target, str(path.absolute().parent)), str(path.absolute())
-    return [_named(target)], target
-
-
-def _named(target: str) -> Model:
-    from headway.engines.builtin import CATALOGUE  # noqa: PLC0415
-    from headway.spec.shorthand import from_name  # noqa: PLC0415
-
-    if target.endswith(".gguf") and "://" not in target:
-        target = f"file://{Path(target).absolute()}"
-    return from_name(target, known=list(CATALOGUE))
-
-
-def _follow(client: ControlClient, changes: list[dict[str, str]], timeout: float) -> None:
-    """Show how it goes until every named Model is ready. Raises EngineError or ResourceError for one that fails."""
-    from headway.cli.progress import follow  # noqa: PLC0415
-
-    follow(client, changes, timeout)
-
-
-def _undo(client: ControlClient, started: bool, added: list[str]) -> None:
-    """Nothing half-done behind: what this call started or added goes; what was there before stays."""
+    changes: list[dict[str, str]] = []
     try:
-        if started:
-            client.down(None, STOP_GRACE)
-        else:
-            for name in added:
-                client.down(name, STOP_GRACE)
-    except UnreachableError:
-        return  # it is gone already
+        with view() as shown:
+            shown.note(f"reading {wish['origin']}: which files exactly ...")
+            changes += client.apply(**wish)
+            snapshot = follow(client, changes, timeout, shown)
+    except Cancelled:
+        raise  # another command had its way with these Models; they are not ours to take back
+    except HeadwayError:
+        take_back(client, started, changes)
+        raise
+    except KeyboardInterrupt:
+        print("stopping (Ctrl-C again to force) ...", file=sys.stderr)
+        take_back(client, started, changes)
+        raise
+    say_what_next(snapshot, changes)
 
 
 def _stay(client: ControlClient, started: bool) -> None:
@@ -123,7 +97,24 @@ def _stay(client: ControlClient, started: bool) -> None:
         stay(client)
     except KeyboardInterrupt:
         if not started:
-            print("left it running: another headway up started it. Stop it with: headway down", file=sys.stderr)
+            print("left running: another headway up started it. Stop it with: headway down", file=sys.stderr)
             return
         print("stopping (Ctrl-C again to force) ...", file=sys.stderr)
-        client.down(None, STOP_GRACE)
+        stop_everything(client)
+        print("everything is stopped", file=sys.stderr)
+
+
+def _given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
+
+
+def _say_where_it_listens(client: ControlClient, asked: list[str]) -> None:
+    """The one that runs keeps its addresses; whoever asked for others must know."""
+    snapshot = client.get("/state")
+    options = ", ".join(f"--{name.replace('_', '-')}" for name in asked)
+    print(
+        f"joined the Headway that runs at {snapshot['gateway']['address']}, page {snapshot['control']['page']};"
+        f" {options} would count after: headway down",
+        file=sys.stderr,
+    )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["ago", "duration", "plural", "size"]
+import os
+from typing import TextIO
+
+__all__ = ["ago", "coloured", "duration", "one_line", "plural", "size"]
 
 
 def size(count: float) -> str:
@@ -31,3 +34,14 @@ def ago(now: float, then: float) -> str:
 
 def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def one_line(text: str) -> str:
+    """Whatever another program said, on one line and without control characters that a terminal would obey."""
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
+
+
+def coloured(text: str, code: str, stream: TextIO) -> str:
+    """With an ANSI colour where a person looks on and wants colours."""
+    wanted = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return f"\x1b[{code}m{text}\x1b[0m" if wanted else text
