@@ -8,13 +8,14 @@ PY := $(VENV)/bin/python
 .PHONY: up down test check test-vllm bench docs clean
 
 up: $(VENV)/.local         ## serve examples/chat.yaml on this machine
+	@$(PY) -c "from headway.engines.llama_build import find; raise SystemExit(find() is None)" || scripts/needs g++
 	@$(VENV)/bin/headway up examples/chat.yaml -d
 
 down:                      ## stop everything that `make up` started
 	@test ! -x $(VENV)/bin/headway || $(VENV)/bin/headway down
 
 test: $(VENV)/.dev         ## install all that the tests need, then run the checks and the tests
-	@scripts/needs g++ chromium chromium-driver
+	@scripts/needs g++ cmake ninja-build chromium chromium-driver
 	@$(PY) -m headway.engines.llama_build
 	@$(MAKE) --no-print-directory check
 	@$(PY) -m pytest -m "not vllm"

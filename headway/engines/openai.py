@@ -1,12 +1,13 @@
-"""The engine `openai`: a model that somebody else serves behind the OpenAI API. Nothing runs here; the
-gateway forwards.
+"""The engine `openai`: a model that somebody else serves. Nothing runs here; the gateway forwards.
 
-source: openai://gpt-4o-mini                     at https://api.openai.com source:
-openai://api.example.com/prefix/NAME     at https://api.example.com/prefix; the first of several parts is a
-host when it has a dot or a port, or is localhost source: openai://org/NAME                        with args:
-{base-url: https://router.example.com/api}: all of org/NAME is the name of the model env: {OPENAI_API_KEY:
-secret:openai/key} A loopback host is asked by http, every other one by https; plain http elsewhere needs
-base-url and takes no key.
+    source: openai://gpt-4o-mini                    at https://api.openai.com
+    source: openai://api.example.com/prefix/NAME    at https://api.example.com/prefix; the first of several parts is a
+                                                    host when it has a dot or a port, or is localhost
+    source: openai://org/NAME                       with args: {base-url: https://router.example.com/api}:
+                                                    all of org/NAME is the name of the model
+    env: {OPENAI_API_KEY: secret:openai/key}        sent as a bearer token; left out = none is sent
+
+A loopback host is asked by http, every other one by https; plain http elsewhere needs base-url and takes no key.
 """
 
 from __future__ import annotations

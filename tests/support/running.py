@@ -53,14 +53,14 @@ class Headway:
         )
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """The command in the foreground of its terminal: a shell's background job would ignore Ctrl-C, and so would we."""
+        """As a terminal starts it: a background job of a shell would ignore Ctrl-C."""
         return subprocess.Popen(
             self.command(*arguments),
             env=self.env,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
 
     def up(self, target: str | Path, *options: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
