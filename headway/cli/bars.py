@@ -112,7 +112,7 @@ def _total(model: dict[str, Any]) -> float | None:
 
 def _bar(model: dict[str, Any]) -> RenderableType:
     total = _total(model)
-    return ProgressBar(total, model["progress"]["done"]) if total else ""
+    return ProgressBar(total, model["progress"]["done"], complete_style="cyan", finished_style="cyan") if total else ""
 
 
 @contextmanager

@@ -81,12 +81,11 @@ def told(model: dict[str, Any]) -> str:
         return str(model["message"])
     work = VERBS.get(progress["stage"], progress["stage"])
     label = "" if progress["label"] == model["name"] else progress["label"]
-    counted = _counted(progress)
-    if progress["eta"] is not None:
-        counted += f", about {duration(progress['eta'])} left"
-    if not counted:
-        return f"{work} {label}".rstrip()
-    return f"{work} {counted}: {label}" if label else f"{work} {counted}"
+    left = "" if progress["eta"] is None else f"about {duration(progress['eta'])} left"
+    counted = ", ".join(filter(None, [_counted(progress), left]))
+    if not (counted and label):
+        return f"{work} {counted or label}".rstrip()
+    return f"{work} {counted}: {label}"
 
 
 def _counted(progress: dict[str, Any]) -> str:
@@ -113,9 +112,13 @@ def stay(client: ControlClient) -> None:
 
     Raises UnreachableError when the control process was killed: what it kept goes on serving.
     """
-    with _status_line() as update:
-        for snapshot in client.events():
-            update(_summary(snapshot))
+    try:
+        with _status_line() as update:
+            for snapshot in client.events():
+                update(_summary(snapshot))
+    except UnreachableError:
+        if client.state.control_socket.exists():
+            raise
     if client.state.control_socket.exists():
         raise UnreachableError(
             "the control process was killed; gateway and engines go on serving",

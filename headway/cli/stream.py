@@ -10,12 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from headway.cli.words import one_line
 from headway.errors import EngineError, HeadwayError, UnreachableError
 
 __all__ = ["Answer", "ask"]
 
 SILENCE = 660.0
 """Seconds without a byte: the gateway holds a request for 600 at most, and then says why."""
+
+SHOWN = 200
+"""Bytes of an answer that is no JSON: enough to see whose error page it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +74,14 @@ def ask(address: str, body: dict[str, Any], write: Callable[[str], None] | None)
 
 
 def _read(answer: http.client.HTTPResponse, started: float, write: Callable[[str], None] | None) -> Answer:
+    request_id = answer.headers.get("x-request-id", "")
     pieces: list[str] = []
     first, tokens = 0.0, None
     for event in _events(answer):
         if error := event.get("error"):
-            raise EngineError(f"the answer broke off: {error['message']}", hint="ask again, or headway explain NAME")
+            raise EngineError(
+                f"the answer broke off: {error['message']}", hint=f"ask again, or headway explain {request_id}"
+            )
         if usage := event.get("usage"):
             tokens = usage["completion_tokens"]
         for choice in event.get("choices", []):
@@ -90,7 +97,7 @@ def _read(answer: http.client.HTTPResponse, started: float, write: Callable[[str
         tokens=len(pieces) if tokens is None else tokens,
         first_token=first - started,
         generating=ended - first,
-        request_id=answer.headers.get("x-request-id", ""),
+        request_id=request_id,
     )
 
 
@@ -112,4 +119,4 @@ def _refused(answer: http.client.HTTPResponse) -> HeadwayError:
         error = json.loads(text)["error"]
         return EngineError(error["message"], hint=f"status {answer.status}, {error.get('code') or error.get('type')}")
     except (ValueError, KeyError, TypeError):
-        return EngineError(f"status {answer.status}: {text[:200].decode(errors='replace')}")
+        return EngineError(f"status {answer.status}: {one_line(text[:SHOWN].decode(errors='replace'))}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 import sys
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
@@ -19,6 +20,7 @@ from headway.errors import Cancelled, HeadwayError
 
 __all__ = ["register"]
 
+ADDRESS = ("host", "port", "page_port")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -57,9 +59,8 @@ def up(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     client = ControlClient()
     started = ensure_control(client, Addresses(host, port, page_port))
-    asked = [name for name in ("host", "port", "page_port") if _given(context, name)]
-    if asked and not started:
-        _say_where_it_listens(client, asked)
+    if not started:
+        _say_where_it_listens(client, {name: context.params[name] for name in ADDRESS if _given(context, name)})
     wishes = [each.model_dump(mode="json") for each in models]
     _serve(client, started, {"models": wishes, "prune": prune, "origin": origin}, timeout)
     if not detach:
@@ -109,12 +110,12 @@ def _given(context: typer.Context, name: str) -> bool:
     return source is not None and source.name != "DEFAULT"
 
 
-def _say_where_it_listens(client: ControlClient, asked: list[str]) -> None:
+def _say_where_it_listens(client: ControlClient, asked: dict[str, object]) -> None:
     """The one that runs keeps its addresses; whoever asked for others must know."""
     snapshot = client.get("/state")
-    options = ", ".join(f"--{name.replace('_', '-')}" for name in asked)
-    print(
-        f"joined the Headway that runs at {snapshot['gateway']['address']}, page {snapshot['control']['page']};"
-        f" {options} would count after: headway down",
-        file=sys.stderr,
-    )
+    address, page = snapshot["gateway"]["address"], snapshot["control"]["page"]
+    runs = {"host": urlsplit(address).hostname, "port": urlsplit(address).port, "page_port": urlsplit(page).port}
+    others = [f"--{name.replace('_', '-')}" for name, value in asked.items() if value != runs[name]]
+    if others:
+        ignored = f"{', '.join(others)} would count after headway down"
+        print(f"joined the Headway that runs at {address}, page {page}; {ignored}", file=sys.stderr)
