@@ -20,6 +20,7 @@ from headway.cli.words import duration
 __all__ = ["Bars", "status_line"]
 
 BAR_WIDTH = 24
+"""Columns at the most."""
 SHOW_CLOCK_AFTER = 2.0
 """Seconds; what is done sooner needs no clock."""
 COLOURS = {"preparing": "cyan", "starting": "cyan", "pending": "yellow", "degraded": "yellow", "failed": "red"}
@@ -33,14 +34,8 @@ class Bars:
         self._note = ""
         self._models: dict[str, dict[str, Any]] = {}
         self._since: dict[str, tuple[str, float]] = {}
-        self._live = Live(
-            console=Console(stderr=True),
-            get_renderable=self._rows,
-            refresh_per_second=8,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
+        self._console = Console(stderr=True)
+        self._live = self._fresh()
 
     def __enter__(self) -> Bars:
         self._live.start()
@@ -48,6 +43,16 @@ class Bars:
 
     def __exit__(self, *_: object) -> None:
         self._live.stop()
+
+    def _fresh(self) -> Live:
+        return Live(
+            console=self._console,
+            get_renderable=self._rows,
+            refresh_per_second=8,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
 
     def note(self, text: str) -> None:
         self._note = text
@@ -67,34 +72,47 @@ class Bars:
         self._above(f"{name}  removed")
 
     def _above(self, line: str) -> None:
-        """stdout may be a file while stderr is the terminal, so that the line cannot go through the live view."""
+        """stdout may be a file while stderr is the terminal, so that the line cannot go through the live view.
+
+        A Live that starts again would believe its old rows to be right above, and wipe the line: a fresh one does not.
+        """
         self._live.stop()
         print(line, flush=True)
+        self._live = self._fresh()
         self._live.start()
 
     def _rows(self) -> RenderableType:
+        models = list(self._models.values())
+        if not models:
+            return Spinner("dots", Text(self._note, "dim")) if self._note else Text("")
         rows = Table.grid(padding=(0, 1))
         for _ in range(3):
             rows.add_column(no_wrap=True)
-        rows.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-        for model in list(self._models.values()):
-            state = Text(model["state"], COLOURS.get(model["state"], ""))
-            rows.add_row(self._spinner, Text(model["name"]), state, self._detail(model))
-        if not self._models:
-            return Spinner("dots", Text(self._note, "dim")) if self._note else Text("")
+        counted = any(_total(each) for each in models)
+        if counted:
+            rows.add_column(width=min(BAR_WIDTH, self._console.width // 5))
+        rows.add_column()  # the one that gives way on a narrow terminal
+        for each in models:
+            state = Text(each["state"], COLOURS.get(each["state"], ""))
+            detail = Text(told(each) + self._clock(each), no_wrap=True, overflow="ellipsis")
+            rows.add_row(self._spinner, Text(each["name"]), state, *([_bar(each)] if counted else []), detail)
         return rows
 
-    def _detail(self, model: dict[str, Any]) -> RenderableType:
-        progress = model["progress"] or {}
-        if not progress.get("total"):
-            return Text(told(model) + self._clock(model))
-        row = Table.grid(padding=(0, 1))
-        row.add_row(ProgressBar(progress["total"], progress["done"], BAR_WIDTH), Text(told(model), no_wrap=True))
-        return row
-
     def _clock(self, model: dict[str, Any]) -> str:
+        """Where nothing is counted, at least how long it has lasted."""
+        if _total(model):
+            return ""
         spent = time.monotonic() - self._since[model["name"]][1]
         return f" ({duration(spent)})" if spent >= SHOW_CLOCK_AFTER else ""
+
+
+def _total(model: dict[str, Any]) -> float | None:
+    return (model["progress"] or {}).get("total")
+
+
+def _bar(model: dict[str, Any]) -> RenderableType:
+    total = _total(model)
+    return ProgressBar(total, model["progress"]["done"]) if total else ""
 
 
 @contextmanager

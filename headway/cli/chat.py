@@ -83,10 +83,8 @@ class _Talk:
             answer = ask(self._model["address"], self._body(said), None)
             print(json.dumps(answer.to_dict()), flush=True)
         else:
-            try:
-                answer = ask(self._model["address"], self._body(said), _write)
-            finally:
-                print(flush=True)
+            with _Paper() as paper:
+                answer = ask(self._model["address"], self._body(said), paper.write)
             print(_dim(answer.figures()), file=sys.stderr)
         self._messages += [said, {"role": "assistant", "content": answer.text}]
 
@@ -102,8 +100,22 @@ class _Talk:
         return body | {"messages": [*self._messages, said]}
 
 
-def _write(piece: str) -> None:
-    print(piece, end="", flush=True)
+class _Paper:
+    """stdout, piece by piece; whatever ends the answer, what was written ends with its line."""
+
+    def __init__(self) -> None:
+        self._within_line = False
+
+    def __enter__(self) -> _Paper:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._within_line:
+            print(flush=True)
+
+    def write(self, piece: str) -> None:
+        self._within_line = not piece.endswith("\n")
+        print(piece, end="", flush=True)
 
 
 def _read() -> str | None:

@@ -9,10 +9,12 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from headway.errors import UnreachableError, from_wire
+from headway.errors import UnreachableError, UsageError, from_wire
 from headway.paths import StateDir
 
 __all__ = ["ControlClient"]
+
+NOT_FOUND = 404
 
 END_WITHIN = 15.0
 """Seconds from its last answer to its end."""
@@ -82,7 +84,10 @@ class ControlClient:
         try:
             connection.request(method, path, None if body is None else json.dumps(body))
             answer = connection.getresponse()
-            told = json.loads(answer.read())
+            text = answer.read()
+            if answer.status == NOT_FOUND and not text.startswith(b"{"):
+                raise UsageError(f"nothing at {path} here", hint="headway ls names the models")
+            told = json.loads(text)
         except (OSError, http.client.HTTPException, ValueError) as error:
             log = self.state.logs / "control.log"
             raise UnreachableError(

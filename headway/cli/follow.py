@@ -83,7 +83,10 @@ def failure(model: dict[str, Any]) -> HeadwayError | None:
     if older and model["reason"] in ROOM:
         return None
     kind = ResourceError if model["reason"] in RESOURCES else EngineError
-    return kind(f"{model['name']}: {model['message']}", hint=model["next_action"])
+    logs = [each["log"] for each in model["replicas"] if each["state"] == "failed" and each["log"]]
+    # `headway logs` needs the Model to be there; the file stays when what failed is taken back.
+    hints = [model["next_action"], *(f"its log is {path}" for path in logs[:1])]
+    return kind(f"{model['name']}: {model['message']}", hint="; ".join(filter(None, hints)))
 
 
 def _late(name: str, models: dict[str, Any], timeout: float) -> HeadwayError:

@@ -19,8 +19,18 @@ from headway.errors import UnreachableError
 
 __all__ = ["Lines", "ready_line", "say_what_next", "stay", "told", "view"]
 
+PROMPTS = {"chat": "What is the capital of France?", "completion": "The capital of France is"}
+
 AGAIN_AFTER = 15.0
 """Seconds between two lines about the same long work, so that a log shows that it goes on."""
+VERBS = {
+    "resolve": "looking up",
+    "download": "downloading",
+    "build": "building",
+    "convert": "converting",
+    "verify": "checking",
+    "load": "loading",
+}
 
 
 def view() -> AbstractContextManager[Shown]:
@@ -65,29 +75,34 @@ def ready_line(model: dict[str, Any], change: str) -> str:
 
 
 def told(model: dict[str, Any]) -> str:
-    """What is being done, how far it is, how long it still takes."""
+    """What is being done, how far it is, how long it still takes, to what; what matters most stands first."""
     progress = model["progress"]
     if not progress:
         return str(model["message"])
-    parts = [str(progress["label"])]
-    if progress["total"] and progress["unit"] == "bytes":
-        parts.append(f"{size(progress['done'])} of {size(progress['total'])}")
-    elif progress["total"]:
-        parts.append(f"{progress['done']:.0f} of {progress['total']:.0f}")
-    elif progress["done"] and progress["unit"] == "bytes":
-        parts.append(size(progress["done"]))
+    work = VERBS.get(progress["stage"], progress["stage"])
+    label = "" if progress["label"] == model["name"] else progress["label"]
+    counted = _counted(progress)
     if progress["eta"] is not None:
-        parts.append(f"about {duration(progress['eta'])} left")
-    return ", ".join(parts)
+        counted += f", about {duration(progress['eta'])} left"
+    if not counted:
+        return f"{work} {label}".rstrip()
+    return f"{work} {counted}: {label}" if label else f"{work} {counted}"
+
+
+def _counted(progress: dict[str, Any]) -> str:
+    done, total = progress["done"], progress["total"]
+    if progress["unit"] == "bytes":
+        return f"{size(done)} of {size(total)}" if total else size(done) if done else ""
+    return f"{done:.0f} of {total:.0f}" if total else ""
 
 
 def say_what_next(snapshot: dict[str, Any], changes: list[dict[str, str]]) -> None:
     print(f"page {snapshot['control']['page']}")
     models = {each["name"]: each for each in snapshot["models"]}
     named = [models[each["name"]] for each in changes if each["change"] != "removed"]
-    talking = next((each for each in named if each["task"] == "chat"), None)
+    talking = next((each for task in PROMPTS for each in named if each["task"] == task), None)
     if talking:
-        print(f'Try: headway chat {talking["name"]} "What is the capital of France?"')
+        print(f'Try: headway chat {talking["name"]} "{PROMPTS[talking["task"]]}"')
     elif named:
         print(f"Try: headway status {named[0]['name']}")
     sys.stdout.flush()

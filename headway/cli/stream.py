@@ -14,8 +14,8 @@ from headway.errors import EngineError, HeadwayError, UnreachableError
 
 __all__ = ["Answer", "ask"]
 
-SILENCE = 300.0
-"""Seconds without a byte: the gateway gives up sooner and says why."""
+SILENCE = 660.0
+"""Seconds without a byte: the gateway holds a request for 600 at most, and then says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +59,12 @@ def ask(address: str, body: dict[str, Any], write: Callable[[str], None] | None)
         if answer.status != 200:
             raise _refused(answer)
         return _read(answer, started, write)
-    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
-        why = str(error) or type(error).__name__
-        raise UnreachableError(
-            f"{address}: the answer broke off: {why}", hint="see headway ls, and ask again"
-        ) from error
+    except OSError as error:
+        raise UnreachableError(f"{address}: {error.strerror or error}", hint="see headway ls") from error
+    except http.client.HTTPException as error:
+        raise UnreachableError(f"{address}: the answer was cut short", hint="see headway ls, and ask again") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UnreachableError(f"{address}: no answer as OpenAI gives it: {error}", hint="see headway ls") from error
     finally:
         connection.close()
 
@@ -94,10 +95,15 @@ def _read(answer: http.client.HTTPResponse, started: float, write: Callable[[str
 
 
 def _events(answer: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
+    """Until [DONE]. http.client takes a connection that was cut between two lines for a whole answer; we do not."""
     for line in answer:
+        if not line.startswith(b"data:"):
+            continue
         data = line.removeprefix(b"data:").strip()
-        if line.startswith(b"data:") and data != b"[DONE]":
-            yield json.loads(data)
+        if data == b"[DONE]":
+            return
+        yield json.loads(data)
+    raise http.client.IncompleteRead(b"")
 
 
 def _refused(answer: http.client.HTTPResponse) -> HeadwayError:

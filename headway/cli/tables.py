@@ -5,6 +5,7 @@ What others wrote (messages, sources) goes in as Text: rich would take `[…]` i
 
 from __future__ import annotations
 
+from io import StringIO
 from typing import Any
 
 from rich.console import Console
@@ -33,7 +34,13 @@ COLOURS = {
 def show(table: Table) -> None:
     """As wide as the terminal; into a pipe or file as wide as it needs, so that lines stay lines."""
     console = Console()
-    (console if console.is_terminal else Console(width=WIDE)).print(table)
+    if console.is_terminal:
+        console.print(table)
+        return
+    written = StringIO()
+    Console(file=written, width=WIDE).print(table)
+    for line in written.getvalue().splitlines():
+        print(line.rstrip())
 
 
 def models_table(snapshot: dict[str, Any]) -> Table:
