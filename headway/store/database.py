@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from headway.errors import HeadwayError
+from headway.errors import HeadwayError, ResourceError
 
 __all__ = ["Database"]
 
@@ -81,14 +81,18 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All of it or nothing; on disk when the block ends."""
-        self._connection.execute("BEGIN IMMEDIATE")
+        """All of it or nothing; on disk when the block ends. Raises ResourceError when the disk is full."""
         try:
+            self._connection.execute("BEGIN IMMEDIATE")
             yield self._connection
-        except BaseException:
-            self._connection.execute("ROLLBACK")
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+                hint = "free some of it, or set HEADWAY_STATE_DIR to another disk"
+                raise ResourceError(f"disk full under {self.path.parent}: nothing was changed", hint=hint) from error
             raise
-        self._connection.execute("COMMIT")
 
     def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
         return self._connection.execute(query, values).fetchall()

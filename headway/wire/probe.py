@@ -1,7 +1,7 @@
 """One HTTP/1.1 GET to an engine on this machine: a deadline for all of it, a bound on the answer, no connection kept.
 
 Probes must work when the pool of a client library does not, and must not keep a connection that an engine counts as
-a user's; so this is a socket and forty lines. It understands Content-Length, chunked and read-until-close bodies.
+a user's; so this is a socket and a few lines. It understands Content-Length, chunked and read-until-close bodies.
 """
 
 from __future__ import annotations

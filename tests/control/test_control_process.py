@@ -99,7 +99,7 @@ def test_an_adopted_engine_that_dies_is_started_again(control: Control) -> None:
     control.start()
     ((name, pid),) = control.pids("chat").items()
     os.kill(pid, signal.SIGKILL)
-    eventually(lambda: control.pids("chat").get(name) not in (None, pid) and control.complete("chat") == 200)
+    assert eventually(lambda: control.pids("chat").get(name) not in (None, pid) and control.complete("chat") == 200)
 
 
 def test_desired_state_survives_even_when_everything_is_killed(control: Control) -> None:

@@ -70,7 +70,7 @@ def test_a_dead_gateway_comes_back(headway: Headway) -> None:
     pid = next(each.pid for each in headway.processes() if "headway.gateway" in each.cmdline())
     os.kill(pid, signal.SIGKILL)
     with openai.OpenAI(base_url=headway.status("chat")["address"], api_key="unused", max_retries=0) as client:
-        eventually(lambda: _answers(client))
+        assert eventually(lambda: _answers(client))
 
 
 def test_replicas_changed_in_the_file_only_the_difference_moves(headway: Headway) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from headway.errors import HeadwayError, SecretError
+from headway.errors import HeadwayError, ResourceError, SecretError
 from headway.paths import StateDir
 from headway.policy.decision import Action, Decision, Reason
 from headway.spec.model import Model
@@ -61,6 +61,17 @@ def test_a_transaction_is_whole_or_nothing(path: Path) -> None:
         connection.execute("INSERT INTO requests (id, at, record) VALUES ('x', 1.0, x'00')")
         raise RuntimeError
     assert database.rows("SELECT * FROM requests") == []
+
+
+def test_a_full_disk_is_told_and_changes_nothing(path: Path) -> None:
+    database = Database(path)
+    store = ModelStore(database)
+    store.apply([desired("a")], prune=False, now=1.0)
+    pages = database.rows("PRAGMA page_count")[0][0]
+    database.rows(f"PRAGMA max_page_count={pages}")  # SQLite's own word for a full disk is the same
+    with pytest.raises(ResourceError, match=r"disk full under .*: nothing was changed; free some of it"):
+        store.apply([desired(f"m{n}") for n in range(1000)], prune=False, now=2.0)
+    assert list(store.all()) == ["a"]
 
 
 def test_an_acknowledged_write_survives_kill_9(path: Path) -> None:
