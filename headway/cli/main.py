@@ -43,22 +43,24 @@ def _options(
 
 
 def main() -> None:
+    """typer ends quietly by itself on Ctrl-C (130) and when whoever read our output has enough (1)."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a model's emoji must not break a Latin-1 terminal's session
     try:
-        app(prog_name="headway")
+        try:
+            app(prog_name="headway")
+        finally:
+            sys.stdout.flush()
     except HeadwayError as error:
         _debug()
         for each in (error, *getattr(error, "others", ())):
             print(f"error: {each}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
     except BrokenPipeError:
-        # Whoever read our output has enough; the interpreter must not complain when it flushes at exit.
+        # The interpreter flushes once more at its end, and must not complain then.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        sys.exit(1)
     except Exception as error:
         _debug()
         told = f"{type(error).__name__}: {' '.join(str(error).split())}"
