@@ -18,6 +18,7 @@ from headway.engines.flags import merge, to_flags
 from headway.errors import Cancelled, UsageError
 from headway.spec.model import EngineName
 from tests.support.engines import Reports
+from tests.support.running import eventually
 
 HEAVY = ("numpy", "gguf", "huggingface_hub", "pip", "safetensors", "tqdm", "requests")
 
@@ -78,7 +79,9 @@ def test_a_child_that_hangs_is_ended_with_its_own_children() -> None:
     pids: list[int] = []
     with pytest.raises(child.TimedOut):
         child.run(["sh", "-c", "sleep 600 & echo $!; wait"], on_line=lambda line: pids.append(int(line)), deadline=1.0)
-    assert not psutil.pid_exists(pids[0]) or psutil.Process(pids[0]).status() == psutil.STATUS_ZOMBIE
+    assert eventually(
+        lambda: not psutil.pid_exists(pids[0]) or psutil.Process(pids[0]).status() == psutil.STATUS_ZOMBIE
+    )
 
 
 def test_a_child_is_ended_when_its_listener_has_had_enough() -> None:
@@ -87,7 +90,7 @@ def test_a_child_is_ended_when_its_listener_has_had_enough() -> None:
 
     with pytest.raises(Cancelled, match="first"):
         child.run(["sh", "-c", "trap '' TERM; echo first; sleep 600"], on_line=enough)
-    assert [each.name() for each in psutil.Process().children(recursive=True) if each.name() == "sleep"] == []
+    assert eventually(lambda: "sleep" not in [each.name() for each in psutil.Process().children(recursive=True)])
 
 
 def test_a_child_that_closes_its_output_and_goes_on() -> None:
