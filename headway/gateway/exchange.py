@@ -331,6 +331,7 @@ class Exchange:
             attempts=self._attempts,
         )
         self._gateway.ended(record, self._operation)
+        self._dispatch = None  # which knows us: without this every request is work for the garbage collector
 
 
 def _retry_after(route: Route) -> int:

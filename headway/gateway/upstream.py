@@ -97,7 +97,7 @@ class Upstream:
             link.abort()
             return
         self._idle.append(link)
-        self._wheel.set(link, asyncio.get_running_loop().time() + self._settings.pool_idle_seconds)
+        self._wheel.set(link, self._wheel.time() + self._settings.pool_idle_seconds)
 
     def _lost(self, link: Link) -> None:
         if link in self._idle:
