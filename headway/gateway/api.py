@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import msgspec
 
-from headway.gateway import answers, metrics
+from headway.gateway import answers
 from headway.gateway.client import ClientConnection, Running
 from headway.gateway.core import Gateway
 from headway.gateway.exchange import Exchange
 from headway.gateway.request import Request
+from headway.gateway.scraping import Scraping
 from headway.gateway.table import ModelRoute
 from headway.wire.http import split_target
 from headway.wire.openai import OPERATIONS, Refusal, model_not_found
@@ -18,6 +19,7 @@ __all__ = ["Api"]
 
 _TEXT = b"content-type: text/plain; charset=utf-8\r\n"
 _MODELS = "/v1/models"
+_METRICS = "/metrics"
 _READS = "GET, HEAD, OPTIONS"
 _CALLS = "POST, OPTIONS"
 
@@ -29,7 +31,6 @@ class Api:
             _MODELS: self._models,
             "/healthz": self._healthz,
             "/readyz": self._readyz,
-            "/metrics": self._metrics,
         }
 
     def serve(self, client: ClientConnection, request: Request) -> Running | None:
@@ -53,9 +54,11 @@ class Api:
                 exchange.begin()
                 return exchange
             self._not_called(client, request, path, _CALLS)
-        elif path in self._reads or path.startswith(_MODELS + "/"):
+        elif path == _METRICS or path in self._reads or path.startswith(_MODELS + "/"):
             if request.method not in ("GET", "HEAD"):
                 self._not_called(client, request, path, _READS)
+            elif path == _METRICS:
+                return Scraping(self._gateway, client)
             elif read := self._reads.get(path):
                 read(client)
             else:
@@ -101,9 +104,6 @@ class Api:
             client.refuse(Refusal(503, "not_ready", message, retry_after=1))
         else:
             client.respond(200, _TEXT, b"ready\n")
-
-    def _metrics(self, client: ClientConnection) -> None:
-        client.respond(200, metrics.CONTENT_TYPE, metrics.scrape(self._gateway))
 
 
 def _shown(model: ModelRoute) -> dict[str, object]:

@@ -7,10 +7,11 @@ missing, an address that is none) is left out, and its model says why.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from headway.errors import HeadwayError
+from headway.errors import HeadwayError, ResourceError
+from headway.gateway.board import SLOTS, Section
 from headway.gateway.record import EndpointStats
 from headway.gateway.settings import Settings
 from headway.gateway.table import Endpoint, ModelRoute, RoutingTable
@@ -36,19 +37,25 @@ class Route:
 
 
 class Catalog:
-    def __init__(self, settings: Settings, wheel: Wheel) -> None:
+    def __init__(self, settings: Settings, wheel: Wheel, section: Section) -> None:
         self.routes: dict[str, Route] = {}
+        self.failures_of_the_gone: dict[str, int] = {}  # by replica: of endpoints that are no more
         self.version = 0
         self.ready = False  # a table was read
-        self._settings, self._wheel = settings, wheel
+        self._settings, self._wheel, self._section = settings, wheel, section
+        self._slots: Mapping[str, int] = {}
         self._upstreams: dict[_Key, Upstream] = {}
         self._leaving: set[Upstream] = set()
 
-    def apply(self, table: RoutingTable) -> list[str]:
-        """Swap to `table`. Returns what is wrong with endpoints that were left out, one line each."""
+    def apply(self, table: RoutingTable, slots: Mapping[str, int]) -> list[str]:
+        """Swap to `table`; `slots`: endpoint id -> its slot on the board.
+
+        Returns what is wrong with endpoints that were left out, one line each.
+        """
         kept: dict[_Key, Upstream] = {}
         routes: dict[str, Route] = {}
         problems: list[str] = []
+        self._slots = slots
         for model in table.models:
             routes[model.name] = self._route(model, kept, problems)
         gone = [upstream for key, upstream in self._upstreams.items() if key not in kept]
@@ -57,8 +64,16 @@ class Catalog:
         for upstream in gone:
             if upstream.running:
                 self._leaving.add(upstream)
+            else:
+                self._bury(upstream)
             upstream.retire()
         return problems
+
+    def _bury(self, upstream: Upstream) -> None:
+        self._leaving.discard(upstream)
+        if upstream.failures:
+            before = self.failures_of_the_gone.get(upstream.replica, 0)
+            self.failures_of_the_gone[upstream.replica] = before + upstream.failures
 
     def upstreams(self) -> Iterable[Upstream]:
         yield from self._upstreams.values()
@@ -102,6 +117,16 @@ class Catalog:
         key = (endpoint.id, endpoint.url, secret)
         found = kept.get(key) or self._upstreams.get(key)
         if found is None:
-            found = Upstream(endpoint, secret, self._settings, self._wheel, self._leaving.discard)
+            if (slot := self._slots.get(endpoint.id)) is None:
+                raise ResourceError(f"more than {SLOTS} endpoints", hint="run several gateways")
+            found = Upstream(
+                endpoint,
+                secret,
+                slot=slot,
+                settings=self._settings,
+                wheel=self._wheel,
+                section=self._section,
+                left=self._bury,
+            )
         kept[key] = found
         return found

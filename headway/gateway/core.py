@@ -7,9 +7,12 @@ import asyncio
 import logging
 import os
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from headway.gateway.board import Board
 from headway.gateway.catalog import Catalog
+from headway.gateway.hubline import HubLine
 from headway.gateway.journal import Journal
 from headway.gateway.reader import Bodies
 from headway.gateway.record import Record, Stats
@@ -29,13 +32,16 @@ log = logging.getLogger("headway.gateway")
 
 
 class Gateway:
-    def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, settings: Settings, loop: asyncio.AbstractEventLoop, board: Board, number: int, hub: HubLine
+    ) -> None:
         self.settings = settings
+        self.hub = hub
         self.loop = loop
         self.time = loop.time
         self.unix_time = time.time
         self.wheel = Wheel(loop, settings.tick_seconds)
-        self.catalog = Catalog(settings, self.wheel)
+        self.catalog = Catalog(settings, self.wheel, board.sections[number])
         self.lobby = Lobby(settings, self.wheel)
         self.journal = Journal(settings.records_max)
         self.tally = Tally()
@@ -44,7 +50,6 @@ class Gateway:
         self.connections_max = connection_limit(settings)
         self.draining = False
         self.deserted = asyncio.Event()  # draining, and no connection is left
-        self.address = ""
         self._started_at = time.time()
         self._turn = 0
         self._look: asyncio.Handle | None = None
@@ -59,10 +64,10 @@ class Gateway:
         self._turn += 1
         return self._turn
 
-    def use(self, table: RoutingTable) -> list[str]:
+    def use(self, table: RoutingTable, slots: Mapping[str, int]) -> list[str]:
         """Swap to a new table; who waits looks again. Returns what is wrong with endpoints that were left
         out."""
-        problems = self.catalog.apply(table)
+        problems = self.catalog.apply(table, slots)
         self.lobby.look()
         return problems
 
@@ -85,7 +90,7 @@ class Gateway:
             pid=os.getpid(),
             started_at=self._started_at,
             table_version=self.catalog.version,
-            address=self.address,
+            address="",
             running=self.tally.running,
             waiting=sum(waiting.values()),
             waiting_by_model=waiting,

@@ -15,6 +15,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from headway.errors import SpecError
+from headway.gateway.board import Section
 from headway.gateway.link import Link
 from headway.gateway.settings import Settings
 from headway.gateway.table import Endpoint
@@ -35,14 +36,23 @@ class Upstream:
     """Satisfies `policy.routing.Candidate`. Raises SpecError for an address that cannot be one."""
 
     def __init__(
-        self, endpoint: Endpoint, key: str, settings: Settings, wheel: Wheel, left: Callable[[Upstream], None]
+        self,
+        endpoint: Endpoint,
+        key: str,
+        *,
+        slot: int,
+        settings: Settings,
+        wheel: Wheel,
+        section: Section,
+        left: Callable[[Upstream], None],
     ) -> None:
+        self.slot = slot
         self.id, self.replica, self.key_name = endpoint.id, endpoint.replica, endpoint.key
         self.running = self.total = self.failures = 0
         self.cooling_until = 0.0
         self.retired = False
         self._streak = 0
-        self._settings, self._wheel, self._left = settings, wheel, left
+        self._settings, self._wheel, self._section, self._left = settings, wheel, section, left
         self._idle: list[Link] = []
         self._host, self._port, self._tls, prefix, authority = _address(endpoint)
         bearer = f"authorization: Bearer {key}\r\n" if key else ""
@@ -108,9 +118,11 @@ class Upstream:
     def begin(self) -> None:
         self.running += 1
         self.total += 1
+        self._section.add(self.slot, 1, 0, 0)
 
     def end(self) -> None:
         self.running -= 1
+        self._section.add(self.slot, -1, 0, 0)
         if self.retired and not self.running:
             self._left(self)
 

@@ -13,11 +13,13 @@ from tests.gateway.conftest import Start
 from tests.support.gateway import (
     CHAT,
     Answer,
+    GatewayProcess,
     answers,
     ask,
     chat_body,
     completion,
     endpoint,
+    eventually,
     gateway_here,
     raw,
     request_bytes,
@@ -77,20 +79,28 @@ async def test_upstream_model_and_key(tmp_path: Path, engine: Start, monkeypatch
 
 
 async def test_a_missing_secret_leaves_the_endpoint_out_until_it_is_there(
-    tmp_path: Path, engine: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, engine: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HEADWAY_STATE_DIR", str(tmp_path / "state"))
     one = await engine(answers())
-    target = endpoint(one.url, key="secret:cloud/key")
-    async with gateway_here(tmp_path, route(target), table_poll_seconds=0.05) as here:
-        answer = await ask(here.port)
+    live = GatewayProcess(tmp_path, route(endpoint(one.url, key="secret:cloud/key")))
+    try:
+        answer = await ask(live.port)
         assert answer.status == 503
         assert "cannot be used" in answer.error["message"]
-        assert "HEADWAY_SECRET_CLOUD_KEY" in caplog.text
-        monkeypatch.setenv("HEADWAY_SECRET_CLOUD_KEY", "sk-2")
-        here.worker.hang_up()
-        assert (await ask(here.port)).status == 200
+        await eventually(lambda: "HEADWAY_SECRET_CLOUD_KEY" in live.log.read_text())
+        secret = tmp_path / "state/secrets/cloud/key"
+        secret.parent.mkdir(parents=True)
+        secret.write_text("sk-2")  # found within a second, with no change of the table
+
+        async def it_answers() -> bool:
+            return (await ask(live.port)).status == 200
+
+        await eventually(it_answers)
+    finally:
+        live.stop()
     assert one.asked[0].headers["authorization"] == "Bearer sk-2"
+    assert live.log.read_text().count("HEADWAY_SECRET_CLOUD_KEY") == 1
 
 
 OTHER_CALLS = [
@@ -321,9 +331,10 @@ async def test_large_answers_are_relayed(tmp_path: Path, engine: Start) -> None:
 
 async def test_admin_socket_tells_stats_and_records(tmp_path: Path, engine: Start) -> None:
     one = await engine(answers())
-    async with gateway_here(tmp_path, route(endpoint(one.url))) as here:
-        await ask(here.port)
-        await ask(here.port)
+    live = GatewayProcess(tmp_path, route(endpoint(one.url)))
+    try:
+        await ask(live.port)
+        await ask(live.port)
 
         async def admin(path: str) -> Answer:
             reader, writer = await asyncio.open_unix_connection(tmp_path / "g.sock")
@@ -335,13 +346,15 @@ async def test_admin_socket_tells_stats_and_records(tmp_path: Path, engine: Star
         assert (tmp_path / "g.sock").stat().st_mode & 0o777 == 0o600
         stats = (await admin("/stats")).json
         assert stats["requests_total"] == 2
-        assert stats["address"] == f"http://127.0.0.1:{here.port}"
+        assert stats["address"] == f"http://127.0.0.1:{live.port}"
         assert stats["endpoints"] == [{"id": "chat-0.1", "running": 0, "total": 2, "failures": 0}]
         records = (await admin("/records?since=1")).json
         assert [r["seq"] for r in records["records"]] == [2]
         assert records["next"] == 2
         assert (await admin("/records?since=x")).status == 400
         assert (await admin("/nothing")).status == 404
+    finally:
+        live.stop()
     assert not (tmp_path / "g.sock").exists()
 
 

@@ -140,7 +140,7 @@ def test_the_journal_says_what_was_lost() -> None:
 
 @given(values=st.lists(st.floats(0, 100)))
 def test_a_histogram_counts_each_value_in_its_bucket(values: list[float]) -> None:
-    histogram = Histogram(TTFT_BOUNDS)
+    histogram = Histogram(TTFT_BOUNDS, [0] * (len(TTFT_BOUNDS) + 1))
     for value in values:
         histogram.observe(value)
     below = [sum(value <= bound for value in values) for bound in TTFT_BOUNDS]
