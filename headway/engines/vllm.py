@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from headway.engines import hub, hub_cache, sources, stamps
+from headway.engines import hub, hub_cache, sources, stamps, vllm_metrics
 from headway.engines.base import (
     Capabilities,
     External,
@@ -31,7 +31,6 @@ from headway.engines.base import (
     Signals,
     Slot,
 )
-from headway.engines.exposition import mean, samples, total
 from headway.engines.flags import merge, refuse_owned, to_flags
 from headway.errors import EngineError, SourceError, SpecError
 from headway.perf import memory
@@ -125,21 +124,7 @@ class Vllm:
         return Launch(argv, _environment(slot) | dict(revision.env))
 
     def signals(self, metrics: str) -> Signals:
-        """Names of V1 first, then those of older versions."""
-        found = samples(metrics)
-        return Signals(
-            running=total(found, "vllm:num_requests_running"),
-            waiting=total(found, "vllm:num_requests_waiting"),
-            kv_used=mean(found, "vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc", "vllm:cpu_cache_usage_perc"),
-            prompt_tokens=total(found, "vllm:prompt_tokens_total"),
-            cached_prompt_tokens=total(
-                found,
-                "vllm:prompt_tokens_cached_total",
-                "vllm:prefix_cache_hits_total",
-                "vllm:gpu_prefix_cache_hits_total",
-            ),
-            generated_tokens=total(found, "vllm:generation_tokens_total"),
-        )
+        return vllm_metrics.signals(metrics)
 
     def external(self, revision: Revision) -> External | None:
         return None
