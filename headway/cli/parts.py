@@ -1,4 +1,5 @@
-"""The parts alone: `headway gateway` over any OpenAI-compatible servers, `headway mock-engine` in place of a GPU engine."""
+"""The parts alone: `headway gateway` over any OpenAI-compatible servers, `headway mock-engine` in place of a GPU
+engine."""
 
 from __future__ import annotations
 
