@@ -134,13 +134,13 @@ def test_an_answer_is_cached_with_its_prompt() -> None:
 def test_the_last_one_gives_way_and_is_served_before_the_queue() -> None:
     """Two that fit only while they are short: the later one is preempted, and computes its tokens anew."""
     clocked = batch(kv_tokens=5 * 16)
-    first, second, third = sequence(30, 30, "a"), sequence(30, 20, "b"), sequence(16, 1, "c")
+    first, second, third = sequence(30, 30, "a"), sequence(30, 20, "b"), sequence(40, 1, "c")
     clocked.submit(first, second, third)
     clocked.run()
     assert clocked.scheduler.preemptions >= 1
     assert [first.produced, second.produced, third.produced] == [30, 20, 1]
     last = {each: when for when, each in clocked.tokens}
-    assert last[first] < last[second]
+    assert last[first] < last[second] < last[third]
 
 
 def test_a_held_sequence_keeps_its_place_and_hinders_nobody() -> None:
