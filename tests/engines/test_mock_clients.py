@@ -9,7 +9,7 @@ from typing import Any
 import openai
 import pytest
 
-from headway.engines import registry
+from headway.engines.signals import read_signals
 from tests.support.mock_engine import Engines, engines
 
 TOOL = {
@@ -121,7 +121,7 @@ async def test_a_conversation_that_grows_is_found_in_the_cache_and_salts_and_ada
         assert (await cached("mock", first, cache_salt="mine"))[0] == 256
         totals = (await to.json("/mock/totals"))["finished"]
         assert totals["cached_tokens"] == again + grown + 256
-        seen = registry.get("mock").signals(await to.get("/metrics"))
+        seen = read_signals(await to.get("/metrics"))
         assert (seen.cached_prompt_tokens, seen.prompt_tokens) == (totals["cached_tokens"], totals["prompt_tokens"])
         assert seen.generated_tokens == totals["completion_tokens"] == 6 * 64
 
