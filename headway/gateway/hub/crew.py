@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from headway.gateway.board import Board
 from headway.gateway.frames import Heard, Load, Said, Use
-from headway.gateway.hub.member import Member, spawn
+from headway.gateway.hub.member import Member
 from headway.gateway.hub.metrics import scrape
 from headway.gateway.journal import Journal
 from headway.gateway.record import Records, Stats
@@ -38,7 +38,7 @@ Starter = Callable[[int, int, socket.socket, Board], tuple[subprocess.Popen[byte
 
 
 class Crew:
-    def __init__(self, listeners: list[socket.socket], board: Board, records_max: int, start: Starter = spawn) -> None:
+    def __init__(self, listeners: list[socket.socket], board: Board, records_max: int, start: Starter) -> None:
         self.members = [Member(self._scrape, self._problems, self._gone) for _ in listeners]
         self.journal = Journal(records_max)
         self._listeners, self._board, self._start_one = listeners, board, start

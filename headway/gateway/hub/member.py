@@ -16,18 +16,20 @@ from typing import Literal
 from headway.gateway.board import Board
 from headway.gateway.frames import Applied, Channel, Frame, Heard, Hello, Metrics, Said, Scrape, Use, Want
 from headway.gateway.tally import Counts
+from headway.gateway.tls import Certificate
 
 __all__ = ["Member", "spawn"]
 
 
 def spawn(
-    number: int, workers: int, listener: socket.socket, board: Board
+    number: int, workers: int, listener: socket.socket, board: Board, certificate: Certificate | None = None
 ) -> tuple[subprocess.Popen[bytes], socket.socket]:
     """Start a worker process; returns it and our end of the channel."""
     ours, theirs = socket.socketpair()
     with theirs:
         passed = (listener.fileno(), theirs.fileno(), board.descriptor)
         argv = [sys.executable, "-m", "headway.gateway.worker", str(number), str(workers), *map(str, passed)]
+        argv += [str(certificate.chain), str(certificate.key)] if certificate else []
         child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, pass_fds=passed)
     ours.setblocking(False)
     return child, ours
