@@ -200,3 +200,14 @@ async def test_a_taken_port_is_one_line() -> None:
         said = (await asyncio.wait_for(done.stderr.read(), DEADLINE)).decode()
         assert await done.wait() == 1
         assert said.startswith(f"mock engine: error: cannot listen on 127.0.0.1:{to.port}: ")
+
+
+async def test_after_a_half_close_nothing_more_is_heard() -> None:
+    async with engines() as to:
+        sent = request("POST", PATH, STREAM, close=False, x_mock_fault="half-close-after=2")
+        _, reader, writer = await read_until(to.port, sent, 2)
+        assert await asyncio.wait_for(reader.read(), DEADLINE) == b""
+        writer.write(b"rubbish\r\n\r\n" + request("GET", "/health"))
+        await writer.drain()
+        assert await to.json("/health") == {"status": "ok"}
+        writer.close()
