@@ -11,7 +11,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import ClassVar, Literal
 
 import msgspec
 
@@ -70,18 +70,27 @@ class _Common(msgspec.Struct):
     top_p: float | None = None
     n: int | None = None
     user: str | None = None
-
-
-class _Message(msgspec.Struct):
-    role: str
+    prompt_cache_key: str | None = None
+    cache_salt: str | None = None
 
 
 class ChatCall(_Common, kw_only=True):
-    messages: Annotated[list[_Message], msgspec.Meta(min_length=1)]
+    messages: msgspec.Raw
+    tools: msgspec.Raw = msgspec.Raw(b"")
+
+    @property
+    def text(self) -> msgspec.Raw:
+        """What the prompt is made of, as it came. A turn that is appended leaves its beginning as it was."""
+        return self.messages
 
 
 class CompletionCall(_Common, kw_only=True):
     prompt: msgspec.Raw
+    tools: ClassVar[msgspec.Raw] = msgspec.Raw(b"")
+
+    @property
+    def text(self) -> msgspec.Raw:
+        return self.prompt
 
 
 class EmbeddingCall(msgspec.Struct, kw_only=True):
@@ -101,20 +110,29 @@ Call = ChatCall | CompletionCall | EmbeddingCall
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One path that models serve. `name` is OpenTelemetry's `gen_ai.operation.name`; `text` names a field
-    that must be a string or an array."""
+    """One path that models serve. `name` is OpenTelemetry's `gen_ai.operation.name`; `text` names the field
+    that the prompt is in: a string or an array; with `turns` an array that is not empty. What is within it the
+    engine checks."""
 
     path: str
     name: str
     tasks: tuple[Task, ...]
     decoder: msgspec.json.Decoder[Call]
-    text: str = ""
+    text: str
+    turns: bool = False
 
 
 OPERATIONS = {
     operation.path: operation
     for operation in (
-        Operation("/v1/chat/completions", "chat", ("chat",), msgspec.json.Decoder(ChatCall)),
+        Operation(
+            "/v1/chat/completions",
+            "chat",
+            ("chat",),
+            msgspec.json.Decoder(ChatCall),
+            "messages",
+            turns=True,
+        ),
         Operation(
             "/v1/completions",
             "text_completion",
@@ -137,10 +155,17 @@ def read_call(operation: Operation, body: bytes) -> Call | Refusal:
         return Refusal(400, "invalid_json", "The body is nested too deeply.")
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return Refusal(400, "invalid_json", f"The body is not valid JSON: {error}.")
-    if operation.text and bytes(getattr(call, operation.text))[:1] not in (b'"', b"["):
-        name = operation.text
-        return Refusal(400, "invalid_type", f"{name}: expected a string or an array", name)
+    if wrong := _misformed(operation, memoryview(getattr(call, operation.text))):
+        return Refusal(400, "invalid_type", f"{operation.text}: expected {wrong}", operation.text)
     return call
+
+
+def _misformed(operation: Operation, text: memoryview) -> str:
+    """What the text of a call should have been; empty when it is that."""
+    if not operation.turns:
+        return "" if text[0] in b'"[' else "a string or an array"
+    empty = len(text) < 64 and not bytes(text[1:-1]).strip()
+    return "" if text[0] == ord("[") and not empty else "an array of at least one message"
 
 
 _MISSING = re.compile(r"Object missing required field `([^`]+)`")

@@ -157,10 +157,8 @@ BAD_CALLS = [
     (CHAT, call(messages=MESSAGES), 400, "missing_field", "model", "required"),
     (CHAT, call(model="chat"), 400, "missing_field", "messages", "required"),
     (CHAT, call(model=3, messages=MESSAGES), 400, "invalid_type", "model", "expected str, got int"),
-    (CHAT, call(model="chat", messages="x"), 400, "invalid_type", "messages", "expected array"),
-    (CHAT, call(model="chat", messages=[]), 400, "invalid_type", "messages", "length >= 1"),
-    (CHAT, call(model="chat", messages=[{}]), 400, "missing_field", "messages[0].role", "required"),
-    (CHAT, call(model="chat", messages=["x"]), 400, "invalid_type", "messages[0]", "expected object"),
+    (CHAT, call(model="chat", messages="x"), 400, "invalid_type", "messages", "an array of at least one"),
+    (CHAT, call(model="chat", messages=[]), 400, "invalid_type", "messages", "an array of at least one"),
     (CHAT, call(model="chat", messages=MESSAGES, stream="y"), 400, "invalid_type", "stream", "bool"),
     (CHAT, call(model="chat", messages=MESSAGES, max_tokens="9"), 400, "invalid_type", "max_tokens", "int"),
     (
