@@ -25,6 +25,9 @@ class Sender(Protocol):
     def prefers_another(self, status: int) -> bool:
         """Whether an answer with this status should be had elsewhere."""
 
+    def unserved(self, status: int) -> bool:
+        """Whether this status says that the engine has no such operation; then the sender has said so."""
+
     def heard(self) -> None:
         """A piece of the answer's body came."""
 
@@ -89,6 +92,8 @@ class Dispatch:
     def answered(self, head: AnswerHead) -> None:
         if self._sender.prefers_another(head.status):
             self._lose(f"status {head.status}")
+            return
+        if self._sender.unserved(head.status):
             return
         headers = b"".join(head.passed) + header("x-headway-replica", self.upstream.replica)
         if head.status == 200 and head.content_type.startswith(b"text/event-stream"):

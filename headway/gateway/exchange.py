@@ -33,6 +33,7 @@ _TIMEOUT = re.compile(rb"(\d{1,6}(?:\.\d{1,3})?)(ms|s|m)?")
 _UNITS = {b"": 1.0, b"s": 1.0, b"ms": 0.001, b"m": 60.0}
 _FORWARDED = (b"accept", b"traceparent", b"tracestate")
 _LEFT = 499
+_NO_SUCH_PATH = (404, 405, 501)  # what engines say of a path that they have not
 
 
 class Client(Caller, Protocol):
@@ -66,7 +67,7 @@ class Exchange:
 
     def begin(self) -> None:
         self._gateway.tally.begin()
-        call = read_call(self._operation, self.request.body)
+        call = read_call(self._operation, self.request.body, self._content_type)
         if isinstance(call, Refusal):
             self.refuse(call)
             return
@@ -81,6 +82,11 @@ class Exchange:
             self._deadline = min(self._deadline, self.request.accepted + seconds)
         self.place()
 
+    @property
+    def _content_type(self) -> bytes:
+        """A known operation is JSON, whatever the caller calls it."""
+        return b"" if self._operation.known else self.request.headers.get(b"content-type", b"")
+
     def place(self) -> None:
         """Pick an endpoint; or wait in line for one; or say why there is none."""
         if self._ended:
@@ -90,8 +96,8 @@ class Exchange:
         route = self._gateway.catalog.routes.get(self._model)
         if route is None:
             self.refuse(model_not_found(self._model, self._gateway.catalog.routes))
-        elif route.model.task not in self._operation.tasks:
-            self.refuse(wrong_operation(self._model, route.model.task, self._operation))
+        elif self._operation.known and route.model.task not in self._operation.tasks:
+            self.refuse(wrong_operation(self._model, route.model.task, self._operation.path))
         elif now >= self._deadline:
             self._expire()
         elif (choice := self._pick(route, now)) is None:
@@ -110,7 +116,7 @@ class Exchange:
 
     def _send(self, route: Route, choice: Choice, now: float) -> None:
         upstream, name = route.upstreams[choice.index], route.names[choice.index]
-        body = with_model(self.request.body, name) if name else self.request.body
+        body = with_model(self.request.body, name, self._content_type) if name else self.request.body
         if isinstance(body, Refusal):
             self.refuse(body)
             return
@@ -127,7 +133,8 @@ class Exchange:
         """What an engine may know of the caller: never who it is."""
         headers = self.request.headers
         lines = [name + b": " + headers[name] + b"\r\n" for name in _FORWARDED if name in headers]
-        return header("x-request-id", self.request.id) + b"".join(lines)
+        kind = self._content_type or b"application/json"
+        return b"content-type: %b\r\n" % kind + header("x-request-id", self.request.id) + b"".join(lines)
 
     # waiting
 
@@ -185,6 +192,14 @@ class Exchange:
             return False
         self._unwilling = refusing
         return True
+
+    def unserved(self, status: int) -> bool:
+        if self._operation.known or status not in _NO_SUCH_PATH:
+            return False
+        route = self._gateway.catalog.routes.get(self._model)
+        if route is not None:
+            self.refuse(wrong_operation(self._model, route.model.task, self._operation.path))
+        return route is not None
 
     def heard(self) -> None:
         self._heard_at = self._gateway.time()

@@ -59,11 +59,11 @@ class Upstream:
         self._idle: list[Link] = []
         self._host, self._port, self._tls, prefix, authority = _address(endpoint)
         bearer = f"authorization: Bearer {key}\r\n" if key else ""
-        fixed = f"host: {authority}\r\naccept-encoding: identity\r\ncontent-type: application/json\r\n{bearer}"
+        fixed = f"host: {authority}\r\naccept-encoding: identity\r\n{bearer}"
         self._prefix, self._fixed = prefix.encode(), fixed.encode("latin-1")
 
     def head(self, path: str, headers: bytes, length: int) -> bytes:
-        """The head of a POST to this endpoint."""
+        """The head of a POST to this endpoint; `headers` name the content-type."""
         return b"POST %b%b HTTP/1.1\r\n%b%bcontent-length: %d\r\n\r\n" % (
             self._prefix,
             path.encode(),
