@@ -14,7 +14,16 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-__all__ = ["Endpoint", "ModelRoute", "RoutingTable", "read_table", "write_table"]
+__all__ = [
+    "Endpoint",
+    "KeyEntry",
+    "ModelRoute",
+    "RoutingTable",
+    "TenantRule",
+    "TokenPrice",
+    "read_table",
+    "write_table",
+]
 
 
 class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,6 +38,14 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: str = ""  # `secret:NAME/KEY`, sent as a bearer token
 
 
+class TokenPrice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Micro-money (millionths) for a million tokens; `cached` of prompt tokens that the engine had in its cache."""
+
+    input: int
+    cached: int
+    output: int
+
+
 class ModelRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One public name. Without endpoints the request is held to its deadline; `reason` is then told to the caller."""
 
@@ -39,11 +56,45 @@ class ModelRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: str = ""  # why there is no endpoint: starting, pending: …
     eta: float | None = None  # seconds until an endpoint is expected
     expected: bool = True  # False = none will come by itself (failed): answer 503 at once
+    policy: Literal["predicted_latency", "round_robin", "least_request", "power_of_two", "prefix_affinity"] = (
+        "predicted_latency"
+    )
+    price: TokenPrice | None = None
+
+
+class TenantRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One Tenant, as `policy.admission.Rule` wants it. None = no such limit; micros are millionths of money."""
+
+    name: str
+    models: tuple[str, ...] | None = None  # names and patterns (`embed-*`); None = all
+    rpm: int | None = None
+    tpm: int | None = None
+    parallel: int | None = None
+    day_tokens: int | None = None
+    day_micros: int | None = None
+    month_tokens: int | None = None
+    month_micros: int | None = None
+    priority: Literal["high", "normal", "low"] = "normal"
+    weight: float = 1.0
+    isolated: bool = True  # its prompts are never matched with the cached prefixes of others
+    log: Literal["none", "metadata"] = "metadata"  # none: no Record of its requests is kept
+
+
+class KeyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A key that is valid. Never the key itself: the SHA-256 of it, as hex digits."""
+
+    sha256: str
+    id: str
+    tenant: str
+    models: tuple[str, ...] | None = None  # in addition to the Tenant's; None = all of those
+    expires: float | None = None  # Unix time
 
 
 class RoutingTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: int = 0
     models: tuple[ModelRoute, ...] = ()
+    tenants: tuple[TenantRule, ...] = ()  # none = whoever reaches the gateway may use it
+    keys: tuple[KeyEntry, ...] = ()
 
 
 def read_table(path: Path) -> RoutingTable:
