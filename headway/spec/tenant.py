@@ -29,7 +29,8 @@ Priority = Literal["high", "normal", "low"]
 
 BUDGET_FORM = "write tokens like 2M or 500 tokens, or money like 50 USD"
 MOST_LISTED = 1000
-LARGEST_COUNT = 10**15
+LARGEST_COUNT = 10**14
+"""Tokens, requests or millionths of money; more is a slip of the keyboard."""
 _PATTERN = re.compile(r"[a-z0-9*]([a-z0-9.:*-]*[a-z0-9*])?", re.ASCII)
 _TOKENS = re.compile(r"(.*?) ?tokens")
 
@@ -85,7 +86,11 @@ def _read_weight(value: Any) -> float:
 
 
 def _read_members(value: Any) -> tuple[str, ...]:
-    return tuple(_listed(value, "write a list of names or e-mail addresses, like [ana, ben@example.com]", _member))
+    return (
+        ()
+        if value in ([], ())
+        else tuple(_listed(value, "write a list of names or e-mail addresses, like [ana, ben@example.com]", _member))
+    )
 
 
 def read_patterns(value: Any) -> tuple[str, ...]:
@@ -148,7 +153,7 @@ Weight = Annotated[
     BeforeValidator(_read_weight),
     WithJsonSchema({"type": "number", "minimum": 0.01, "maximum": 100}),
 ]
-_NAMES = {"type": "array", "minItems": 1, "maxItems": MOST_LISTED, "uniqueItems": True}
+_NAMES = {"type": "array", "maxItems": MOST_LISTED, "uniqueItems": True}
 Members = Annotated[
     tuple[str, ...],
     BeforeValidator(_read_members),
@@ -157,7 +162,9 @@ Members = Annotated[
 Patterns = Annotated[
     tuple[str, ...],
     BeforeValidator(read_patterns),
-    WithJsonSchema({**_NAMES, "items": {"type": "string", "pattern": f"^{_PATTERN.pattern}$", "maxLength": 254}}),
+    WithJsonSchema(
+        {**_NAMES, "minItems": 1, "items": {"type": "string", "pattern": f"^{_PATTERN.pattern}$", "maxLength": 254}}
+    ),
 ]
 
 

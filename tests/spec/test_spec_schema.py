@@ -32,12 +32,14 @@ FIELDS = [
 ]
 BOTH = ["source: ./m.gguf", "source: org/name@main", "replicas: 0..8", "replicas: 3", 'replicas: "3"', "gpu: 0.5",
         "gpu: H100:2", "gpu: RTX 4090", "gpu: 24GB..", "gpu: mig-1g.10gb", "cpu: 2", "cpu: 500m", "memory: 1.5GiB",
-        "memory: 16Gi", "memory: 7B", "slo: {ttft: 1h30m, itl: 50ms}", "price: {input: 0.15/1M, output: 0.6 USD / 1M}", "price: {input: 0/1k}",
-        "routing: {policy: power_of_two}", "args: {a: [1, x], b: true, c: null, d: 1.5}",
+        "memory: 16Gi", "memory: 7B", "slo: {ttft: 1h30m, itl: 50ms}", "price: {input: 0/1k}",
+        "price: {input: 0.15/1M, output: 0.6 USD / 1M}", "routing: {policy: power_of_two}",
+        "args: {a: [1, x], b: true, c: null, d: 1.5}",
         "env: {A: x, HF_TOKEN: secret:hf/token}", "task: embedding", "engine: vllm",
         "profiles: {local: {gpu: cpu, replicas: 0..2}, 'gke_p_z_c': {env: {A: b}}}"]  # fmt: skip
 NEITHER = ["replica: 1", "idle: 10m", "source: ftp://x", "replicas: 1.5", "replicas: many", "replicas: -1", "gpu: atuo",
-           "gpu: 24GB", "gpu: 0", "cpu: lots", "memory: 24", "memory: 24gb", "slo: {ttft: 500}", "slo: {x: 1s}", "price: {output: 1/1M}", "price: 0.15/1M", "price: {input: 0.15}", "routing: {policy: random}",
+           "gpu: 24GB", "gpu: 0", "cpu: lots", "memory: 24", "memory: 24gb", "slo: {ttft: 500}", "slo: {x: 1s}",
+           "price: {output: 1/1M}", "price: 0.15/1M", "price: {input: 0.15}", "routing: {policy: random}",
            "args: {--a: 1}", "args: {a: {b: 1}}", "args: {a: [[1]]}", "env: {A: 1}", "env: {1A: x}",
            "env: {A: secret:hf}", "task: chatt", "engine: x", "name: My Chat", "kind: Route",
            "profiles: {local: {bogus: 1}}", "profiles: {'a b': {}}", "metadata: {name: x}"]  # fmt: skip
