@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from headway.cli.client import ControlClient
+from headway.cli.launch import was_killed
 from headway.cli.names import complete_tenant
 from headway.errors import UsageError
 
@@ -108,8 +109,14 @@ def _ask(verb: str, asked: dict[str, Any]) -> dict[str, Any]:
     finally:
         database.close()
     if verb != "ls":
-        print("no Headway is running here: it counts from the next headway up on", file=sys.stderr)
+        print(_until_when(client), file=sys.stderr)
     return told
+
+
+def _until_when(client: ControlClient) -> str:
+    if was_killed(client):
+        return "the control process was killed: the gateway goes on with the keys it knows until headway up"
+    return "no Headway is running here: it counts from the next headway up on"
 
 
 def _seconds(text: str, option: str) -> float | None:

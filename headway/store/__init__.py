@@ -1,1 +1,1 @@
-"""Desired state, Decisions and request records: one schema, SQLite here."""
+"""Desired state, keys, the ledger, Decisions and request records: one schema, SQLite here."""
