@@ -34,7 +34,7 @@ MORNING = 20_000 * DAY + 3_600
 SEEN = Counter[str]()  # how much of what was tried came to pass: a machine that admits nothing proves nothing
 TRAFFIC = st.lists(
     st.tuples(
-        st.sampled_from(["request", "request", "end", "tick", "tick", "give back"]),
+        st.sampled_from(["request", "request", "request", "end", "tick", "tick", "give back"]),
         st.integers(0, 3),
         st.sampled_from("ab"),
         st.integers(1, 400),
@@ -70,7 +70,10 @@ class Process:
 
 class Budgets(RuleBasedStateMachine):
     @initialize(
-        tokens=st.integers(1, 3000), micros=st.integers(1, 3000), month=st.integers(1, 6000), parallel=st.integers(1, 9)
+        tokens=st.integers(500, 5000),
+        micros=st.integers(500, 5000),
+        month=st.integers(500, 9000),
+        parallel=st.integers(1, 9),
     )
     def begin(self, tokens: int, micros: int, month: int, parallel: int) -> None:
         self.folder = Path(tempfile.mkdtemp())
@@ -129,6 +132,15 @@ class Budgets(RuleBasedStateMachine):
                 else:
                     process.purse.give_back()
             self.never_over()
+
+    @rule(steps=TRAFFIC)
+    def more_traffic(self, steps: list[tuple[str, int, str, int, float]]) -> None:
+        """The same again, so that most of what happens is ordinary."""
+        self.traffic(steps)
+
+    @rule(steps=TRAFFIC)
+    def still_more_traffic(self, steps: list[tuple[str, int, str, int, float]]) -> None:
+        self.traffic(steps)
 
     def request(self, process: Process, tenant: str, need: Amounts, *, wants: bool) -> None:
         purse = process.purse.tenant(tenant)

@@ -132,6 +132,30 @@ def test_one_large_need_is_collected_from_all(host: Host) -> None:
     assert workers[2].headroom(Limit.DAY_TOKENS) == 1000
 
 
+def test_what_is_promised_meanwhile_is_not_given_back(host: Host) -> None:
+    """The hub asks for what lay idle; before the worker hears of it, a request takes most of that."""
+    host.limit(ARule(day_tokens=1000))
+    idle, other = host.worker(), host.worker()
+    idle.want(Limit.DAY_TOKENS, 800)
+    host.tick()
+    idle.want(Limit.DAY_TOKENS, 0)
+    other.want(Limit.DAY_TOKENS, 900)
+    host.tick()
+    held = idle.headroom(Limit.DAY_TOKENS)
+    idle.reserve(Amounts(1, 1, held - 30))
+    assert idle.give_back()
+    assert idle.headroom(Limit.DAY_TOKENS) == 0
+    assert not idle.give_back()
+    host.tick(2)
+    assert other.headroom(Limit.DAY_TOKENS) + held - 30 <= 1000
+    assert other.headroom(Limit.DAY_TOKENS) < 900, "it waits on, until the other has ended"
+    idle.settle(Amounts(1, 1, held - 30), 10, 0)
+    for _ in range(3):
+        idle.give_back()
+        host.tick()
+    assert other.headroom(Limit.DAY_TOKENS) >= 900
+
+
 def test_far_from_the_limit_nobody_waits_for_the_hub(host: Host) -> None:
     host.limit(ARule(day_tokens=10**9))
     workers = [host.worker() for _ in range(8)]
