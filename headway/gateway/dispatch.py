@@ -12,7 +12,7 @@ from typing import Protocol
 from headway.gateway.link import AnswerHead, Link
 from headway.gateway.relay import Caller, EventRelay, HeldRelay, Relay
 from headway.gateway.settings import Settings
-from headway.gateway.upstream import Upstream
+from headway.gateway.stay import Stay
 from headway.wire.http import header
 
 __all__ = ["Dispatch", "Sender"]
@@ -36,10 +36,8 @@ class Sender(Protocol):
 
 
 class Dispatch:
-    def __init__(
-        self, sender: Sender, caller: Caller, upstream: Upstream, settings: Settings, data: list[bytes]
-    ) -> None:
-        self.upstream = upstream
+    def __init__(self, sender: Sender, caller: Caller, stay: Stay, settings: Settings, data: list[bytes]) -> None:
+        self.upstream, self.stay = stay.upstream, stay
         self.relay: Relay | None = None
         self._sender, self._caller, self._settings = sender, caller, settings
         self._data = data
@@ -47,7 +45,6 @@ class Dispatch:
         self._opening: asyncio.Task[None] | None = None
         self._running = True
         self._paused = False
-        upstream.begin()
 
     def start(self) -> None:
         if link := self.upstream.take():
@@ -147,4 +144,4 @@ class Dispatch:
     def _end(self) -> None:
         if self._running:
             self._running = False
-            self.upstream.end()
+            self.stay.leave()
