@@ -20,6 +20,7 @@ The other policies are what peers do, to compare with and to fall back to. Pure:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -139,54 +140,74 @@ _Picked = tuple[int, dict[int, float], Why]
 
 
 def _least_cost(ask: Ask, candidates: Sequence[Candidate], able: list[int], now: float, draw: int) -> _Picked:
+    """Of each candidate what it costs. Called for every request: plain loops, no objects."""
+    tokens, output, cached = ask.tokens, 2.0 * ask.output, ask.cached
+    young, new = now - SLOW_START_SECONDS, False
     costs: dict[int, float] = {}
-    others: dict[int, float] = {}
-    tokens, output, cached = ask.tokens, ask.output, ask.cached
-    busy = _busy_of_the_new(candidates, able, now)
+    others: list[float] = []
+    least = math.inf
     for i in able:
         each = candidates[i]
         speed = each.speed.believed
-        prefill, decode = speed.prefill, speed.decode
-        uncached = max(1.0, tokens - cached[i])
-        running = each.running + each.beyond
-        if busy and each.since > now - SLOW_START_SECONDS:
-            running += busy * (1.0 - (now - each.since) / SLOW_START_SECONDS)
-        costs[i] = prefill.a + prefill.b * (each.pending + uncached)
-        others[i] = running * (prefill.b * uncached + 2.0 * decode.b * output)
-    limit = LIMIT * min(costs.values())
-    for i in able:
+        uncached = tokens - cached[i]
+        uncached = max(uncached, 1.0)
+        per_token = speed.per_token
+        own = costs[i] = speed.base + per_token * (each.pending + uncached)
+        least = min(least, own)
+        others.append((each.running + each.beyond) * (per_token * uncached + speed.per_running * output))
+        if each.since > young:
+            new = True
+    if new:
+        _ease_in(ask, candidates, able, now, others)
+    _add_others(costs, others, LIMIT * least)
+    _add_limits(ask, candidates, costs)
+    near = min(costs.values()) * NEAR
+    equals = [i for i in able if costs[i] <= near]
+    if len(equals) == 1:
+        return equals[0], costs, Why.LEAST_COST
+    return equals[draw % len(equals)], costs, Why.EQUALS_DRAWN
+
+
+def _add_others(costs: dict[int, float], others: list[float], limit: float) -> None:
+    for i, harm in zip(costs, others, strict=True):
+        costs[i] += SHARE * (harm if harm < limit else limit)
+
+
+def _add_limits(ask: Ask, candidates: Sequence[Candidate], costs: dict[int, float]) -> None:
+    """A cache that is nearly full, an adapter that is not loaded."""
+    adapter = ask.adapter
+    for i in costs:
         each = candidates[i]
-        costs[i] += SHARE * min(others[i], limit)
         if each.kv_tokens:
-            used = (each.context + each.pending + max(1.0, tokens - cached[i]) + output) / each.kv_tokens
+            used = (each.context + each.pending + max(1.0, ask.tokens - ask.cached[i]) + ask.output) / each.kv_tokens
             if used > FULL:
                 costs[i] += SECONDS_OVER_FULL * (used - FULL)
-        if ask.adapter and each.adapters is not None and ask.adapter not in each.adapters:
+        if adapter and each.adapters is not None and adapter not in each.adapters:
             costs[i] += ADAPTER_SECONDS
-    least = min(costs.values()) * NEAR
-    equals = [i for i in able if costs[i] <= least]
-    why = Why.EQUALS_DRAWN if len(equals) > 1 else Why.LEAST_COST
-    return equals[draw % len(equals)], costs, why
 
 
-def _busy_of_the_new(candidates: Sequence[Candidate], able: list[int], now: float) -> float:
-    """Requests on the average endpoint that is not new; 0 when none is new or all are."""
+def _ease_in(ask: Ask, candidates: Sequence[Candidate], able: list[int], now: float, others: list[float]) -> None:
+    """A new endpoint counts as busier than it is, as long as there are some that are not new."""
     young = now - SLOW_START_SECONDS
     old = [candidates[i].running for i in able if candidates[i].since <= young]
-    return sum(old) / len(old) if 0 < len(old) < len(able) else 0.0
+    usual = sum(old) / len(old) if old else 0.0
+    for place, i in enumerate(able):
+        each = candidates[i]
+        if each.since > young:
+            speed, uncached = each.speed.believed, max(1.0, ask.tokens - ask.cached[i])
+            busy = usual * (1.0 - (now - each.since) / SLOW_START_SECONDS)
+            others[place] += busy * (speed.per_token * uncached + 2.0 * speed.per_running * ask.output)
 
 
 def terms(ask: Ask, candidate: Candidate, index: int) -> dict[str, float]:
     """What the cost of a candidate is made of, before the limit on others'; for `explain`."""
-    speed = candidate.speed.believed
-    prefill, decode = speed.prefill, speed.decode
-    uncached = max(1.0, ask.tokens - ask.cached[index])
+    speed, uncached = candidate.speed.believed, max(1.0, ask.tokens - ask.cached[index])
     running = candidate.running + candidate.beyond
     return {
         "uncached_tokens": uncached,
-        "wait_seconds": prefill.b * candidate.pending,
-        "prefill_seconds": prefill.a + prefill.b * uncached,
-        "others_seconds": running * (prefill.b * uncached + 2.0 * decode.b * ask.output),
+        "wait_seconds": speed.per_token * candidate.pending,
+        "prefill_seconds": speed.base + speed.per_token * uncached,
+        "others_seconds": running * (speed.per_token * uncached + 2.0 * speed.per_running * ask.output),
         "running": running,
     }
 
