@@ -139,6 +139,7 @@ static void complete(struct conn *c, const char *body, size_t size) {
     chats[c->port]++;
     if (!is_true(field(body, size, "\"stream\""))) { say(c, answer, answer_size); return; }
     const char *tokens = field(body, size, "\"max_tokens\"");
+    if (!tokens) tokens = field(body, size, "\"max_completion_tokens\""); /* sglang-router renames it */
     c->left = tokens ? strtol(tokens, NULL, 10) : 1;
     c->usage = is_true(field(body, size, "\"include_usage\""));
     if (c->left <= 1) { end_stream(c, opening, opening_size); return; }

@@ -339,8 +339,8 @@ int main(int argc, char **argv) {
         }
         over |= at >= finish;
     }
-    double spent = (double)(now() - measure_from) / 1e9, cpu = cpu_used();
-    printf("done\n");
+    double spent = measuring ? (double)(now() - measure_from) / 1e9 : 0, cpu = cpu_used();
+    printf("%sdone\n", measuring ? "" : "measuring\n");
     fflush(stdout);
     report(spent, cpu);
     return 0;

@@ -28,6 +28,7 @@ class Child:
         self, argv: Sequence[str], core: int, log: Path, env: Mapping[str, str] | None = None, *, reads: bool = False
     ) -> None:
         self.log = log
+        self.name = Path(argv[0]).name
         with log.open("ab") as out:
             self._process = subprocess.Popen(
                 ["taskset", "-c", str(core), *argv],
@@ -50,7 +51,8 @@ class Child:
         assert self._process.stdout is not None
         text = read_line(self._process.stdout, seconds)
         if text is None:
-            raise BenchError(f"{self._process.args!r} said nothing for {seconds:.0f} s or ended: {self.last_words()}")
+            state = "said nothing" if self.alive() else f"ended with {self._process.returncode}"
+            raise BenchError(f"{self.name} {state} within {seconds:.0f} s: {self.last_words()}")
         return text
 
     def last_words(self) -> str:

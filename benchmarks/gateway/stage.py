@@ -143,6 +143,7 @@ class Stage:
         after = self._read(pids, 0.0)
         answer: dict[str, Any] = json.loads(child.line(GRACE_SECONDS))
         counted = {name: answer.pop(name) for name in COUNTED}
+        counted["seconds"] = max(counted["seconds"], MOMENT)  # it gave up before it measured
         proxy_cpu, load_cpu = after.proxy - before.proxy, after.load + answer.pop("cpu") - before.load
         others = (after.load_core - before.load_core - load_cpu, after.proxy_core - before.proxy_core - proxy_cpu)
         return Observation(
@@ -171,6 +172,7 @@ class Stage:
                 return
 
 
+MOMENT = 1e-9
 COUNTED = ("seconds", "requests", "events", "errors", "reconnects", "late", "streams_open", "error")
 
 
