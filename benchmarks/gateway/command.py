@@ -47,6 +47,7 @@ OVERLOADED = {"litellm": {"l1000"}}
 def main(argv: Sequence[str] | None = None) -> int:
     given = _parse(argv)
     signal.signal(signal.SIGTERM, _end)
+    before = machine.own_precedence()
     try:
         cores = _take_cores(given)
         with stage(given.cache, cores) as here:
@@ -57,6 +58,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BenchError as error:
         print(f"benchmarks/gateway: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("benchmarks/gateway: stopped; no table", file=sys.stderr)
+        return 130
+    finally:
+        if given.nice:
+            machine.precedence([os.getpid()], before)
 
 
 def _table(given: argparse.Namespace, here: Stage) -> int:
@@ -92,7 +99,9 @@ def _tell(seen: Observation) -> None:
     rate = (
         f"{seen.events / seen.seconds:,.0f} events/s" if seen.events else f"{seen.requests / seen.seconds:,.0f} req/s"
     )
-    cores = f"proxy {seen.share:.0%}, load {seen.load_share:.0%}, others {seen.strangers:.0%}"
+    cores = (
+        f"proxy {seen.share:.0%}, load {seen.load_share:.0%}, others {seen.strangers:.0%}; {seen.endpoints} endpoints"
+    )
     said = f"  DROPPED: {seen.fault}" if seen.fault else ""
     print(f"{seen.round + 1} {seen.workload:>5} {seen.proxy:<13} {rate:>18}  {cores}{said}", file=sys.stderr)
 

@@ -39,14 +39,15 @@ def flat(here: Stage, start: Start, seconds: float) -> str:
     if why := here.missing.get("headway"):
         raise BenchError(f"headway does not start: {why}")
     proxy = here.proxies["headway"]
-    here.set_pace(STREAMS.pace_us)
+    here.backend.set_pace(STREAMS.pace_us)
     with (
         here.load(proxy, STREAMS.lasting(seconds)) as streams,
         here.load(proxy, PROMPTS.lasting(seconds)) as prompts,
     ):
         samples = _sample(proxy.pids(), seconds)
-        counted = [_counted(each) for each in (streams, prompts)]
-    return _told(samples, counted)
+        each = [f"{machine.pss_bytes([pid]) / 2**20:.1f}" for pid in proxy.pids()]
+        counted = [_counted(child) for child in (streams, prompts)]
+    return f"{_told(samples, counted)} Its processes: {' + '.join(each)} MiB."
 
 
 def _sample(pids: Sequence[int], seconds: float) -> list[tuple[float, float]]:

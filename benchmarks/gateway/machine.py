@@ -10,7 +10,16 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["allow_many_sockets", "busy_seconds", "cpu_seconds", "describe", "family", "precedence", "pss_bytes"]
+__all__ = [
+    "allow_many_sockets",
+    "busy_seconds",
+    "cpu_seconds",
+    "describe",
+    "family",
+    "own_precedence",
+    "precedence",
+    "pss_bytes",
+]
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -73,6 +82,14 @@ def precedence(pids: Iterable[int], nice: int) -> str:
         except OSError as error:
             return f"the scheduling group keeps its precedence ({error.strerror}); run as root to raise it"
     return ""
+
+
+def own_precedence() -> int:
+    """The nice value of our session's scheduling group, to be put back at the end."""
+    try:
+        return int(Path("/proc/self/autogroup").read_text().split()[-1])
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def allow_many_sockets() -> None:

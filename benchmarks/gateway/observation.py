@@ -36,6 +36,10 @@ class Observation:
     """The larger share of the two cores that went to anybody else."""
     pss: int = 0
     """Bytes of all processes of the proxy; 0 = not looked at."""
+    endpoints: int = 0
+    """Of the backend's, that were asked for a completion."""
+    renders: float = 0.0
+    """Asked of the backend for each completion, beside it."""
     fault: str = ""
     """Why the run does not count; empty = it counts."""
 

@@ -134,6 +134,14 @@ class Report:
             f"- `{name}`: {each.version}{f' ({each.note})' if each.note else ''}"
             for name, each in self.launches.items()
         ]
+        renders = {
+            name: max((each.renders for each in self.seen if each.proxy == name), default=0.0) for name in self.launches
+        }
+        said += [
+            f"- `{name}` has {most:.1f} renders made by the engines for a request"
+            for name, most in renders.items()
+            if most
+        ]
         said += [f"- `{name}` is missing: {why}" for name, why in self.missing.items()]
         return "\n".join(said)
 

@@ -7,21 +7,21 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.gateway import machine, native
+from benchmarks.gateway.backend import Backend
 from benchmarks.gateway.environments import Missing
 from benchmarks.gateway.launch import Launch, Place, Start
 from benchmarks.gateway.observation import DIRECT, Observation
-from benchmarks.gateway.probe import ask, await_answer, free_ports
+from benchmarks.gateway.probe import await_answer, free_ports
 from benchmarks.gateway.process import BenchError, Child
 from benchmarks.gateway.workloads import Workload
 
 __all__ = ["Cores", "Proxy", "Stage", "stage"]
 
-ENDPOINTS = 8
 GRACE_SECONDS = 30.0
 """For the generator to say its next word, beyond the time it is due."""
 SETTLE_SECONDS = 5.0
@@ -66,8 +66,7 @@ class Stage:
     folder: Path
     cache: Path
     cores: Cores
-    backend: Child
-    endpoints: tuple[int, ...]
+    backend: Backend
     proxies: dict[str, Proxy] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
 
@@ -77,7 +76,7 @@ class Stage:
         room.mkdir()
         port, side_port = free_ports(2)
         try:
-            launch = how(Place(room, self.cache, port, side_port, self.endpoints))
+            launch = how(Place(room, self.cache, port, side_port, self.backend.ports))
         except Missing as error:
             self.missing[name] = str(error)
             return
@@ -101,12 +100,6 @@ class Stage:
                 proxy.child.stop()
         self.backend.stop()
 
-    def set_pace(self, microseconds: int) -> None:
-        try:
-            ask(self.endpoints[0], "PUT", f"/pace/{microseconds}")
-        except OSError as error:
-            raise BenchError(f"the backend does not answer ({error}): {self.backend.last_words()}") from error
-
     @contextlib.contextmanager
     def load(self, proxy: Proxy, workload: Workload) -> Iterator[Child]:
         """The generator at work. Its numbers go on from the clock, so that no prompt comes twice."""
@@ -122,7 +115,8 @@ class Stage:
         """One run; whether it counts is for others to say."""
         if proxy.child and not proxy.child.alive():
             return _failed(proxy, workload, number, f"{proxy.name} has ended: {proxy.child.last_words()}")
-        self.set_pace(workload.pace_us)
+        self.backend.set_pace(workload.pace_us)
+        renders, completions = self.backend.counts()
         pids = proxy.pids()
         with self.load(proxy, workload) as child:
             try:
@@ -130,7 +124,11 @@ class Stage:
             except BenchError as error:
                 seen = _failed(proxy, workload, number, str(error))
         self._settle(pids)
-        return seen
+        renders_then, completions_then = self.backend.counts()
+        asked = [then - before for before, then in zip(completions, completions_then, strict=True)]
+        return replace(
+            seen, endpoints=sum(count > 0 for count in asked), renders=(renders_then - renders) / max(1, sum(asked))
+        )
 
     def _watch(self, child: Child, pids: list[int], proxy: Proxy, workload: Workload, number: int) -> Observation:
         child.line(workload.warm + GRACE_SECONDS)  # "measuring"
@@ -186,12 +184,10 @@ def stage(cache: Path, cores: Cores) -> Iterator[Stage]:
     """The backend runs, and `direct` leads to it; proxies are added by start()."""
     with tempfile.TemporaryDirectory(prefix="headway-bench-") as name:
         folder = Path(name)
-        program = str(native.build("backend", cache))
-        backend = Child([program, str(ENDPOINTS)], cores.load, folder / "backend.log", reads=True)
-        here = Stage(folder, cache, cores, backend, ())
+        backend = Backend(cache, cores.load, folder / "backend.log")
+        here = Stage(folder, cache, cores, backend)
+        here.proxies[DIRECT] = Proxy(DIRECT, Launch((), "no proxy"), backend.ports)
         try:
-            here.endpoints = tuple(int(port) for port in backend.line(GRACE_SECONDS).split()[1:])
-            here.proxies[DIRECT] = Proxy(DIRECT, Launch((), "no proxy"), here.endpoints)
             yield here
         finally:
             here.stop()
