@@ -81,5 +81,6 @@ class StateDir:
         """The newest RoutingTable, as the gateway reads it."""
         return self.run / "table.json"
 
-    def gateway_socket(self, worker: int) -> Path:
-        return self.run / f"gateway-{worker}.sock"
+    @property
+    def gateway_socket(self) -> Path:
+        return self.run / "gateway.sock"

@@ -1,4 +1,4 @@
-"""The parts alone: `headway gateway` over any OpenAI-compatible servers, `headway mock-engine` for trying things."""
+"""The parts alone: `headway gateway` over any OpenAI-compatible servers, `headway mock-engine` instead of a GPU."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def gateway(context: typer.Context) -> None:
 
 
 def mock_engine(context: typer.Context) -> None:
-    """Run the mock engine, to try things.
+    """Run a mock engine: no GPU, no model.
 
-    A small server with made-up answers, and each fault that an engine can have as a flag. Its options:
-    headway mock-engine --help.
+    It speaks the OpenAI API and vLLM's metrics, with a batch, a prefix cache, adapters and the speed of a profile, and
+    each fault that an engine can have. Its options: headway mock-engine --help.
     """
     from headway.engines.mock_server import main  # noqa: PLC0415
 

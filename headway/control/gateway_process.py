@@ -1,7 +1,8 @@
 """The gateway as the control process keeps it: started once, adopted when found, started again when it dies.
 
-It is no child that dies with us: it has its own session, and after a kill -9 of the control process it goes on serving
-with the last RoutingTable. Its UNIX socket says whether it lives.
+It is a hub process with its workers (`headway.gateway.hub`). It is no child that dies with us: it has its own session,
+and after a kill -9 of the control process it goes on serving with the last RoutingTable. Its UNIX socket says whether
+the hub lives; when only the hub is gone, its workers serve until the next hub's do.
 """
 
 from __future__ import annotations
@@ -28,16 +29,17 @@ from headway.wire.probe import get_unix
 
 __all__ = ["GatewayProcess", "claim_port"]
 
-MARK = "HEADWAY_GATEWAY"  # environment of our gateway workers: the state directory they serve
-SILENT_PASSES = 5  # passes (of 2 s deadline each) without an answer before a living worker is taken for hung
+HUB, WORKER = "headway.gateway", "headway.gateway.worker"  # as their command lines name them
+MARK = "HEADWAY_GATEWAY"  # environment of our gateway's processes: the state directory they serve
+SILENT_PASSES = 5  # passes (of 2 s deadline each) without an answer before a living hub is taken for hung
 
 
 class GatewayProcess:
-    """One gateway worker. `stats` is the last answer, None while it does not answer."""
+    """The gateway. `stats` is the last answer, None while it does not answer."""
 
     def __init__(self, settings: ControlSettings) -> None:
         self._settings = settings
-        self._socket = settings.state.gateway_socket(0)
+        self._socket = settings.state.gateway_socket
         self._log = settings.state.logs / "gateway.log"
         self._child: subprocess.Popen[bytes] | None = None
         self._table = _last_table(settings.state.table)
@@ -54,8 +56,9 @@ class GatewayProcess:
         """Adopt the gateway that runs (True), or start one. Raises ResourceError when its port is taken."""
         if await self.observe():
             return True
-        self._end_strays()
-        claim_port(self._settings.host, self._settings.port, "--port").close()
+        self._end_strays(HUB)
+        if not self._marked(WORKER):
+            claim_port(self._settings.host, self._settings.port, "--port").close()
         if not self._settings.state.table.exists():
             write_table(self._settings.state.table, self._table)
         self._spawn()
@@ -84,7 +87,7 @@ class GatewayProcess:
         self._silent += 1
         if self._alive() and self._silent < SILENT_PASSES:
             return
-        self._end_strays()
+        self._end_strays(HUB)
         self._spawn()
 
     def publish(self, models: tuple[ModelRoute, ...]) -> int:
@@ -118,8 +121,8 @@ class GatewayProcess:
             process = psutil.Process(self._pid)
             process.terminate()
             _, alive = await asyncio.to_thread(psutil.wait_procs, [process], timeout=grace)
-            for each in alive:
-                each.kill()
+            if alive:
+                self._end_strays(HUB, WORKER)
         self.stats = None
 
     def _spawn(self) -> None:
@@ -144,12 +147,20 @@ class GatewayProcess:
             return self._child.poll() is None
         return self._pid is not None and psutil.pid_exists(self._pid)
 
-    def _end_strays(self) -> None:
-        """A worker of ours that holds the port but does not answer would keep the next one out."""
-        for process in _marked(str(self._settings.state.root)):
+    def _end_strays(self, *programs: str) -> None:
+        """A hub of ours that does not answer would keep the next one out."""
+        for process in self._marked(*programs):
             with contextlib.suppress(psutil.Error):
                 process.kill()
                 process.wait(5)
+
+    def _marked(self, *programs: str) -> Sequence[psutil.Process]:
+        found, root = [], str(self._settings.state.root)
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                if process.environ().get(MARK) == root and not set(programs).isdisjoint(process.cmdline()):
+                    found.append(process)
+        return found
 
 
 def claim_port(host: str, port: int, option: str) -> socket.socket:
@@ -179,15 +190,6 @@ def _holder(port: int) -> str:
             if connection.status == psutil.CONN_LISTEN and held == port and connection.pid:
                 return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
     return ""
-
-
-def _marked(root: str) -> Sequence[psutil.Process]:
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if process.environ().get(MARK) == root and process.pid != os.getpid():
-                found.append(process)
-    return found
 
 
 def _last_table(path: Path) -> RoutingTable:

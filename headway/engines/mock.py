@@ -1,7 +1,8 @@
-"""The engine `mock`: our own small server instead of a model, for tests of everything above it. Source
-`builtin://mock`.
+"""The engine `mock`: our own server instead of a model and a GPU, for trying and testing everything above it.
+Source `builtin://mock`.
 
-`args` are the flags of `headway.engines.mock_server`: {ttft: 0.2, itl: 0.01, die-after-tokens: 40}.
+`args` are the flags of `headway mock-engine`: {profile: h100-8b, adapters: "legal,code", max-loras: 1}. It speaks
+vLLM's API and metrics, so what works with it works with vLLM.
 """
 
 from __future__ import annotations
@@ -10,8 +11,7 @@ import sys
 from pathlib import Path
 from typing import ClassVar
 
-from headway.engines.base import Capabilities, External, Launch, Need, Prepared, Report, Settled, Signals, Slot
-from headway.engines.exposition import samples, total
+from headway.engines.base import Capabilities, External, Launch, Need, Prepared, Report, Settled, Slot
 from headway.engines.flags import refuse_owned, to_flags
 from headway.errors import SourceError
 from headway.spec.model import Model
@@ -32,7 +32,7 @@ class MockEngine:
     def pin(self, model: Model) -> Pinned:
         if model.source != "builtin://mock":
             raise SourceError(f"engine mock does not serve {model.source}", hint="use source: builtin://mock")
-        refuse_owned(model.args, ("host", "port", "alias"))
+        refuse_owned(model.args, ("host", "port", "alias", "count", "speeds"))
         return Pinned(uri=model.source)
 
     def settle(self, model: Model, pinned: Pinned) -> Settled:
@@ -49,15 +49,6 @@ class MockEngine:
         own = {"host": slot.host, "port": slot.port, "alias": revision.model}
         argv = (sys.executable, "-m", "headway.engines.mock_server", *to_flags(own | dict(revision.args)))
         return Launch(argv, dict(revision.env))
-
-    def signals(self, metrics: str) -> Signals:
-        found = samples(metrics)
-        return Signals(
-            running=total(found, "mock_requests_running"),
-            waiting=0,
-            prompt_tokens=total(found, "mock_prompt_tokens_total"),
-            generated_tokens=total(found, "mock_generated_tokens_total"),
-        )
 
     def external(self, revision: Revision) -> External | None:
         return None

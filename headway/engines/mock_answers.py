@@ -1,169 +1,93 @@
-"""What the mock engine says: OpenAI-shaped answers made of the request alone. Pure.
+"""What the mock engine says, made of the request alone: the same question has the same answer everywhere. Pure.
 
-A prompt's token is a word of it; a generated token is a word of a short list, chosen by the prompt's hash and
-its position.
+Prattle is short words without end, four bytes each, so one token each. A Recital is a fixed text: a tool's
+arguments, or the smallest JSON that fits a schema.
 """
 
 from __future__ import annotations
 
-import array
-import base64
-import hashlib
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+import random
+import zlib
 from typing import Any
 
-__all__ = ["BadRequest", "Question", "ask", "chunk", "embeddings", "generate", "whole"]
+import msgspec
 
-WORDS = ("steam", "rail", "signal", "track", "bridge", "engine", "tunnel", "siding", "junction", "depot")
-DEFAULT_TOKENS = 16
+from headway.engines.mock_text import TOKEN_BYTES
 
+__all__ = ["Prattle", "Recital", "Said", "sample"]
 
-class BadRequest(Exception):
-    """The request is not one that can be answered; the text is for the caller."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One request to generate, as the mock understands it."""
-
-    chat: bool
-    model: str
-    prompt: str
-    max_tokens: int
-    stream: bool
-    usage_wanted: bool
-
-    @property
-    def prompt_tokens(self) -> int:
-        return len(self.prompt.split())
-
-    @property
-    def id(self) -> str:
-        return ("chatcmpl-" if self.chat else "cmpl-") + _digest(self.prompt).hex()[:12]
+_FIRST = (b"Well", b"Here", b"Then", b"Look", b"Soon", b"Just", b"Once", b"Each")
+_SHORT = (
+    b"act air arm art ash axe bag bay bed bee bow box bus cab cap car cod cow cup day den dew dot ear egg elk elm eye "
+    b"fan fig fin fir fog fox gem hat hay hen hub ice ink inn ivy jam jar jet joy key kit law leg log map mud net nut "
+    b"oak oar oat owl pad pan paw pea"
+)
+_COUNT = 4096
+_draw = random.Random(16)  # noqa: S311 - the same table everywhere
+_TABLE = b"".join(b" " + word for word in _draw.choices(_SHORT.split(), k=_COUNT))
 
 
-def ask(body: Any, *, chat: bool, alias: str) -> Question:
-    """Read a request body. Raises BadRequest that names the field."""
-    if not isinstance(body, dict):
-        raise BadRequest("the body is not a JSON object")
-    limit = body.get("max_completion_tokens") or body.get("max_tokens") or DEFAULT_TOKENS
-    if not isinstance(limit, int) or limit < 1:
-        raise BadRequest(f"max_tokens: found {limit!r}, use an integer above 0")
-    options = body.get("stream_options") or {}
-    return Question(
-        chat=chat,
-        model=alias,
-        prompt=_chat_prompt(body) if chat else _plain_prompt(body),
-        max_tokens=limit,
-        stream=bool(body.get("stream")),
-        usage_wanted=bool(options.get("include_usage")),
-    )
+class Prattle:
+    """Words without end: where in the table it begins is the prompt's checksum."""
+
+    __slots__ = ("_seed",)
+
+    length: int | None = None
+
+    def __init__(self, prompt: bytes) -> None:
+        self._seed = zlib.crc32(prompt)
+
+    def piece(self, index: int) -> bytes:
+        """One token, as it stands in a JSON string."""
+        if index == 0:
+            return _FIRST[self._seed % len(_FIRST)]
+        at = (self._seed + index) % _COUNT * TOKEN_BYTES
+        return _TABLE[at : at + TOKEN_BYTES]
+
+    def tokens(self, start: int, end: int) -> bytes:
+        return b"".join([self.piece(index) for index in range(start, end)])
+
+    def text(self, end: int) -> str:
+        return self.tokens(0, end).decode()
 
 
-def generate(question: Question) -> Iterator[str]:
-    """The tokens of the answer, each with its leading space."""
-    seed = int.from_bytes(_digest(question.prompt)[:8])
-    for position in range(question.max_tokens):
-        yield ("" if position == 0 else " ") + WORDS[(seed + position * position) % len(WORDS)]
+class Recital:
+    """A fixed ASCII text; its last token may be short."""
+
+    __slots__ = ("_text", "length")
+
+    def __init__(self, text: str) -> None:
+        self._text = text.encode("ascii", "replace")
+        self.length: int | None = max(1, -(-len(self._text) // TOKEN_BYTES))
+
+    def piece(self, index: int) -> bytes:
+        return msgspec.json.encode(self._text[index * TOKEN_BYTES : (index + 1) * TOKEN_BYTES].decode())[1:-1]
+
+    def tokens(self, start: int, end: int) -> bytes:
+        return self._text[start * TOKEN_BYTES : end * TOKEN_BYTES].ljust((end - start) * TOKEN_BYTES, b"\0")
+
+    def text(self, end: int) -> str:
+        return self._text[: end * TOKEN_BYTES].decode()
 
 
-def whole(question: Question, text: str, tokens: int, created: int) -> dict[str, Any]:
-    """The answer to a request that does not stream."""
-    said: dict[str, Any] = {"message": {"role": "assistant", "content": text}} if question.chat else {"text": text}
-    return {
-        "id": question.id,
-        "object": "chat.completion" if question.chat else "text_completion",
-        "created": created,
-        "model": question.model,
-        "choices": [{"index": 0, "finish_reason": "length", "logprobs": None, **said}],
-        "usage": _usage(question.prompt_tokens, tokens),
-    }
+Said = Prattle | Recital
 
 
-def chunk(
-    question: Question,
-    created: int,
-    *,
-    text: str = "",
-    role: bool = False,
-    finish: bool = False,
-    usage: int | None = None,
-) -> dict[str, Any]:
-    """One event of a stream: a piece of text, the end, or (`usage` = tokens generated) the usage after it."""
-    choice: dict[str, Any] = {"index": 0, "finish_reason": "length" if finish else None, "logprobs": None}
-    if question.chat:
-        choice["delta"] = ({"role": "assistant"} if role else {}) | ({"content": text} if text or role else {})
-    else:
-        choice["text"] = text
-    event: dict[str, Any] = {
-        "id": question.id,
-        "object": "chat.completion.chunk" if question.chat else "text_completion",
-        "created": created,
-        "model": question.model,
-        "choices": [choice] if usage is None else [],
-    }
-    if usage is not None:
-        event["usage"] = _usage(question.prompt_tokens, usage)
-    return event
-
-
-def embeddings(body: Any, *, alias: str, dimensions: int) -> dict[str, Any]:
-    """Unit vectors made of the text's hash. Raises BadRequest."""
-    given = body.get("input") if isinstance(body, dict) else None
-    texts = [given] if isinstance(given, str) else given
-    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
-        raise BadRequest("input: use a string or a list of strings")
-    encode = _base64 if body.get("encoding_format") == "base64" else list
-    data = [
-        {"object": "embedding", "index": index, "embedding": encode(_vector(text, dimensions))}
-        for index, text in enumerate(texts)
-    ]
-    tokens = sum(len(text.split()) for text in texts)
-    return {
-        "object": "list",
-        "model": alias,
-        "data": data,
-        "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
-    }
-
-
-def _chat_prompt(body: dict[str, Any]) -> str:
-    messages = body.get("messages")
-    if not isinstance(messages, list) or not messages or not all(isinstance(m, dict) for m in messages):
-        raise BadRequest("messages: use a list of at least one message")
-    return "\n".join(str(message.get("content", "")) for message in messages)
-
-
-def _plain_prompt(body: dict[str, Any]) -> str:
-    prompt = body.get("prompt")
-    if isinstance(prompt, list) and len(prompt) == 1:
-        prompt = prompt[0]
-    if not isinstance(prompt, str):
-        raise BadRequest("prompt: use a string")
-    return prompt
-
-
-def _usage(prompt: int, generated: int) -> dict[str, Any]:
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": generated,
-        "total_tokens": prompt + generated,
-        "prompt_tokens_details": {"cached_tokens": 0},
-    }
-
-
-def _digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()
-
-
-def _vector(text: str, dimensions: int) -> array.array[float]:
-    raw = hashlib.shake_256(text.encode()).digest(dimensions)
-    centred = [byte - 127.5 for byte in raw]
-    length = math.sqrt(sum(value * value for value in centred))
-    return array.array("f", (value / length for value in centred))
-
-
-def _base64(vector: array.array[float]) -> str:
-    return base64.b64encode(vector.tobytes()).decode()
+def sample(schema: Any, depth: int = 8) -> Any:
+    """A small value that fits a JSON schema, as far as types, required properties, enum, const and defaults go."""
+    if not isinstance(schema, dict) or depth == 0:
+        return {}
+    for given in ("const", "default"):
+        if given in schema:
+            return schema[given]
+    if isinstance(schema.get("enum"), list) and schema["enum"]:
+        return schema["enum"][0]
+    kind = schema.get("type")
+    kind = kind[0] if isinstance(kind, list) and kind else kind
+    if kind == "object" or (kind is None and "properties" in schema):
+        known = schema.get("properties") or {}
+        return {name: sample(known.get(name, {}), depth - 1) for name in schema.get("required") or ()}
+    plain = {"string": "text", "integer": schema.get("minimum", 1), "number": schema.get("minimum", 1.5)}
+    if kind == "array":
+        return [sample(schema.get("items"), depth - 1)] * int(schema.get("minItems", 1))
+    return plain.get(str(kind), {"boolean": True, "null": None}.get(str(kind), {}))

@@ -1,124 +1,221 @@
-"""HTTP/1.1 as the mock engine speaks it: a Reply to write one answer with, a Caller for each connection.
+"""HTTP/1.1 as the mock engine speaks it: an Exchange for each request, a Caller for each connection.
 
-A caller that leaves ends the work that was done for it; one that reads slowly slows it down.
+No task and no timer for a request: callbacks only. A caller that leaves ends the work that was done for it. One that
+reads slowly is written to when it has read (`drained`); nothing piles up meanwhile but a count of tokens.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import socket
+import struct
+from collections import deque
+from collections.abc import Callable
 from typing import Any, cast
 
 import httptools
 import msgspec
 
-__all__ = ["Answer", "Caller", "Reply"]
+from headway.wire.http import chunk, response_head
 
-STATUS = {200: "OK", 400: "Bad Request", 404: "Not Found", 503: "Service Unavailable"}
+__all__ = ["Caller", "Exchange"]
+
+LONGEST_BODY = 64 << 20
+MOST_PIPELINED = 32
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_KEPT_HEADERS = (b"x-mock-fault", b"x-request-id", b"expect")
 
 
-class Reply:
-    """Writes one answer to one caller, no faster than the caller reads."""
+def _nothing() -> None:
+    """Nobody waits for this."""
 
-    def __init__(self, transport: asyncio.Transport, writable: asyncio.Event, keep_alive: bool) -> None:
-        self._transport = transport
-        self._writable = writable
-        self._keep_alive = keep_alive
 
-    def json(self, value: Mapping[str, Any], status: int = 200) -> None:
+class Exchange:
+    """One request and the writing of its answer."""
+
+    __slots__ = ("_caller", "begun", "body", "drained", "headers", "keep_alive", "left", "method", "path", "query")
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+        self.method = self.path = self.query = ""
+        self.headers: dict[bytes, str] = {}
+        self.body = b""
+        self.keep_alive = True
+        self.begun = False
+        self.left = _nothing  # called when the caller has gone before the answer was done
+        self.drained = _nothing  # called when the caller has read what was written
+
+    @property
+    def writable(self) -> bool:
+        return self._caller.writable
+
+    def decoded(self) -> Any:
+        """The body as JSON. Raises msgspec.DecodeError."""
+        return msgspec.json.decode(self.body)
+
+    def json(self, value: Any, status: int = 200) -> None:
         self.send(status, "application/json", msgspec.json.encode(value))
 
-    def error(self, status: int, message: str, kind: str) -> None:
-        self.json({"error": {"message": message, "type": kind, "code": status, "param": None}}, status)
+    def error(self, status: int, message: str, kind: str, retry_after: str = "") -> None:
+        more = f"retry-after: {retry_after}\r\n".encode() if retry_after else b""
+        body = {"error": {"message": message, "type": kind, "param": None, "code": status}}
+        self.send(status, "application/json", msgspec.json.encode(body), more)
 
-    def send(self, status: int, content_type: str, body: bytes) -> None:
-        self._head(status, content_type, f"content-length: {len(body)}", body)
+    def send(self, status: int, content_type: str, body: bytes, more: bytes = b"") -> None:
+        self.write(self._head(status, content_type, b"content-length: %d\r\n" % len(body) + more) + body)
+        self.done()
 
-    def begin_stream(self) -> None:
-        self._head(200, "text/event-stream", "transfer-encoding: chunked")
+    def write(self, data: bytes) -> None:
+        self.begun = True
+        self._caller.transport.write(data)
 
-    async def event(self, value: Mapping[str, Any]) -> None:
-        self._chunk(b"data: " + msgspec.json.encode(value) + b"\n\n")
-        await self._writable.wait()
+    def events(self, events: bytes, *, last: bool = False) -> None:
+        """Whole events of a stream, one write; the first brings the head along, the last one the end."""
+        data = chunk(events)
+        if not self.begun:
+            data = self._head(200, "text/event-stream; charset=utf-8", b"transfer-encoding: chunked\r\n") + data
+        self.write(data + b"0\r\n\r\n" if last else data)
+        if last:
+            self.done()
 
-    def end_stream(self) -> None:
-        self._chunk(b"data: [DONE]\n\n")
-        self._transport.write(b"0\r\n\r\n")
+    def cut_short(self, body: bytes) -> None:
+        """The head of a whole answer, and half of it."""
+        self.write(self._head(200, "application/json", b"content-length: %d\r\n" % len(body)) + body[: len(body) // 2])
 
-    def _head(self, status: int, content_type: str, length: str, body: bytes = b"") -> None:
-        connection = "keep-alive" if self._keep_alive else "close"
-        lines = (
-            f"HTTP/1.1 {status} {STATUS[status]}",
-            f"content-type: {content_type}",
-            length,
-            f"connection: {connection}",
-        )
-        self._transport.write("\r\n".join((*lines, "", "")).encode() + body)
+    def half_close(self) -> None:
+        """No more will be written; the connection stays until the caller closes it."""
+        self.left = self.drained = _nothing
+        self._caller.half_close()
 
-    def _chunk(self, data: bytes) -> None:
-        self._transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+    def reset(self) -> None:
+        """The connection breaks, as when the machine dies."""
+        self.left = self.drained = _nothing
+        self._caller.reset()
 
+    def done(self) -> None:
+        self.left = self.drained = _nothing
+        self._caller.next_turn(self)
 
-Answer = Callable[[Reply, str, str, bytes], Awaitable[None]]
-"""Answers one request: method, path, body."""
+    def _head(self, status: int, content_type: str, more: bytes) -> bytes:
+        connection = b"" if self.keep_alive else b"connection: close\r\n"
+        return response_head(status, b"content-type: %b\r\n%b%b" % (content_type.encode(), more, connection))
 
 
 class Caller(asyncio.Protocol):
-    """One connection. A request at a time; pipelined ones wait for their turn."""
+    """One connection. A request at a time; pipelined ones wait for their turn, so many of them."""
 
-    def __init__(self, answer: Answer, fault: Callable[[str], None]) -> None:
-        self._work, self._fault = answer, fault
+    def __init__(self, answer: Callable[[Exchange], None], fault: Callable[[str], None]) -> None:
+        self._answer, self._fault = answer, fault
         self._parser = httptools.HttpRequestParser(self)
-        self._writable = asyncio.Event()
-        self._url = b""
-        self._body = bytearray()
-        self._turn: asyncio.Task[None] | None = None
+        self.writable = True
+        self._half_closed = False
+        self._url: list[bytes] = []
+        self._body: list[bytes] = []
+        self._size = 0
+        self._read = Exchange(self)
+        self._turn: Exchange | None = None
+        self._queue: deque[Exchange] = deque()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its class
-        self._writable.set()
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its class
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._queue.clear()
+        turn, self._turn = self._turn, None
+        if turn is not None:
+            turn.left()
 
     def data_received(self, data: bytes) -> None:
+        if self._half_closed:
+            return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            Reply(self._transport, self._writable, False).error(400, str(error), "invalid_request_error")
-            self._transport.close()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._turn is not None:
-            self._turn.cancel()
+            self._refuse(400, f"this is no HTTP/1.1: {error}")
 
     def pause_writing(self) -> None:
-        self._writable.clear()
+        self.writable = False
 
     def resume_writing(self) -> None:
-        self._writable.set()
+        self.writable = True
+        if self._turn is not None:
+            self._turn.drained()
 
     def on_message_begin(self) -> None:
-        self._url, self._body = b"", bytearray()
+        self._read = Exchange(self)
+        self._url, self._body, self._size = [], [], 0
 
     def on_url(self, url: bytes) -> None:
-        self._url += url
+        self._url.append(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if (name := name.lower()) in _KEPT_HEADERS:
+            self._read.headers[name] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        if self._read.headers.get(b"expect", "").lower() == "100-continue" and self._turn is None:
+            self.transport.write(_CONTINUE)
 
     def on_body(self, body: bytes) -> None:
-        self._body += body
+        self._size += len(body)
+        if self._size > LONGEST_BODY:
+            self._refuse(413, f"the body is longer than {LONGEST_BODY} bytes")
+        else:
+            self._body.append(body)
 
     def on_message_complete(self) -> None:
-        method, path = self._parser.get_method().decode(), self._url.decode().partition("?")[0]
-        keep_alive = self._parser.should_keep_alive()
-        self._turn = asyncio.ensure_future(self._answer(self._turn, method, path, bytes(self._body), keep_alive))
+        if self.transport.is_closing():
+            return
+        read = self._read
+        read.method = self._parser.get_method().decode()
+        read.path, _, read.query = b"".join(self._url).decode("latin-1").partition("?")
+        read.body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        read.keep_alive = self._parser.should_keep_alive()
+        self._queue.append(read)
+        if len(self._queue) > MOST_PIPELINED:
+            self.transport.pause_reading()
+        if self._turn is None:
+            self._take_turn()
 
-    async def _answer(
-        self, before: asyncio.Task[None] | None, method: str, path: str, body: bytes, keep_alive: bool
-    ) -> None:
-        if before is not None:
-            await before
+    def next_turn(self, done: Exchange) -> None:
+        """The answer is written; the next request, if one waits."""
+        if self._turn is not done:
+            return
+        self._turn = None
+        if not done.keep_alive:
+            self.transport.close()
+        elif self._queue:
+            asyncio.get_running_loop().call_soon(self._take_turn)
+
+    def half_close(self) -> None:
+        self._half_closed = True
+        if not self.transport.is_closing():
+            self.transport.write_eof()
+
+    def reset(self) -> None:
+        self._turn = None
+        plug = self.transport.get_extra_info("socket")
+        if plug is not None and plug.family in (socket.AF_INET, socket.AF_INET6):
+            plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
+
+    def _take_turn(self) -> None:
+        if self._turn is not None or not self._queue or self.transport.is_closing():
+            return
+        turn = self._turn = self._queue.popleft()
+        if len(self._queue) == MOST_PIPELINED:
+            self.transport.resume_reading()
         try:
-            await self._work(Reply(self._transport, self._writable, keep_alive), method, path, body)
+            self._answer(turn)
         except Exception as error:
-            self._fault(f"error: {method} {path}: {error!r}")
-            self._transport.abort()
+            self._fault(f"error: {turn.method} {turn.path}: {error!r}")
+            self.transport.abort()
             raise
-        if not keep_alive:
-            self._transport.close()
+
+    def _refuse(self, status: int, message: str) -> None:
+        """What was read cannot be answered. Within another answer there is no place to say so."""
+        if self._turn is None and not self.transport.is_closing():
+            refused = Exchange(self)
+            refused.keep_alive = False
+            refused.error(status, message, "invalid_request_error")
+        self.transport.close()

@@ -28,10 +28,8 @@ from headway.engines.base import (
     Progress,
     Report,
     Settled,
-    Signals,
     Slot,
 )
-from headway.engines.exposition import mean, samples, total
 from headway.engines.flags import merge, refuse_owned, to_flags
 from headway.errors import EngineError, SourceError, SpecError
 from headway.perf import memory
@@ -123,23 +121,6 @@ class Vllm:
         ours: dict[str, Any] = {"tensor-parallel-size": len(slot.gpus)} if len(slot.gpus) > 1 else {}
         argv = (*start, *to_flags(owned), *to_flags(merge(ours, revision.args)))
         return Launch(argv, _environment(slot) | dict(revision.env))
-
-    def signals(self, metrics: str) -> Signals:
-        """Names of V1 first, then those of older versions."""
-        found = samples(metrics)
-        return Signals(
-            running=total(found, "vllm:num_requests_running"),
-            waiting=total(found, "vllm:num_requests_waiting"),
-            kv_used=mean(found, "vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc", "vllm:cpu_cache_usage_perc"),
-            prompt_tokens=total(found, "vllm:prompt_tokens_total"),
-            cached_prompt_tokens=total(
-                found,
-                "vllm:prompt_tokens_cached_total",
-                "vllm:prefix_cache_hits_total",
-                "vllm:gpu_prefix_cache_hits_total",
-            ),
-            generated_tokens=total(found, "vllm:generation_tokens_total"),
-        )
 
     def external(self, revision: Revision) -> External | None:
         return None

@@ -1,39 +1,65 @@
-"""`python -m headway.gateway`: one gateway worker. It imports no more than it needs: it is on the cold-start
-path."""
+"""`python -m headway.gateway`: the gateway, alone or under the control process. It imports no more than it needs: it
+is on the cold-start path."""
 
 from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
+import tempfile
 from pathlib import Path
 
 import uvloop
 
-from headway.errors import HeadwayError
+from headway.errors import HeadwayError, ResourceError, UsageError
+from headway.gateway.hub.hub import Listen, run
 from headway.gateway.settings import Settings
-from headway.gateway.worker import Listen, run
+from headway.gateway.tls import Certificate
 
 __all__ = ["main"]
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="headway gateway", description="Serve the models of a routing table.")
-    parser.add_argument("--table", type=Path, required=True, help="the routing table (JSON), followed as it changes")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8484, help="0 = a free one")
-    parser.add_argument("--socket", type=Path, required=True, help="UNIX socket for /stats and /records")
-    parser.add_argument("--worker", type=int, default=0, help="number of this worker, for its log lines")
-    parser.add_argument("--shared", action="store_true", help="other workers listen on this port already")
-    given = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s gateway-{given.worker} %(levelname)s %(message)s")
-    listen = Listen(given.table, given.host, given.port, given.socket, given.shared)
+    given = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s gateway %(levelname)s %(message)s")
     try:
+        socket = given.socket or _private_socket(given.port)
+        listen = Listen(given.table, given.host, given.port, socket, given.workers, _certificate(given))
         uvloop.run(run(listen, Settings()))
     except HeadwayError as error:
         print(f"headway gateway: {error}", file=sys.stderr)  # noqa: T201
         return error.exit_code
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="headway gateway", description="Serve the models of a routing table.")
+    parser.add_argument("--table", type=Path, required=True, help="the routing table (JSON), followed as it changes")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8484, help="0 = a free one")
+    parser.add_argument("--workers", type=int, default=1, help="processes that share the port; about one a core")
+    parser.add_argument("--socket", type=Path, help="UNIX socket for /stats and /records (a private one if left out)")
+    parser.add_argument(
+        "--tls-cert", type=Path, help="PEM file of the certificate and its chain, followed as it changes"
+    )
+    parser.add_argument("--tls-key", type=Path, help="PEM file: its key")
+    return parser
+
+
+def _certificate(given: argparse.Namespace) -> Certificate | None:
+    if bool(given.tls_cert) != bool(given.tls_key):
+        raise UsageError("--tls-cert and --tls-key", hint="give both or neither")
+    return Certificate(given.tls_cert, given.tls_key) if given.tls_cert else None
+
+
+def _private_socket(port: int) -> Path:
+    """The same for the same port, so that a gateway started anew finds what the one before left behind."""
+    folder = Path(tempfile.gettempdir()) / f"headway-{os.getuid()}-gateway"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+        raise ResourceError(f"{folder}: belongs to somebody else", hint="give --socket in a folder of your own")
+    return folder / f"{port or os.getpid()}.sock"
 
 
 if __name__ == "__main__":

@@ -5,19 +5,21 @@ from __future__ import annotations
 
 import msgspec
 
-from headway.gateway import answers, metrics
+from headway.gateway import answers
 from headway.gateway.client import ClientConnection, Running
 from headway.gateway.core import Gateway
 from headway.gateway.exchange import Exchange
 from headway.gateway.request import Request
+from headway.gateway.scraping import Scraping
 from headway.gateway.table import ModelRoute
 from headway.wire.http import split_target
-from headway.wire.openai import OPERATIONS, Refusal, model_not_found
+from headway.wire.openai import OPERATIONS, Operation, Refusal, model_not_found, other_operation
 
 __all__ = ["Api"]
 
 _TEXT = b"content-type: text/plain; charset=utf-8\r\n"
 _MODELS = "/v1/models"
+_METRICS = "/metrics"
 _READS = "GET, HEAD, OPTIONS"
 _CALLS = "POST, OPTIONS"
 
@@ -29,7 +31,6 @@ class Api:
             _MODELS: self._models,
             "/healthz": self._healthz,
             "/readyz": self._readyz,
-            "/metrics": self._metrics,
         }
 
     def serve(self, client: ClientConnection, request: Request) -> Running | None:
@@ -47,15 +48,17 @@ class Api:
         except ValueError as error:
             client.refuse(Refusal(400, "bad_request", f"The request target is not readable: {error}."))
             return None
-        if operation := OPERATIONS.get(path):
+        if operation := OPERATIONS.get(path) or self._other(path, request.method):
             if request.method == "POST":
                 exchange = Exchange(self._gateway, client, request, operation)
                 exchange.begin()
                 return exchange
             self._not_called(client, request, path, _CALLS)
-        elif path in self._reads or path.startswith(_MODELS + "/"):
+        elif path == _METRICS or path in self._reads or path.startswith(_MODELS + "/"):
             if request.method not in ("GET", "HEAD"):
                 self._not_called(client, request, path, _READS)
+            elif path == _METRICS:
+                return Scraping(self._gateway, client)
             elif read := self._reads.get(path):
                 read(client)
             else:
@@ -64,9 +67,14 @@ class Api:
             client.respond(204, b"allow: GET, HEAD, POST, OPTIONS\r\n", b"")
         else:
             known = ", ".join([*OPERATIONS, _MODELS])
-            message = f"There is no {request.method} {path[:200]} here. Known: {known}."
+            message = f"There is no {request.method} {path[:200]} here. Known: {known}, and POST /v1/… of engines."
             client.refuse(Refusal(404, "unknown_url", message))
         return None
+
+    def _other(self, path: str, method: str) -> Operation | None:
+        """A path that only engines know."""
+        own = path == _MODELS or path.startswith(_MODELS + "/")
+        return other_operation(path) if method == "POST" and not own else None
 
     def _not_called(self, client: ClientConnection, request: Request, path: str, allow: str) -> None:
         """A known path with another method: OPTIONS is answered, the rest is 405."""
@@ -101,9 +109,6 @@ class Api:
             client.refuse(Refusal(503, "not_ready", message, retry_after=1))
         else:
             client.respond(200, _TEXT, b"ready\n")
-
-    def _metrics(self, client: ClientConnection) -> None:
-        client.respond(200, metrics.CONTENT_TYPE, metrics.scrape(self._gateway))
 
 
 def _shown(model: ModelRoute) -> dict[str, object]:

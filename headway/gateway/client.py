@@ -42,12 +42,9 @@ Serve = Callable[["ClientConnection", Request], Running | None]
 
 
 class ClientConnection(Timed, asyncio.Protocol):
-    """`limited` = it counts against the number of connections; the control loop's do not."""
-
-    def __init__(self, gateway: Gateway, serve: Serve, *, limited: bool = True) -> None:
+    def __init__(self, gateway: Gateway, serve: Serve) -> None:
         Timed.__init__(self)
         self._gateway, self._serve, self._settings = gateway, serve, gateway.settings
-        self._limited = limited
         self._reader = RequestReader(gateway.settings, gateway.bodies, gateway.time)
         self._transport: asyncio.Transport | None = None
         self._request: Request | None = None  # being answered
@@ -75,7 +72,7 @@ class ClientConnection(Timed, asyncio.Protocol):
         gateway.connections.add(self)
         self._heard_at = gateway.time()
         gateway.wheel.set(self, self._heard_at + self._settings.head_seconds)
-        if self._limited and len(gateway.connections) > gateway.connections_max:
+        if len(gateway.connections) > gateway.connections_max:
             self.refuse(Refusal(503, "overloaded", "The gateway has too many connections.", retry_after=1))
 
     def data_received(self, data: bytes) -> None:
@@ -120,7 +117,7 @@ class ClientConnection(Timed, asyncio.Protocol):
         self._advancing = True
         while not self.busy and not self._lingering and (item := self._next()) is not None:
             if isinstance(item, Refusal):
-                self._gateway.tally.refused_heads[item.status] += 1
+                self._gateway.tally.refused(item.status)
                 self.refuse(item)
                 break
             self._begin(item)
@@ -238,7 +235,7 @@ class ClientConnection(Timed, asyncio.Protocol):
             self._time_out("The body of the request came too slowly.")
 
     def _time_out(self, message: str) -> None:
-        self._gateway.tally.refused_heads[408] += 1
+        self._gateway.tally.refused(408)
         self.refuse(Refusal(408, "request_timeout", message))
 
     # the end

@@ -6,11 +6,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import random
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from headway.gateway.board import Board
 from headway.gateway.catalog import Catalog
+from headway.gateway.hubline import HubLine
 from headway.gateway.journal import Journal
+from headway.gateway.news import News
+from headway.gateway.prompt import Sessions
 from headway.gateway.reader import Bodies
 from headway.gateway.record import Record, Stats
 from headway.gateway.settings import Settings, connection_limit
@@ -18,6 +24,7 @@ from headway.gateway.table import RoutingTable
 from headway.gateway.tally import Tally
 from headway.gateway.timers import Wheel
 from headway.gateway.waiting import Lobby
+from headway.policy.prefix import PrefixIndex
 from headway.wire.openai import Operation
 
 if TYPE_CHECKING:
@@ -29,13 +36,19 @@ log = logging.getLogger("headway.gateway")
 
 
 class Gateway:
-    def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, settings: Settings, loop: asyncio.AbstractEventLoop, board: Board, number: int, hub: HubLine
+    ) -> None:
         self.settings = settings
+        self.hub = hub
         self.loop = loop
         self.time = loop.time
         self.unix_time = time.time
         self.wheel = Wheel(loop, settings.tick_seconds)
-        self.catalog = Catalog(settings, self.wheel)
+        self.index = PrefixIndex(settings.index_blocks)
+        self.sessions = Sessions(settings.sessions_max)
+        self.catalog = Catalog(settings, self.wheel, board.sections, number, self.index)
+        self.news = News(hub, loop, settings.news_seconds, shared=len(board.sections) > 1)
         self.lobby = Lobby(settings, self.wheel)
         self.journal = Journal(settings.records_max)
         self.tally = Tally()
@@ -44,9 +57,8 @@ class Gateway:
         self.connections_max = connection_limit(settings)
         self.draining = False
         self.deserted = asyncio.Event()  # draining, and no connection is left
-        self.address = ""
         self._started_at = time.time()
-        self._turn = 0
+        self._turn = random.getrandbits(32)
         self._look: asyncio.Handle | None = None
 
     def left(self, client: ClientConnection) -> None:
@@ -55,14 +67,14 @@ class Gateway:
             self.deserted.set()
 
     def turn(self) -> int:
-        """Rotates equal choices."""
+        """Draws among equal choices."""
         self._turn += 1
         return self._turn
 
-    def use(self, table: RoutingTable) -> list[str]:
+    def use(self, table: RoutingTable, slots: Mapping[str, int]) -> list[str]:
         """Swap to a new table; who waits looks again. Returns what is wrong with endpoints that were left
         out."""
-        problems = self.catalog.apply(table)
+        problems = self.catalog.apply(table, slots)
         self.lobby.look()
         return problems
 
@@ -85,7 +97,7 @@ class Gateway:
             pid=os.getpid(),
             started_at=self._started_at,
             table_version=self.catalog.version,
-            address=self.address,
+            address="",
             running=self.tally.running,
             waiting=sum(waiting.values()),
             waiting_by_model=waiting,

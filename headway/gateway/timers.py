@@ -32,6 +32,7 @@ class Timed(ABC):
 
 class Wheel:
     def __init__(self, loop: asyncio.AbstractEventLoop, tick: float) -> None:
+        self.time = loop.time
         self._loop, self._tick = loop, tick
         self._slots: dict[int, set[Timed]] = {}
         self._order: list[int] = []

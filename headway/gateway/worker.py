@@ -1,75 +1,70 @@
-"""One gateway process: listens, follows the table file, answers the control loop, and ends politely.
+"""A worker: answers callers on a listening socket that the hub made, with the table that the hub sends.
 
-SIGHUP reads the table at once. SIGTERM and SIGINT stop accepting, close idle connections, and let running
-requests end up to a deadline; a second one ends at once.
+SIGTERM stops accepting, closes idle connections, and lets running requests end up to a deadline; a second one ends at
+once. SIGINT and SIGHUP are the hub's business. When the hub is gone the worker serves on with what it has.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import gc
+import logging
 import signal
 import socket
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from headway.errors import ResourceError
-from headway.gateway.admin import Admin, bind_private
-from headway.gateway.api import Api
-from headway.gateway.client import ClientConnection
-from headway.gateway.core import Gateway, log
-from headway.gateway.settings import Settings
-from headway.gateway.watch import TableWatch
+import uvloop
 
-__all__ = ["Listen", "Worker", "run"]
+from headway.gateway.api import Api
+from headway.gateway.board import Board
+from headway.gateway.client import ClientConnection
+from headway.gateway.core import Gateway
+from headway.gateway.hubline import HubLine
+from headway.gateway.settings import Settings
+from headway.gateway.tls import Certificate, Identity
+
+__all__ = ["Place", "Worker", "main"]
 
 _BACKLOG = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Listen:
-    """Where a worker is found. `shared` = other workers of this gateway listen on the port already."""
+class Place:
+    """Worker `number` of `workers`: its listening socket, its end of the channel to the hub, the board."""
 
-    table: Path
-    host: str
-    port: int
-    socket: Path
-    shared: bool = False
+    number: int
+    listener: socket.socket
+    channel: socket.socket
+    board: Board
+    identity: Identity | None = None
 
 
 class Worker:
-    def __init__(self, listen: Listen, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
-        self.gateway = Gateway(settings, loop)
-        self._listen = listen
-        self._watch = TableWatch(self.gateway, listen.table)
-        self._servers: list[asyncio.Server] = []
-        self._poll: asyncio.TimerHandle | None = None
+    def __init__(self, place: Place, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
+        self._place = place
+        self._hub = HubLine()
+        self.gateway = Gateway(settings, loop, place.board, place.number, self._hub)
+        self._server: asyncio.Server | None = None
         self._ending = asyncio.Event()
+        self._looking: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
-        """Read the table, then listen. Raises ResourceError."""
         gateway, loop = self.gateway, self.gateway.loop
-        self._look()
-        api, admin = Api(gateway), Admin(gateway)
-        listener = _bind(self._listen)
-        try:
-            private = bind_private(self._listen.socket)
-        except ResourceError:
-            listener.close()
-            raise
-        host, port = listener.getsockname()[:2]
-        gateway.address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        self._servers = [
-            await loop.create_unix_server(lambda: ClientConnection(gateway, admin.serve, limited=False), sock=private),
-            await loop.create_server(lambda: ClientConnection(gateway, api.serve), sock=listener, backlog=_BACKLOG),
-        ]
-        log.info("listening on %s", gateway.address)
-
-    def hang_up(self) -> None:
-        """SIGHUP: read the table now."""
-        self._watch.look(force=True)
+        api = Api(gateway)
+        await self._hub.join(gateway, self._place.channel)
+        identity = self._place.identity
+        self._server = await loop.create_server(
+            lambda: ClientConnection(gateway, api.serve),
+            sock=self._place.listener,
+            backlog=_BACKLOG,
+            ssl=identity.context if identity else None,
+            ssl_handshake_timeout=gateway.settings.head_seconds if identity else None,
+        )
+        if identity:
+            self._follow(identity)
 
     def terminate(self) -> None:
         """SIGTERM: end; the second time at once."""
@@ -85,11 +80,8 @@ class Worker:
         """Let running requests end, up to the deadline; then close everything."""
         gateway = self.gateway
         gateway.draining = True
-        if self._poll:
-            self._poll.cancel()
-        api = self._servers.pop() if self._servers else None
-        if api:
-            api.close()
+        if self._server:
+            self._server.close()
         for client in list(gateway.connections):
             client.drain()
         await self._until_deserted(gateway.settings.drain_seconds)
@@ -97,11 +89,11 @@ class Worker:
         await self._until_deserted(1.0)
         for client in list(gateway.connections):
             client.abort()
-        for server in self._servers:
-            server.close()
-        self._listen.socket.unlink(missing_ok=True)
         gateway.catalog.close()
         gateway.wheel.stop()
+        if self._looking:
+            self._looking.cancel()
+        self._hub.close()
         await asyncio.sleep(0)  # the loop calls connection_lost of what was aborted
 
     async def _until_deserted(self, seconds: float) -> None:
@@ -110,47 +102,43 @@ class Worker:
                 async with asyncio.timeout(seconds):
                     await self.gateway.deserted.wait()
 
+    def _follow(self, identity: Identity) -> None:
+        identity.look()
+        if not self._ending.is_set():
+            loop, seconds = self.gateway.loop, self.gateway.settings.table_poll_seconds
+            self._looking = loop.call_later(seconds, self._follow, identity)
+
     def _stop_all(self) -> None:
         for client in list(self.gateway.connections):
             client.stop()
 
-    def _look(self) -> None:
-        self._watch.look()
-        self._poll = self.gateway.loop.call_later(self.gateway.settings.table_poll_seconds, self._look)
 
-
-def _bind(listen: Listen) -> socket.socket:
-    """A listening address that may be shared with other workers, but not by accident with another gateway."""
-    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
-    try:
-        if not listen.shared and listen.port:
-            with socket.socket(family, socket.SOCK_STREAM) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind((listen.host, listen.port))
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        listener.bind((listen.host, listen.port))
-    except OSError as error:
-        where = f"{listen.host}:{listen.port}"
-        if error.errno == errno.EADDRINUSE:
-            hint = "stop what listens there, or choose another --port"
-            raise ResourceError(f"{where} is taken", hint=hint) from error
-        hint = "choose another --host or --port"
-        raise ResourceError(f"{where}: cannot listen there ({error.strerror or error})", hint=hint) from error
-    listener.setblocking(False)
-    return listener
-
-
-async def run(listen: Listen, settings: Settings) -> None:
+async def run(place: Place, settings: Settings) -> None:
     """The whole life of a worker process."""
     loop = asyncio.get_running_loop()
-    worker = Worker(listen, settings, loop)
-    loop.add_signal_handler(signal.SIGHUP, worker.hang_up)  # before it can be found: the default is to die
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, worker.terminate)
+    worker = Worker(place, settings, loop)
+    loop.add_signal_handler(signal.SIGTERM, worker.terminate)
     await worker.start()
     gc.collect()
     gc.freeze()  # what the imports made lives as long as the process: never look at it again
     gc.set_threshold(50_000, 20, 20)
     await worker.serve_until_terminated()
+
+
+def main(argv: list[str]) -> int:
+    """`number workers listener channel board [chain key]`: three file descriptors, two paths."""
+    number, workers, listener, channel, board = map(int, argv[:5])
+    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s gateway-{number} %(levelname)s %(message)s")
+    for one in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(one, signal.SIG_IGN)
+    identity = Identity(Certificate(Path(argv[5]), Path(argv[6]))) if len(argv) > 5 else None
+    sockets = socket.socket(fileno=listener), socket.socket(fileno=channel)
+    place = Place(number, *sockets, Board(board, workers), identity)
+    place.listener.setblocking(False)
+    place.channel.setblocking(False)
+    uvloop.run(run(place, Settings()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -43,7 +43,7 @@ def test_down_after_the_control_process_was_killed(headway: Headway) -> None:
     done = headway.run("down")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "chat  removed\neverything is stopped\n"
-    assert headway.processes() == []
+    assert eventually(lambda: headway.processes() == [])  # the last one lets go of its lock a moment before its end
 
 
 def test_a_second_ctrl_c_does_not_wait_for_requests(headway: Headway) -> None:

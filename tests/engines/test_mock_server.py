@@ -12,12 +12,16 @@ from contextlib import asynccontextmanager
 import openai
 import pytest
 
-from headway.engines import mock_answers, registry
+from headway.engines import mock_pooling, mock_question, registry
 from headway.engines.base import Prepared, Slot
+from headway.engines.mock_text import BadRequest
+from headway.engines.signals import read_signals
 from headway.errors import SourceError, SpecError
 from headway.spec.model import Model
 from headway.spec.revision import Revision
 from tests.support.engines import Program, engine_program, get
+
+RULES = mock_question.Rules("m", (), longest=1024, answer_tokens=0)
 
 
 @asynccontextmanager
@@ -46,7 +50,8 @@ async def test_official_client_chat_completion_and_embeddings() -> None:
             model="m", messages=[{"role": "user", "content": "a b"}], max_tokens=5
         )
         assert chat.usage is not None
-        assert (chat.usage.prompt_tokens, chat.usage.completion_tokens) == (2, 5)
+        # <|im_start|>user, a b, <|im_end|>, <|im_start|>assistant: each begins with a token of its own, of four bytes
+        assert (chat.usage.prompt_tokens, chat.usage.completion_tokens) == (5 + 1 + 3 + 6, 5)
         assert chat.choices[0].message.content == again.choices[0].message.content
         assert len((chat.choices[0].message.content or "").split()) == 5
         plain = await ask.completions.create(model="m", prompt="a b c", max_tokens=2)
@@ -72,17 +77,21 @@ async def test_stream_says_the_same_as_the_whole_and_ends_with_usage() -> None:
 
 
 async def test_signals_follow_the_work_and_a_caller_that_leaves_ends_it() -> None:
-    engine = registry.get("mock")
     async with mock(stall_after_tokens=2) as program, client(program) as ask:
         await program.ready("/health")
         events = await ask.chat.completions.create(
             model="m", messages=[{"role": "user", "content": "x y z"}], max_tokens=9, stream=True
         )
-        await anext(aiter(events))
-        busy = engine.signals((await get(f"{program.url}/metrics")).text)
-        assert (busy.running, busy.prompt_tokens) == (1, 3)
+        seen = aiter(events)
+        for _ in range(3):  # the role, and two tokens
+            await anext(seen)
+        busy = read_signals((await get(f"{program.url}/metrics")).text)
+        assert (busy.running, busy.waiting, busy.prompt_tokens, busy.generated_tokens) == (1, 0, 16, 2)
         await events.close()
-        await program.until(lambda text: engine.signals(text).running == 0, "/metrics")
+        await program.until(lambda text: read_signals(text).running == 0, "/metrics")
+        totals = json.loads((await get(f"{program.url}/mock/totals")).text)
+        left = {"requests": 1, "prompt_tokens": 16, "cached_tokens": 0, "completion_tokens": 2}
+        assert totals["aborted"] == left
 
 
 @pytest.mark.parametrize(
@@ -98,10 +107,10 @@ async def test_signals_follow_the_work_and_a_caller_that_leaves_ends_it() -> Non
 def test_bad_requests_name_the_field(path: str, body: object, field: str) -> None:
     def answer() -> object:
         if path.endswith("embeddings"):
-            return mock_answers.embeddings(body, alias="m", dimensions=8)
-        return mock_answers.ask(body, chat="chat" in path, alias="m")
+            return mock_pooling.embeddings(body, model="m", dimensions=8)
+        return mock_question.ask(body, "chat" if "chat" in path else "text", RULES)
 
-    with pytest.raises(mock_answers.BadRequest, match=field):
+    with pytest.raises(BadRequest, match=field):
         answer()
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from headway.gateway.table import Endpoint
@@ -30,6 +31,7 @@ from tests.support.gateway import (
     endpoint,
     event,
     eventually,
+    make_certificate,
     raw,
     request_bytes,
     route,
@@ -160,19 +162,23 @@ def test_a_taken_port_is_one_clear_line(tmp_path: Path, gateways: list[GatewayPr
 
 async def test_two_workers_share_a_port(tmp_path: Path, engine: Start, gateways: list[GatewayProcess]) -> None:
     one = await engine(answers())
-    (tmp_path / "b").mkdir()
-    gateways.append(GatewayProcess(tmp_path, route(endpoint(one.url))))
-    gateways.append(GatewayProcess(tmp_path / "b", route(endpoint(one.url)), port=gateways[0].port, shared=True))
+    live = GatewayProcess(tmp_path, route(endpoint(one.url)), workers=2)
+    gateways.append(live)
     for _ in range(60):
-        assert (await ask(gateways[0].port)).status == 200
-    totals = [(await live.stats()).requests_total for live in gateways]
-    assert sum(totals) == 60
-    assert all(totals)
+        assert (await ask(live.port)).status == 200
+    stats = await live.stats()
+    assert (stats.requests_total, stats.endpoints[0].total) == (60, 60)
+    shares = [worker.children() or worker.net_connections() for worker in psutil.Process(live.child.pid).children()]
+    assert len(shares) == 2
+    text = (await ask(live.port, "/metrics", "GET")).body.decode()
+    assert 'headway_gateway_requests_total{model="chat",operation="chat",status="200"} 60.0' in text
+    assert "headway_gateway_workers 2.0" in text
+    assert len((await live.records()).records) == 60
 
 
 def test_it_imports_no_more_than_it_needs() -> None:
     """It is on the cold-start path, and its memory is every worker's."""
-    code = "import sys, headway.gateway.__main__; print(' '.join(sys.modules))"
+    code = "import sys, headway.gateway.__main__, headway.gateway.worker; print(' '.join(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     for heavy in ("pydantic", "rich", "starlette", "typer", "prometheus_client", "numpy", "ruamel"):
         assert heavy not in loaded.stdout.split()
@@ -325,18 +331,6 @@ async def test_a_single_engine_killed_is_waited_for(tmp_path: Path, gateways: li
         assert [(await task).status for task in asking] == [200] * 20
     finally:
         replica.kill()
-
-
-def make_certificate(folder: Path) -> tuple[Path, Path]:
-    certificate, key = folder / "cert.pem", folder / "key.pem"
-    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    names = ["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    files = ["-keyout", str(key), "-out", str(certificate)]
-    try:
-        subprocess.run([*argv, *names, *files], check=True, capture_output=True)
-    except FileNotFoundError:
-        pytest.skip("needs the openssl command to make a certificate")
-    return certificate, key
 
 
 async def test_tls_to_a_provider(

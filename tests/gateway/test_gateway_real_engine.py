@@ -65,13 +65,13 @@ def client_of(base_url: str) -> openai.OpenAI:
 
 def test_the_answer_is_the_engines_own(real: Real) -> None:
     texts = []
-    for base_url in (real.engine_url + "/v1", real.base_url):
+    for base_url in (real.engine_url + "/v1", real.engine_url + "/v1", real.base_url):
         with client_of(base_url) as client:
             answer = client.chat.completions.create(model="chat", messages=QUESTION, max_tokens=24, temperature=0)
             assert answer.usage
             assert answer.usage.prompt_tokens > 10
             texts.append(answer.choices[0].message.content)
-    assert texts[0] == texts[1]
+    assert texts[2] in texts[:2]  # an engine itself may differ by a word once it has the prompt in its cache
     assert texts[0]
 
 
@@ -128,7 +128,7 @@ def test_errors_reach_the_client_as_its_own_kinds(real: Real) -> None:
             client.chat.completions.create(model="chad", messages=QUESTION, max_tokens=1)
         assert (missing.value.code, missing.value.param) == ("model_not_found", "model")
         assert "Did you mean 'chat'" in missing.value.message
-        with pytest.raises(openai.BadRequestError) as wrong:
+        with pytest.raises(openai.NotFoundError) as wrong:
             client.embeddings.create(model="chat", input="x")
         assert wrong.value.code == "wrong_endpoint"
         with pytest.raises(openai.BadRequestError) as field:

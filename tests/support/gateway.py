@@ -23,11 +23,15 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
+from headway.gateway.board import Board
+from headway.gateway.hub.crew import Crew
+from headway.gateway.hub.ports import listeners
 from headway.gateway.record import Record, Records, Stats
 from headway.gateway.settings import Settings
 from headway.gateway.table import Endpoint, ModelRoute, RoutingTable, write_table
-from headway.gateway.worker import Listen, Worker
+from headway.gateway.worker import Place, Worker
 
 CHAT = "/v1/chat/completions"
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -139,6 +143,10 @@ class ScriptedEngine:
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
                 while not writer.is_closing():
                     asked = await read_request(reader)
+                    if asked.line.startswith("GET /metrics"):  # the hub's question, not a caller's
+                        self.connections -= 1
+                        writer.write(answer_bytes(b"", 404))
+                        break
                     self.asked.append(asked)
                     script = self.scripts[min(len(self.asked), len(self.scripts)) - 1]
                     self.running += 1
@@ -228,6 +236,19 @@ def sends(*pieces: bytes, then: str = "close") -> Script:
 # -------------------- a gateway
 
 
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """For localhost, signed by itself: certificate and key."""
+    certificate, key = folder / "cert.pem", folder / "key.pem"
+    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    names = ["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    try:
+        subprocess.run([*argv, *names, *files], check=True, capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("needs the openssl command to make a certificate")
+    return certificate, key
+
+
 def endpoint(url: str, name: str = "chat-0", incarnation: int = 1, **more: Any) -> Endpoint:
     return Endpoint(id=f"{name}.{incarnation}", replica=name, revision="r1", url=url, **more)
 
@@ -241,7 +262,6 @@ class Here:
     """A gateway in this process."""
 
     worker: Worker
-    table: Path
     port: int
     version: int = 1
     seen: dict[str, Any] = field(default_factory=dict)
@@ -252,8 +272,7 @@ class Here:
 
     def use(self, *models: ModelRoute) -> None:
         self.version += 1
-        write_table(self.table, RoutingTable(self.version, models))
-        self.worker.hang_up()
+        use(self.worker, RoutingTable(self.version, models))
 
     def stats(self) -> Stats:
         return self.worker.gateway.stats()
@@ -269,25 +288,46 @@ class Here:
         return await ask(self.port, **more)
 
 
+def use(worker: Worker, table: RoutingTable) -> None:
+    ids = dict.fromkeys(endpoint.id for model in table.models for endpoint in model.endpoints)
+    worker.gateway.use(table, {each: slot for slot, each in enumerate(ids)})
+
+
 @contextlib.asynccontextmanager
 async def gateway_here(folder: Path, *models: ModelRoute, **settings: Any) -> AsyncIterator[Here]:
-    table = folder / "table.json"
-    write_table(table, RoutingTable(1, models))
-    quick = {"drain_seconds": 0.5} | settings
-    listen = Listen(table, "127.0.0.1", 0, folder / "g.sock")
-    worker = Worker(listen, Settings(**quick), asyncio.get_running_loop())
+    """A worker of this process with the crew that hubs have; tables are handed to it at once."""
+    loop, made = asyncio.get_running_loop(), []
+    chosen = Settings(**({"drain_seconds": 0.5} | settings))
+
+    def start(number: int, workers: int, listener: socket.socket, board: Board) -> tuple[None, socket.socket]:
+        ours, theirs = (each for each in socket.socketpair())
+        for each in (ours, theirs):
+            each.setblocking(False)
+        made.append(Worker(Place(number, listener.dup(), theirs, board), chosen, loop))
+        return None, ours
+
+    listener = listeners("127.0.0.1", 0, 1, shared=False)
+    board = Board.create(folder / "g.board", 1)
+    crew = Crew(listener, board, chosen.records_max, start)
+    await crew.start()
+    worker: Worker = made[0]
     await worker.start()
-    port = int(worker.gateway.address.rpartition(":")[2])
+    use(worker, RoutingTable(1, models))
     try:
-        yield Here(worker, table, port)
+        yield Here(worker, listener[0].getsockname()[1])
     finally:
+        crew.signal(signal.SIGTERM)
         await worker.stop()
+        await crew.until_gone(1)
+        board.close()
 
 
 class GatewayProcess:
     """A gateway as users run it."""
 
-    def __init__(self, folder: Path, *models: ModelRoute, port: int = 0, shared: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *models: ModelRoute, port: int = 0, workers: int = 1, more: tuple[str, ...] = ()
+    ) -> None:
         self.folder, self.table, self.socket = folder, folder / "table.json", folder / "g.sock"
         self.version = 0
         self.log = folder / "gateway.log"
@@ -295,7 +335,7 @@ class GatewayProcess:
             self.use(*models, hang_up=False)
         argv = [sys.executable, "-m", "headway.gateway", "--table", str(self.table), "--port", str(port)]
         with self.log.open("ab") as log:
-            more = ["--socket", str(self.socket), *(["--shared"] if shared else [])]
+            more = ("--socket", str(self.socket), "--workers", str(workers), *more)
             self.child = subprocess.Popen([*argv, *more], stderr=log, cwd=ROOT)
         self.port = 0
         self.wait_listening()
@@ -306,7 +346,7 @@ class GatewayProcess:
             assert self.child.poll() is None, self.log.read_text()
             assert time.monotonic() < end, self.log.read_text()
             time.sleep(0.01)
-        self.port = int(self.log.read_text().split("listening on http://127.0.0.1:")[1].split()[0])
+        self.port = int(self.log.read_text().split("listening on http")[1].split("://127.0.0.1:")[1].split()[0])
 
     def use(self, *models: ModelRoute, hang_up: bool = True) -> None:
         self.version += 1

@@ -1,7 +1,7 @@
-"""`GET /metrics`: the worker's counts in the Prometheus text format.
+"""`GET /metrics`: the counts of all workers in the Prometheus text format.
 
-prometheus-client is imported at the first scrape: it takes as much memory as the rest of the worker and a
-third of its start, and nobody scrapes a laptop.
+prometheus-client is imported at the first scrape: it takes as much memory as the rest of the hub and a third of its
+start, and nobody scrapes a laptop.
 """
 
 from __future__ import annotations
@@ -9,35 +9,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from headway.gateway.tally import Histogram
+from headway.gateway.tally import Counts, Histogram
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
-    from headway.gateway.core import Gateway
+__all__ = ["scrape"]
 
-__all__ = ["CONTENT_TYPE", "scrape"]
-
-CONTENT_TYPE = b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n"
 _PREFIX = "headway_gateway_"
 
 
-def scrape(gateway: Gateway) -> bytes:
-    from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest  # noqa: PLC0415
+def scrape(counts: Counts, workers: int) -> bytes:
+    from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415
     from prometheus_client.registry import Collector  # noqa: PLC0415
 
     class Gathered(Collector):
         def collect(self) -> Iterator[Metric]:
-            yield from _requests(gateway)
-            yield from _state(gateway)
+            yield from _requests(counts)
+            yield from _by_label(counts)
+            yield from _numbers(counts, workers)
 
     registry = CollectorRegistry(auto_describe=False)
-    ProcessCollector(registry=registry)
     registry.register(Gathered())
     return generate_latest(registry)
 
 
-def _requests(gateway: Gateway) -> Iterator[Metric]:
+def _requests(counts: Counts) -> Iterator[Metric]:
     from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily  # noqa: PLC0415
 
     labels = ["model", "operation"]
@@ -59,8 +56,8 @@ def _requests(gateway: Gateway) -> Iterator[Metric]:
         "Tokens of finished requests; cached is a part of input.",
         labels=[*labels, "type"],
     )
-    for (model, operation), series in gateway.tally.series.items():
-        values = [model, operation]
+    for series in counts.series:
+        values = [series.model, series.operation]
         for status, count in series.statuses.items():
             requests.add_metric([*values, str(status)], count)
         duration.add_metric(values, *_buckets(series.duration))
@@ -71,39 +68,48 @@ def _requests(gateway: Gateway) -> Iterator[Metric]:
     yield from (requests, duration, ttft, tokens)
 
 
-def _state(gateway: Gateway) -> Iterator[Metric]:
+def _by_label(counts: Counts) -> Iterator[Metric]:
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415
 
     waiting = GaugeMetricFamily(f"{_PREFIX}requests_waiting", "Held for an endpoint.", labels=["model"])
-    counts = gateway.lobby.counts()
-    for model in gateway.catalog.routes:
-        waiting.add_metric([model], counts.get(model, 0))
     running = GaugeMetricFamily(f"{_PREFIX}endpoint_requests_running", "Running there.", labels=["replica"])
     failures = CounterMetricFamily(
         f"{_PREFIX}endpoint_failures", "Requests that the endpoint failed.", labels=["replica"]
     )
-    by_replica: dict[str, tuple[int, int]] = {}
-    for upstream in gateway.catalog.upstreams():
-        before = by_replica.get(upstream.replica, (0, 0))
-        by_replica[upstream.replica] = (before[0] + upstream.running, before[1] + upstream.failures)
-    for replica, (now, failed) in by_replica.items():
-        running.add_metric([replica], now)
-        failures.add_metric([replica], failed)
     lost = CounterMetricFamily(f"{_PREFIX}attempts_failed", "Tries that an endpoint failed.", labels=["reason"])
-    for reason, count in gateway.tally.lost_by_reason.items():
-        lost.add_metric([reason], count)
     refused = CounterMetricFamily(f"{_PREFIX}heads_refused", "Answers to what was no whole request.", labels=["status"])
-    for status, count in gateway.tally.refused_heads.items():
-        refused.add_metric([str(status)], count)
-    yield from (waiting, running, failures, lost, refused)
-    numbers = (
-        ("requests_running", "Accepted and not yet answered.", gateway.tally.running),
-        ("connections", "Open connections of callers.", len(gateway.connections)),
-        ("bodies_bytes", "Bodies of requests held in memory.", gateway.bodies.held),
-        ("table_version", "Version of the routing table in use.", gateway.catalog.version),
+    families = (
+        (waiting, counts.waiting),
+        (running, counts.endpoint_running),
+        (failures, counts.endpoint_failures),
+        (lost, counts.lost_by_reason),
+        (refused, counts.refused_heads),
     )
-    for name, help_text, value in numbers:
-        yield GaugeMetricFamily(_PREFIX + name, help_text, value=value)
+    for family, numbers in families:
+        for label, count in numbers.items():
+            family.add_metric([str(label)], count)
+        yield family
+
+
+def _numbers(counts: Counts, workers: int) -> Iterator[Metric]:
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415
+
+    for name, help_text, value in (
+        (f"{_PREFIX}requests_running", "Accepted and not yet answered.", counts.running),
+        (f"{_PREFIX}connections", "Open connections of callers.", counts.connections),
+        (f"{_PREFIX}bodies_bytes", "Bodies of requests held in memory.", counts.bodies_bytes),
+        (f"{_PREFIX}table_version", "Oldest routing table in use by a worker.", counts.table_version),
+        (f"{_PREFIX}workers", "Processes that answer callers.", workers),
+        (
+            "process_resident_memory_bytes",
+            "Of all workers, shared pages in each.",
+            counts.resident_bytes,
+        ),
+    ):
+        yield GaugeMetricFamily(name, help_text, value=value)
+    yield CounterMetricFamily(
+        "process_cpu_seconds", "User and system time of all workers, those that ended included.", counts.cpu_seconds
+    )
 
 
 def _buckets(histogram: Histogram) -> tuple[list[tuple[str, float]], float]:

@@ -1,0 +1,154 @@
+"""A request to generate, read and checked. Pure. Each fault names the field."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Any
+
+from headway.engines import mock_text
+from headway.engines.mock_answers import Prattle, Recital, Said, sample
+from headway.engines.mock_text import BadRequest
+
+__all__ = ["DEFAULT_TOKENS", "Question", "Rules", "UnknownModel", "ask"]
+
+DEFAULT_TOKENS = 16
+"""What an answer has when the request sets no limit."""
+
+CALL_WORDS = "call the tool"
+"""With these in the last user message, and `tools`, the mock calls the first tool of its own will."""
+
+
+class UnknownModel(Exception):
+    """The model's name is none that is served here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the engine was started with."""
+
+    model: str
+    adapters: Collection[str]
+    longest: int  # tokens of prompt and answer together
+    answer_tokens: int  # after so many an answer ends by itself; 0 = it runs to its limit
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    kind: str  # chat, text, response
+    model: str  # as asked for
+    adapter: str  # "" = the base model
+    prompt: bytes
+    said: Said
+    length: int  # tokens that the answer will have
+    finish: str  # why it ends there: stop, length, tool_calls
+    stream: bool = False
+    usage_wanted: bool = False
+    salt: str = ""
+    tool: str = ""  # the tool that is called
+
+
+def ask(body: Any, kind: str, rules: Rules) -> Question:
+    """Read a request body. Raises BadRequest, UnknownModel."""
+    if not isinstance(body, dict):
+        raise BadRequest("the body is not a JSON object")
+    model = body.get("model") or rules.model
+    if model != rules.model and model not in rules.adapters:
+        raise UnknownModel(str(model))
+    if body.get("n", 1) not in (1, None):
+        raise BadRequest("n: the mock engine gives one choice a request; leave n out")
+    if body.get("logprobs") or body.get("top_logprobs"):
+        raise BadRequest("logprobs: the mock engine has no probabilities; leave it out")
+    prompt, said, tool = _reading(body, kind)
+    options = body.get("stream_options") or {}
+    question = Question(
+        kind=kind,
+        model=model,
+        adapter="" if model == rules.model else model,
+        prompt=prompt,
+        said=said,
+        length=1,
+        finish="stop",
+        stream=bool(body.get("stream")),
+        usage_wanted=isinstance(options, dict) and bool(options.get("include_usage")),
+        salt=str(body.get("cache_salt") or ""),
+        tool=tool,
+    )
+    length, finish = _length(body, question, rules)
+    return replace(question, length=length, finish=finish)
+
+
+def _reading(body: dict[str, Any], kind: str) -> tuple[bytes, Said, str]:
+    """The prompt, what is said to it, and the tool that is called by that."""
+    if kind == "text":
+        prompt = mock_text.plain(body.get("prompt"))
+        return prompt, Prattle(prompt), ""
+    messages = _messages(body) if kind == "response" else body.get("messages")
+    tools = [each.get("function", each) for each in body.get("tools") or () if isinstance(each, dict)]
+    prompt = mock_text.chat(messages, tools)
+    assert isinstance(messages, list)  # noqa: S101 - chat() has seen to it
+    if tools and (called := _called(body, messages, tools)):
+        arguments = json.dumps(sample(called.get("parameters") or {"type": "object"}))
+        return prompt, Recital(arguments), str(called.get("name", ""))
+    if (form := body.get("response_format") or {}) and form.get("type") in ("json_object", "json_schema"):
+        schema = (form.get("json_schema") or {}).get("schema") or {"type": "object"}
+        return prompt, Recital(json.dumps(sample(schema))), ""
+    return prompt, Prattle(prompt), ""
+
+
+def _messages(body: dict[str, Any]) -> list[Any]:
+    """The input of the Responses API as messages."""
+    given = body.get("input")
+    head = [{"role": "system", "content": body["instructions"]}] if body.get("instructions") else []
+    if isinstance(given, str):
+        return [*head, {"role": "user", "content": given}]
+    if not isinstance(given, list) or not given:
+        raise BadRequest("input: use a string or a list of items")
+    return head + given
+
+
+def _called(body: dict[str, Any], messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The tool that the request demands, or that its last user message asks for in the agreed words."""
+    choice = body.get("tool_choice", "auto")
+    if isinstance(choice, dict):
+        wanted = (choice.get("function") or choice).get("name")
+        for tool in tools:
+            if tool.get("name") == wanted:
+                return tool
+        raise BadRequest(f"tool_choice: no tool is named {wanted!r}")
+    if choice == "required":
+        return tools[0]
+    last = messages[-1]
+    asked = last.get("role") == "user" and CALL_WORDS in str(last.get("content")).lower()
+    return tools[0] if choice == "auto" and asked else None
+
+
+def _length(body: dict[str, Any], question: Question, rules: Rules) -> tuple[int, str]:
+    """How many tokens the answer has, and why no more."""
+    limit = _whole_number(body, ("max_completion_tokens", "max_tokens", "max_output_tokens"), least=1)
+    least = _whole_number(body, ("min_tokens",), least=0) or 0
+    if limit is not None and least > limit:
+        raise BadRequest(f"min_tokens: {least} is more than max_tokens, {limit}")
+    room = rules.longest - mock_text.count(question.prompt)
+    if room < max(limit or 1, least):
+        raise BadRequest(
+            f"max_tokens: this model's maximum context length is {rules.longest} tokens; the request has "
+            f"{mock_text.count(question.prompt)} in its prompt and asks for {max(limit or 1, least)}; ask for less"
+        )
+    most = room if limit is None else limit
+    natural = question.said.length or rules.answer_tokens or (DEFAULT_TOKENS if limit is None else 0)
+    if question.said.length is None and (least > natural or body.get("ignore_eos")):
+        natural = max(least, natural) if limit is None else 0
+    if natural == 0 or natural > most:
+        return most, "length"
+    return natural, "tool_calls" if question.tool else "stop"
+
+
+def _whole_number(body: dict[str, Any], names: tuple[str, ...], *, least: int) -> int | None:
+    for name in names:
+        if (value := body.get(name)) is not None:
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise BadRequest(f"{name}: found {value!r}, use an integer of {least} or more")
+            return value
+    return None

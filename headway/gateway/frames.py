@@ -1,0 +1,148 @@
+"""What the hub and its workers say to each other, and the connection they say it on.
+
+A frame is its length (4 bytes, big-endian) and a msgpack object with a `type`. The connection is a socket pair that
+the worker inherits: it ends when either process ends, and that is how each learns of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Literal, cast
+
+import msgspec
+
+from headway.gateway.record import Record, Stats
+from headway.gateway.table import RoutingTable
+from headway.gateway.tally import Counts
+
+__all__ = ["Applied", "Channel", "Frame", "Heard", "Hello", "Load", "Metrics", "Said", "Scrape", "Sent", "Use", "Want"]
+
+MOST_BYTES = 256 * 1024 * 1024
+
+
+class Use(msgspec.Struct, tag="use"):
+    """Hub to worker: route by this table. `slots`: endpoint id -> its slot on the board."""
+
+    table: RoutingTable
+    slots: dict[str, int]
+
+
+class Want(msgspec.Struct, tag="want"):
+    """Hub to worker: say this, under the same number. `since` is for records."""
+
+    number: int
+    what: Literal["stats", "counts", "records"]
+    since: int = 0
+
+
+class Metrics(msgspec.Struct, tag="metrics"):
+    """Hub to worker: the answer to a Scrape."""
+
+    number: int
+    text: bytes
+
+
+class Heard(msgspec.Struct, tag="heard"):
+    """Hub to worker: what engines last said of themselves, by slot; None = it says nothing."""
+
+    signals: dict[int, Load | None]
+
+
+class Load(msgspec.Struct, frozen=True, array_like=True):
+    """The part of an engine's Signals that routing uses."""
+
+    running: int = 0
+    waiting: int = 0
+    kv_used: float | None = None
+    kv_tokens: int | None = None
+    adapters: tuple[str, ...] | None = None
+
+
+class Sent(msgspec.Struct, tag="sent"):
+    """Worker to hub, and on to the other workers: these blocks of prompts went to the endpoint in this slot. Hashes are
+    8 bytes each, in the machine's order."""
+
+    slot: int
+    hashes: bytes
+
+
+class Hello(msgspec.Struct, tag="hello"):
+    """Worker to hub: it is there."""
+
+
+class Applied(msgspec.Struct, tag="applied"):
+    """Worker to hub: the table is in use, and what is wrong with endpoints that were left out."""
+
+    version: int
+    problems: list[str]
+
+
+class Said(msgspec.Struct, tag="said", omit_defaults=True):
+    """Worker to hub: the answer to a Want. `next` is the `since` of the next one."""
+
+    number: int
+    stats: Stats | None = None
+    counts: Counts | None = None
+    records: list[Record] = []
+    next: int = 0
+    lost: int = 0
+
+
+class Scrape(msgspec.Struct, tag="scrape"):
+    """Worker to hub: a caller wants the metrics of all workers."""
+
+    number: int
+
+
+Frame = Use | Heard | Sent | Want | Metrics | Hello | Applied | Said | Scrape
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER: msgspec.msgpack.Decoder[Frame] = msgspec.msgpack.Decoder(Frame)
+
+
+class Channel(asyncio.Protocol):
+    """One end. `heard` gets each frame, `gone` is called once when the other end is no more."""
+
+    def __init__(self, heard: Callable[[Frame], None], gone: Callable[[], None]) -> None:
+        self._heard, self._gone = heard, gone
+        self._transport: asyncio.Transport | None = None
+        self._rest = bytearray()
+
+    @property
+    def open(self) -> bool:
+        return self._transport is not None and not self._transport.is_closing()
+
+    def say(self, frame: Frame) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            data = _ENCODER.encode(frame)
+            self._transport.write(len(data).to_bytes(4, "big") + data)
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    # asyncio's callbacks
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        rest = self._rest
+        rest += data
+        at = 0
+        while len(rest) - at >= 4:
+            end = at + 4 + int.from_bytes(rest[at : at + 4], "big")
+            if end - at > MOST_BYTES:
+                self.close()
+                return
+            if len(rest) < end:
+                break
+            frame = _DECODER.decode(memoryview(rest)[at + 4 : end].tobytes())
+            at = end
+            self._heard(frame)
+        del rest[:at]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._gone()

@@ -1,0 +1,185 @@
+"""All workers of one gateway: started, asked, and started again when one dies.
+
+A worker that dies takes only its own open connections with it: its listening socket is the hub's too, so who connects
+meanwhile waits, and the next worker takes the same place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable
+
+from headway.gateway.board import Board
+from headway.gateway.frames import Heard, Load, Said, Sent, Use
+from headway.gateway.hub.member import Member
+from headway.gateway.hub.metrics import scrape
+from headway.gateway.journal import Journal
+from headway.gateway.record import Records, Stats
+from headway.gateway.tally import Counts, add_up
+
+__all__ = ["Crew", "Starter"]
+
+log = logging.getLogger("headway.gateway")
+
+ASK_SECONDS = 2.0
+"""For a worker's answer; one that is busier than that is left out of the sum."""
+START_SECONDS = 30.0
+YOUNG_SECONDS = 1.0
+"""A worker that dies younger than this is started again with a pause, doubled each time up to LONGEST_PAUSE."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+
+Starter = Callable[[int, int, socket.socket, Board], tuple[subprocess.Popen[bytes] | None, socket.socket]]
+"""Starts worker n of m on a listener; returns its process and our end of its channel. Tests start it in theirs."""
+
+
+class Crew:
+    def __init__(self, listeners: list[socket.socket], board: Board, records_max: int, start: Starter) -> None:
+        self.members = [Member(self._scrape, self._spread, self._problems, self._gone) for _ in listeners]
+        self.journal = Journal(records_max)
+        self._listeners, self._board, self._start_one = listeners, board, start
+        self._buried = Counts()  # what dead workers had counted
+        self._use: Use | None = None
+        self._ending = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._started = [0.0] * len(listeners)
+        self._pause = [0.0] * len(listeners)
+        self._said: tuple[str, ...] = ()
+        self.problems: list[str] = []
+
+    # life
+
+    async def start(self) -> None:
+        for number in range(len(self.members)):
+            await self._start(number)
+
+    async def _start(self, number: int) -> None:
+        member = self.members[number]
+        member.number = number
+        self._started[number] = asyncio.get_running_loop().time()
+        member.child, channel = self._start_one(number, len(self.members), self._listeners[number], self._board)
+        if member.child is not None:
+            self._board.name_worker(number, member.child.pid)
+        await member.join(channel)
+        if self._use is not None:
+            member.use(self._use)
+
+    def use(self, frame: Use) -> None:
+        """Every worker, and every later one, routes by this table."""
+        self._use = frame
+        for member in self.members:
+            member.use(frame)
+
+    def tell(self, signals: dict[int, Load | None]) -> None:
+        """What engines last said of themselves, by slot."""
+        for member in self.members:
+            member.tell(Heard(signals))
+
+    def _spread(self, source: Member, news: Sent) -> None:
+        """What one worker sent where, the others should know."""
+        for member in self.members:
+            if member is not source:
+                member.tell(news)
+
+    async def until_ready(self) -> None:
+        """All workers answer callers, by the last table. Raises TimeoutError."""
+        async with asyncio.timeout(START_SECONDS):
+            for member in self.members:
+                await member.ready.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        self._ending = True
+        for each in self._listeners:
+            each.close()
+        for member in self.members:
+            member.signal(number)
+
+    async def until_gone(self, seconds: float) -> None:
+        """Wait for the workers to end; those that do not are killed."""
+        children = [member.child for member in self.members if member.child is not None]
+        waiting = [asyncio.create_task(asyncio.to_thread(_wait, child, seconds)) for child in children]
+        await asyncio.gather(*waiting)
+        for task in list(self._tasks):
+            task.cancel()
+        for member in self.members:
+            member.close()
+
+    def _gone(self, member: Member) -> None:
+        if self._ending:
+            return
+        number = member.number
+        task = asyncio.get_running_loop().create_task(self._replace(number))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _replace(self, number: int) -> None:
+        """Bury a worker and start the next in its place."""
+        dead = self.members[number]
+        if dead.child is not None:
+            dead.child.kill()  # a worker that only closed its channel would hold the port beside its successor
+            await asyncio.to_thread(dead.child.wait)
+            log.warning("worker %d (process %d) ended: %s", number, dead.child.pid, _how(dead.child.returncode))
+        self._board.sections[number].clear()
+        self._buried = add_up([self._buried, dead.counts.of_the_dead()])
+        young = asyncio.get_running_loop().time() - self._started[number] < YOUNG_SECONDS
+        self._pause[number] = min(LONGEST_PAUSE, max(FIRST_PAUSE, 2 * self._pause[number])) if young else 0.0
+        await asyncio.sleep(self._pause[number])
+        if not self._ending:
+            self.members[number] = Member(self._scrape, self._spread, self._problems, self._gone)
+            await self._start(number)
+
+    # what they know
+
+    async def stats(self) -> list[Stats]:
+        return [said.stats for said in await self._ask_all("stats") if said.stats is not None]
+
+    async def counts(self) -> Counts:
+        await self._ask_all("counts")
+        return add_up([self._buried, *(member.counts for member in self.members)])
+
+    async def records(self, since: int) -> Records:
+        """What all workers have recorded since, in one order."""
+        await self.gather_records()
+        return self.journal.since(since)
+
+    async def gather_records(self) -> None:
+        fresh = [record for said in await self._ask_all("records") for record in said.records]
+        for record in sorted(fresh, key=lambda record: record.at + record.duration):
+            self.journal.add(record)
+
+    async def _ask_all(self, what: str) -> list[Said]:
+        asking = [member.ask(what, ASK_SECONDS) for member in self.members]  # type: ignore[arg-type]
+        return [said for said in await asyncio.gather(*asking) if said is not None]
+
+    def _scrape(self, member: Member, number: int) -> None:
+        async def answer() -> None:
+            member.answer(number, scrape(await self.counts(), len(self.members)))
+
+        task = asyncio.get_running_loop().create_task(answer())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _problems(self, problems: list[str]) -> None:
+        """Each worker finds the same: say it once."""
+        self.problems = problems
+        if problems and tuple(problems) != self._said:
+            log.warning("%s", "; ".join(problems))
+        self._said = tuple(problems)
+
+
+def _how(code: int) -> str:
+    if code >= 0:
+        return f"exit status {code}"
+    return f"killed by {signal.Signals(-code).name}"
+
+
+def _wait(child: subprocess.Popen[bytes], seconds: float) -> None:
+    try:
+        child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait()

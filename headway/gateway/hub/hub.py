@@ -1,0 +1,169 @@
+"""The hub's life: take the port, start the workers, follow the table file, answer the control loop, end politely.
+
+SIGHUP reads the table at once. SIGTERM and SIGINT let running requests end up to a deadline; a second one ends at
+once. When the hub is killed its workers serve on; the next hub with the same socket takes over from them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from headway.gateway.board import Board
+from headway.gateway.frames import Use
+from headway.gateway.hub.admin import Admin, Query, bind_private
+from headway.gateway.hub.crew import Crew
+from headway.gateway.hub.ear import Ear
+from headway.gateway.hub.member import spawn
+from headway.gateway.hub.ports import address_of, listeners
+from headway.gateway.hub.slots import Slots
+from headway.gateway.hub.takeover import end_politely, left_behind
+from headway.gateway.hub.watch import TableWatch
+from headway.gateway.record import EndpointStats, Records, Stats
+from headway.gateway.settings import Settings
+from headway.gateway.table import RoutingTable
+from headway.gateway.tls import Certificate
+
+__all__ = ["Hub", "Listen", "run"]
+
+log = logging.getLogger("headway.gateway")
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where a gateway is found, and how many workers it has."""
+
+    table: Path
+    host: str
+    port: int
+    socket: Path
+    workers: int = 1
+    certificate: Certificate | None = None
+
+    @property
+    def board(self) -> Path:
+        return self.socket.with_suffix(".board")
+
+
+class Hub:
+    """Takes the port and its files at once. Raises ResourceError when one cannot be had."""
+
+    def __init__(self, listen: Listen, settings: Settings) -> None:
+        self._listen, self._settings = listen, settings
+        self._started_at = time.time()
+        self._version = 0
+        self._ending = asyncio.Event()
+        self._watch = TableWatch(listen.table, self._use)
+        if listen.certificate:
+            listen.certificate.check()
+        self._before = left_behind(listen.board)
+        taken = listeners(listen.host, listen.port, listen.workers, shared=bool(self._before))
+        self._address = address_of(taken[0], tls=listen.certificate is not None)
+        self._private = bind_private(listen.socket)
+        board = Board.create(listen.board, listen.workers)
+        self._slots = Slots(board.running)
+        self._crew = Crew(taken, board, settings.records_max, partial(spawn, certificate=listen.certificate))
+        self._ear = Ear(self._crew.tell)
+
+    async def run(self) -> None:
+        """From the first worker to the last."""
+        await self._crew.start()
+        self._watch.look()
+        await self._crew.until_ready()
+        admin = Admin({"/stats": self._stats, "/records": self._records})
+        server = await asyncio.start_unix_server(admin.serve, sock=self._private)
+        workers = self._listen.workers
+        log.info("listening on %s (%d worker%s)", self._address, workers, "s" * (workers != 1))
+        handing_over = asyncio.create_task(end_politely(self._before, self._settings.drain_seconds + 5))
+        hearing = asyncio.create_task(self._ear.run())
+        try:
+            await self._keep()
+        finally:
+            hearing.cancel()
+            await handing_over
+            await self._stop(server)
+
+    def hang_up(self) -> None:
+        """SIGHUP: read the table now."""
+        self._watch.look(force=True)
+
+    def terminate(self) -> None:
+        """SIGTERM: end; the second time at once."""
+        self._ending.set()
+        self._crew.signal(signal.SIGTERM)
+
+    async def _keep(self) -> None:
+        while not self._ending.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.table_poll_seconds):
+                    await self._ending.wait()
+                return
+            self._watch.again = bool(self._crew.problems)
+            self._watch.look()
+            await self._crew.gather_records()  # before their rings are full
+            await self._crew.counts()  # so that the dead are remembered
+
+    async def _stop(self, server: asyncio.Server) -> None:
+        await self._crew.until_gone(self._settings.drain_seconds + 3)
+        server.close()
+        self._listen.socket.unlink(missing_ok=True)
+        self._listen.board.unlink(missing_ok=True)
+
+    def _use(self, table: RoutingTable) -> None:
+        slots = self._slots.assign(endpoint.id for model in table.models for endpoint in model.endpoints)
+        self._version = table.version
+        self._crew.use(Use(table, slots))
+        self._ear.use((endpoint for model in table.models for endpoint in model.endpoints), slots)
+
+    # what it tells
+
+    async def _stats(self, query: Query) -> Stats:
+        return _sum(await self._crew.stats(), os.getpid(), self._started_at, self._version, self._address)
+
+    async def _records(self, query: Query) -> Records:
+        return await self._crew.records(int(query.get("since", "0")))
+
+
+def _sum(parts: list[Stats], pid: int, started_at: float, version: int, address: str) -> Stats:
+    """The workers' Stats as the gateway's."""
+    waiting: dict[str, int] = {}
+    endpoints: dict[str, EndpointStats] = {}
+    for part in parts:
+        for model, count in part.waiting_by_model.items():
+            waiting[model] = waiting.get(model, 0) + count
+        for each in part.endpoints:
+            found = endpoints.setdefault(each.id, EndpointStats(each.id, 0, 0, 0))
+            found.running += each.running
+            found.total += each.total
+            found.failures += each.failures
+    return Stats(
+        pid=pid,
+        started_at=started_at,
+        table_version=min((part.table_version for part in parts), default=version),
+        address=address,
+        running=sum(part.running for part in parts),
+        waiting=sum(part.waiting for part in parts),
+        waiting_by_model=waiting,
+        requests_total=sum(part.requests_total for part in parts),
+        failures_total=sum(part.failures_total for part in parts),
+        prompt_tokens_total=sum(part.prompt_tokens_total for part in parts),
+        completion_tokens_total=sum(part.completion_tokens_total for part in parts),
+        endpoints=list(endpoints.values()),
+    )
+
+
+async def run(listen: Listen, settings: Settings) -> None:
+    """The whole life of a hub process."""
+    loop = asyncio.get_running_loop()
+    hub = Hub(listen, settings)
+    loop.add_signal_handler(signal.SIGHUP, hub.hang_up)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, hub.terminate)
+    await hub.run()

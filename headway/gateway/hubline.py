@@ -1,0 +1,120 @@
+"""The worker's end of the line to its hub: tables come in, what this worker knows goes out on request."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import resource
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headway.gateway.frames import Applied, Channel, Frame, Heard, Hello, Metrics, Said, Scrape, Sent, Use, Want
+from headway.gateway.tally import Counts
+
+if TYPE_CHECKING:
+    from headway.gateway.core import Gateway
+
+__all__ = ["HubLine"]
+
+
+class HubLine:
+    def __init__(self) -> None:
+        self._gateway: Gateway | None = None
+        self._channel = Channel(self._heard, self._gone)
+        self._numbers = itertools.count(1)
+        self._scrapes: dict[int, Callable[[bytes | None], None]] = {}
+
+    async def join(self, gateway: Gateway, channel: socket.socket) -> None:
+        self._gateway = gateway
+        await asyncio.get_running_loop().create_connection(lambda: self._channel, sock=channel)
+        self._channel.say(Hello())
+
+    def scrape(self, then: Callable[[bytes | None], None]) -> int:
+        """Ask for the metrics of all workers; `then` gets them, or None when the hub is gone."""
+        number = next(self._numbers)
+        if self._channel.open:
+            self._scrapes[number] = then
+            self._channel.say(Scrape(number))
+        else:
+            then(None)
+        return number
+
+    def say(self, frame: Frame) -> None:
+        """Without an answer; nobody hears it when the hub is gone."""
+        self._channel.say(frame)
+
+    def forget(self, number: int) -> None:
+        """Who asked is gone."""
+        self._scrapes.pop(number, None)
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def _heard(self, frame: Frame) -> None:
+        gateway = self._gateway
+        if gateway is None:
+            return
+        if isinstance(frame, Use):
+            self._channel.say(Applied(frame.table.version, gateway.use(frame.table, frame.slots)))
+        elif isinstance(frame, Sent):
+            gateway.news.came(frame, gateway.index)
+        elif isinstance(frame, Heard):
+            gateway.catalog.hear(frame.signals, gateway.time())
+        elif isinstance(frame, Want):
+            self._channel.say(_answer(gateway, frame))
+        elif isinstance(frame, Metrics) and (then := self._scrapes.pop(frame.number, None)):
+            then(frame.text)
+
+    def _gone(self) -> None:
+        for then in list(self._scrapes.values()):
+            then(None)
+        self._scrapes.clear()
+
+
+def _answer(gateway: Gateway, want: Want) -> Said:
+    if want.what == "stats":
+        return Said(want.number, stats=gateway.stats())
+    if want.what == "records":
+        records = gateway.journal.since(want.since)
+        return Said(want.number, records=records.records, next=records.next, lost=records.lost)
+    return Said(want.number, counts=_counts(gateway))
+
+
+def _counts(gateway: Gateway) -> Counts:
+    tally, catalog = gateway.tally, gateway.catalog
+    running: dict[str, int] = {}
+    failures = dict(catalog.failures_of_the_gone)
+    for upstream in catalog.upstreams():
+        running[upstream.replica] = running.get(upstream.replica, 0) + upstream.own_running
+        failures[upstream.replica] = failures.get(upstream.replica, 0) + upstream.failures
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return Counts(
+        series=list(tally.series.values()),
+        requests=tally.requests,
+        failures=tally.failures,
+        prompt_tokens=tally.prompt_tokens,
+        completion_tokens=tally.completion_tokens,
+        lost_by_reason=tally.lost_by_reason,
+        refused_heads=tally.refused_heads,
+        endpoint_failures=failures,
+        cpu_seconds=used.ru_utime + used.ru_stime,
+        connections=len(gateway.connections),
+        running=tally.running,
+        bodies_bytes=gateway.bodies.held,
+        resident_bytes=_resident_bytes(),
+        table_version=catalog.version,
+        waiting=dict.fromkeys(catalog.routes, 0) | gateway.lobby.counts(),
+        endpoint_running=running,
+    )
+
+
+def _resident_bytes() -> int:
+    """Zero where there is no /proc."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
