@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Literal
 
 from benchmarks.gateway.launch import Launch, Place, Start
 from headway import __version__
@@ -13,23 +14,25 @@ from headway.gateway.table import Endpoint, ModelRoute, RoutingTable, write_tabl
 
 __all__ = ["HEADWAY"]
 
+Policy = Literal["predicted_latency", "round_robin"]
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def table(place: Place, everything: bool) -> tuple[RoutingTable, str, str]:
     """The table, the key that callers must send, and what is switched on.
 
-    `everything` will add tenants, keys and limits and choose the smart policy; bare is one open model and the cheapest
-    policy. Until the table can say so, the two differ in nothing, and the note says that.
+    `everything` is the smart policy over the prefix index, and is to have tenants, keys and limits as soon as the table
+    knows them (until then the note says that they are absent). Bare is one open model and the cheapest policy.
     """
-    endpoints = tuple(Endpoint(f"e-{n}.1", f"e-{n}", "r", url) for n, url in enumerate(place.urls))
-    routes = (ModelRoute("bench", "chat", endpoints),)
-    note = "as bare: this table knows no tenants yet" if everything else "one open model"
-    return RoutingTable(1, routes), "", note
+    endpoints = tuple(Endpoint(url=url) for url in place.urls)
+    policy: Policy = "predicted_latency" if everything else "round_robin"
+    absent = "; tenants, keys, limits and the fair queue are not in this table yet" if everything else ""
+    note = f"{policy}, metering, metrics{absent}"
+    return RoutingTable(1, (ModelRoute("bench", "chat", endpoints, policy=policy),)), "", note
 
 
 def command(place: Place, written: Path) -> tuple[str, ...]:
-    listen = ("--port", str(place.port), "--socket", str(place.folder / "g.sock"))
+    listen = ("--port", str(place.port), "--workers", "1", "--socket", str(place.folder / "g.sock"))
     return (sys.executable, "-m", "headway.gateway", "--table", str(written), *listen)
 
 
