@@ -127,7 +127,7 @@ class Exchange:
         if not upstreams or self._prompt is None:
             return None
         gateway.catalog.look(now)
-        ask = self._ask = self._prompt.ask(upstreams, gateway.index, gateway.sessions, route.learned)
+        ask = self._ask = self._prompt.ask(route.ids, route.slots, gateway.index, gateway.sessions, route.learned)
         choice = choose(route.model.policy, ask, upstreams, now, gateway.turn(), excluded=self._unwilling)
         if choice is None and self._unwilling:
             self._unwilling.clear()
