@@ -1,0 +1,231 @@
+"""Plays a Schedule against one address and tells what was seen: the load generator, in one event loop.
+
+It goes when `headway bench` can do this. All it measures of itself is told with the figures: how late it asked
+(`lag`), and how late the engines' own event loop answers a question that costs nothing (`probe`). A run in which
+either is large says nothing of routing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import msgspec
+import uvloop
+
+from benchmarks.routing import answer
+from benchmarks.routing.figures import Sample
+from benchmarks.routing.passage import passage
+from benchmarks.routing.schedule import Schedule, Session, Turn
+from benchmarks.routing.wire import Wire
+
+__all__ = ["Played", "play"]
+
+LEAD = 0.05
+"""Seconds of the wall before the first request."""
+
+PROBE_EVERY = 0.05
+PATH = "/v1/chat/completions"
+BODY = b'{"messages":[%b],"model":"%b","max_tokens":%d,"stream":true,"stream_options":{"include_usage":true}}'
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    samples: tuple[Sample, ...]
+    asked: int  # requests, judged or not
+    lag: tuple[float, ...]  # seconds of the wall from when a request was due to when it was sent
+    probe: tuple[float, ...]  # seconds of the wall for an engine to say that it is well
+    seconds: float  # of the wall
+
+
+def play(schedule: Schedule, router: str, engine: str, model: str, time_scale: float) -> Played:
+    """Ask `router` (a URL) for all that is planned; `engine` is one that is probed."""
+    return uvloop.run(_play(schedule, router, engine, model, time_scale))
+
+
+async def _play(schedule: Schedule, router: str, engine: str, model: str, time_scale: float) -> Played:
+    stage = _Stage(schedule, router, model, time_scale)
+    prober = _Prober(engine)
+    gc.collect()
+    gc.disable()
+    try:
+        await stage.run()
+    finally:
+        gc.enable()
+        prober.close()
+        stage.wire.close()
+    return Played(tuple(stage.samples()), stage.asked, tuple(stage.lag), tuple(prober.times), stage.now() - stage.began)
+
+
+class _Stage:
+    """What all sessions of a run share."""
+
+    def __init__(self, schedule: Schedule, router: str, model: str, time_scale: float) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.wire = Wire(*_address(router))
+        self.model, self.scale = model, time_scale
+        self.asked = 0
+        self.lag: list[float] = []
+        self.began = self.loop.time() + LEAD
+        self._schedule = schedule
+        self._judged: dict[Turn, _Request | None] = {
+            turn: None for session in schedule.sessions for turn in session.turns if turn.judged
+        }
+        self._open = len(self._judged)
+        self._ended = asyncio.Event()
+
+    def now(self) -> float:
+        return self.loop.time()
+
+    async def run(self) -> None:
+        timers = [
+            self.loop.call_at(self.began + session.start / self.scale, _Talk(self, session).begin)
+            for session in self._schedule.sessions
+        ]
+        last = self.began + self._schedule.window.last / self.scale
+        try:
+            async with asyncio.timeout_at(last):
+                await self._ended.wait()
+        except TimeoutError:
+            pass  # what is not done is a miss
+        for timer in timers:
+            timer.cancel()
+
+    def sent(self, request: _Request) -> None:
+        self.asked += 1
+        self.lag.append(self.now() - request.due)
+        if request.turn.judged:
+            self._judged[request.turn] = request
+
+    def done(self, request: _Request) -> None:
+        if request.turn.judged:
+            self._open -= 1
+            if not self._open:
+                self._ended.set()
+
+    def gave_up(self, turns: tuple[Turn, ...]) -> None:
+        """These are never asked: the answer before them failed."""
+        self._open -= sum(turn.judged for turn in turns)
+        if not self._open:
+            self._ended.set()
+
+    def samples(self) -> list[Sample]:
+        end = self.now()
+        return [self._sample(turn, request, end) for turn, request in self._judged.items()]
+
+    def _sample(self, turn: Turn, request: _Request | None, end: float) -> Sample:
+        scale = self.scale
+        if request is None:
+            return Sample(max(0.0, (end - self.began) * scale - turn.planned))
+        waited = (end - request.due) * scale
+        first = None if request.first is None else (request.first - request.due) * scale
+        if request.answer is None or request.whole is None:
+            return Sample(waited, first, fault=request.fault)
+        usage = request.answer.usage
+        whole = (request.whole - request.due) * scale
+        return Sample(waited, first, whole, usage.prompt_tokens, usage.cached_tokens)
+
+
+class _Talk:
+    """One session: asks a turn, waits for its answer, thinks, asks the next."""
+
+    def __init__(self, stage: _Stage, session: Session) -> None:
+        self._stage, self._session = stage, session
+        self._said = b""
+        self._turn = -1
+
+    def begin(self) -> None:
+        self._ask(self._stage.began + self._session.start / self._stage.scale)
+
+    def _ask(self, due: float) -> None:
+        self._turn += 1
+        turn = self._session.turns[self._turn]
+        self._say(*(_encoded(message.role, passage(message.key, message.tokens)) for message in turn.said))
+        stage = self._stage
+        body = BODY % (self._said, (self._session.model or stage.model).encode(), turn.answer)
+        request = _Request(self, stage, turn, due)
+        stage.sent(request)
+        stage.wire.ask(stage.wire.request("POST", PATH, body), request)
+
+    def answered(self, request: _Request) -> None:
+        rest = self._session.turns[self._turn + 1 :]
+        if request.answer is None:
+            self._stage.gave_up(rest)
+        elif rest:
+            self._say(_encoded("assistant", request.answer.text))
+            due = self._stage.now() + rest[0].think / self._stage.scale
+            self._stage.loop.call_at(due, self._ask, due)
+
+    def _say(self, *messages: bytes) -> None:
+        self._said = b",".join([self._said, *messages] if self._said else messages)
+
+
+class _Request:
+    """A request under way. Times are the loop's."""
+
+    def __init__(self, talk: _Talk, stage: _Stage, turn: Turn, due: float) -> None:
+        self.turn, self.due = turn, due
+        self.first: float | None = None
+        self.whole: float | None = None
+        self.answer: answer.Answer | None = None
+        self.fault = ""
+        self._talk, self._stage = talk, stage
+        self._pieces: list[bytes] = []
+
+    def body(self, data: bytes) -> None:
+        self._pieces.append(data)
+        if self.first is None and answer.has_token(data):
+            self.first = self._stage.now()
+
+    def ended(self, status: int) -> None:
+        self.whole = self._stage.now()
+        if status != 200:
+            self.fault = f"status {status}" if status else "connection broke"
+        else:
+            try:
+                read = answer.read(b"".join(self._pieces))
+                self.answer, self.fault = (read, "") if read.whole else (None, "no end")
+            except msgspec.DecodeError as error:
+                self.fault = str(error)
+        self._pieces.clear()
+        self._stage.done(self)
+        self._talk.answered(self)
+
+
+class _Prober:
+    """Asks an engine for its health, over and over: how long that takes is how late its loop is."""
+
+    def __init__(self, engine: str) -> None:
+        self.times: list[float] = []
+        self._wire = Wire(*_address(engine))
+        self._loop = asyncio.get_running_loop()
+        self._request = self._wire.request("GET", "/health")
+        self._next: asyncio.TimerHandle | None = None
+        self._ask()
+
+    def body(self, data: bytes) -> None:
+        """What it says does not matter."""
+
+    def ended(self, status: int) -> None:
+        self.times.append(self._loop.time() - self._asked)
+        self._next = self._loop.call_later(PROBE_EVERY, self._ask)
+
+    def close(self) -> None:
+        if self._next:
+            self._next.cancel()
+        self._wire.close()
+
+    def _ask(self) -> None:
+        self._asked = self._loop.time()
+        self._wire.ask(self._request, self)
+
+
+def _encoded(role: str, content: str) -> bytes:
+    return msgspec.json.encode({"role": role, "content": content})
+
+
+def _address(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "127.0.0.1", parts.port or 80
