@@ -1,4 +1,4 @@
-"""The parts alone: `headway gateway` over any OpenAI-compatible servers, `headway mock-engine` in place of a GPU engine."""
+"""The parts alone: `headway gateway` over any OpenAI-compatible servers, `headway mock-engine` instead of a GPU."""
 
 from __future__ import annotations
 

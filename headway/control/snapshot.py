@@ -41,7 +41,7 @@ class ReplicaView(msgspec.Struct):
     log: str
     derived: dict[str, str]
     progress: dict[str, Any] | None  # engines.base.Progress
-    signals: dict[str, Any] | None  # engines.base.Signals
+    signals: dict[str, Any] | None  # engines.signals.Signals
 
 
 class ModelView(msgspec.Struct):

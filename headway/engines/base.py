@@ -7,7 +7,7 @@ The life of a Replica, as a Site drives it:
     prepared = engine.prepare(revision, report)       weights and program on this machine; slow the first time
     need     = engine.need(revision, prepared)        what placement must find
     launch   = engine.launch(revision, prepared, slot)   argv and environment; the Site starts it
-    GET ready_path -> ready; GET metrics_path -> signals(text)
+    GET ready_path -> ready; GET metrics_path -> engines.signals.read_signals(text)
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ __all__ = [
     "Progress",
     "Report",
     "Settled",
-    "Signals",
     "Slot",
 ]
 
@@ -114,18 +113,6 @@ class External:
     key: str = ""  # `secret:NAME/KEY`
 
 
-@dataclass(frozen=True, slots=True)
-class Signals:
-    """What an engine says of itself; None = unsaid. Tokens are totals since its start; kv_used is 0..1."""
-
-    running: int | None = None
-    waiting: int | None = None
-    kv_used: float | None = None
-    prompt_tokens: int | None = None
-    cached_prompt_tokens: int | None = None
-    generated_tokens: int | None = None
-
-
 class Engine(Protocol):
     """One inference engine. Methods that may block (pin, prepare) are called in a thread."""
 
@@ -147,9 +134,6 @@ class Engine(Protocol):
     def need(self, revision: Revision, prepared: Prepared) -> Need: ...
 
     def launch(self, revision: Revision, prepared: Prepared, slot: Slot) -> Launch: ...
-
-    def signals(self, metrics: str) -> Signals:
-        """Read the text of `metrics_path` (Prometheus exposition format)."""
 
     def external(self, revision: Revision) -> External | None:
         """Where requests go when nothing is launched here; None for an engine that runs on a Site."""

@@ -7,9 +7,10 @@ for each of vLLM's thousands of histogram buckets. This one splits lines and lea
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 
-__all__ = ["Samples", "mean", "samples", "total"]
+__all__ = ["Samples", "labels", "mean", "samples", "total"]
 
 Samples = Mapping[str, tuple[float, ...]]
 """A metric's name -> its values, one for each set of labels."""
@@ -48,6 +49,22 @@ def mean(found: Samples, *names: str) -> float | None:
         if values:
             return sum(values) / len(values)
     return None
+
+
+_LABEL = re.compile(r'([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"')
+
+
+def labels(text: str, name: str) -> list[tuple[dict[str, str], float]]:
+    """The label sets of one metric, each with its value. Escapes within values stay as they are."""
+    found = []
+    for line in text.splitlines():
+        if line.startswith(name + "{"):
+            try:
+                value = float(_split(line)[1])
+            except ValueError:
+                continue
+            found.append((dict(_LABEL.findall(line)), value))
+    return found
 
 
 def _split(line: str) -> tuple[str, str]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from headway.engines import gguf, gguf_choice, llama_flags
-from headway.engines.base import External, Launch, Need, Prepared, Signals, Slot
-from headway.engines.exposition import mean, samples, total
+from headway.engines.base import External, Launch, Need, Prepared, Slot
 from headway.errors import EngineError
 from headway.perf import memory
 from headway.spec.revision import Revision
@@ -34,18 +33,6 @@ class LlamaServer:
     def launch(self, revision: Revision, prepared: Prepared, slot: Slot) -> Launch:
         argv = llama_flags.command(str(prepared.program), str(prepared.weights), revision, slot)
         return Launch(argv, llama_flags.environment(revision.args) | dict(revision.env))
-
-    def signals(self, metrics: str) -> Signals:
-        """llama-server says nothing of its KV cache in newer versions; older ones had a ratio."""
-        found = samples(metrics)
-        return Signals(
-            running=total(found, "llamacpp:requests_processing"),
-            waiting=total(found, "llamacpp:requests_deferred"),
-            kv_used=mean(found, "llamacpp:kv_cache_usage_ratio"),
-            prompt_tokens=total(found, "llamacpp:prompt_tokens_total"),
-            cached_prompt_tokens=total(found, "llamacpp:prompt_tokens_cached_total"),
-            generated_tokens=total(found, "llamacpp:tokens_predicted_total"),
-        )
 
     def external(self, revision: Revision) -> External | None:
         return None

@@ -11,8 +11,7 @@ import sys
 from pathlib import Path
 from typing import ClassVar
 
-from headway.engines import vllm_metrics
-from headway.engines.base import Capabilities, External, Launch, Need, Prepared, Report, Settled, Signals, Slot
+from headway.engines.base import Capabilities, External, Launch, Need, Prepared, Report, Settled, Slot
 from headway.engines.flags import refuse_owned, to_flags
 from headway.errors import SourceError
 from headway.spec.model import Model
@@ -50,9 +49,6 @@ class MockEngine:
         own = {"host": slot.host, "port": slot.port, "alias": revision.model}
         argv = (sys.executable, "-m", "headway.engines.mock_server", *to_flags(own | dict(revision.args)))
         return Launch(argv, dict(revision.env))
-
-    def signals(self, metrics: str) -> Signals:
-        return vllm_metrics.signals(metrics)
 
     def external(self, revision: Revision) -> External | None:
         return None

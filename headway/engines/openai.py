@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from headway.engines import sources
-from headway.engines.base import Capabilities, External, Launch, Need, Prepared, Report, Settled, Signals, Slot
+from headway.engines.base import Capabilities, External, Launch, Need, Prepared, Report, Settled, Slot
 from headway.engines.flags import merge
 from headway.errors import EngineError, SourceError, SpecError
 from headway.spec.model import Model
@@ -58,9 +58,6 @@ class OpenAI:
 
     def launch(self, revision: Revision, prepared: Prepared, slot: Slot) -> Launch:
         raise EngineError(f"{revision.model} is served by somebody else", hint="there is nothing to launch")
-
-    def signals(self, metrics: str) -> Signals:
-        return Signals()
 
     def external(self, revision: Revision) -> External | None:
         return _address(Source.parse(revision.source.uri), revision.args, revision.env)

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from headway.engines import hub, hub_cache, sources, stamps, vllm_metrics
+from headway.engines import hub, hub_cache, sources, stamps
 from headway.engines.base import (
     Capabilities,
     External,
@@ -28,7 +28,6 @@ from headway.engines.base import (
     Progress,
     Report,
     Settled,
-    Signals,
     Slot,
 )
 from headway.engines.flags import merge, refuse_owned, to_flags
@@ -122,9 +121,6 @@ class Vllm:
         ours: dict[str, Any] = {"tensor-parallel-size": len(slot.gpus)} if len(slot.gpus) > 1 else {}
         argv = (*start, *to_flags(owned), *to_flags(merge(ours, revision.args)))
         return Launch(argv, _environment(slot) | dict(revision.env))
-
-    def signals(self, metrics: str) -> Signals:
-        return vllm_metrics.signals(metrics)
 
     def external(self, revision: Revision) -> External | None:
         return None

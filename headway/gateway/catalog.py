@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from headway.errors import HeadwayError, ResourceError
 from headway.gateway.board import SLOTS, Section
+from headway.gateway.frames import Load
 from headway.gateway.record import EndpointStats
 from headway.gateway.settings import Settings
 from headway.gateway.table import Endpoint, ModelRoute, RoutingTable
@@ -78,6 +79,12 @@ class Catalog:
     def upstreams(self) -> Iterable[Upstream]:
         yield from self._upstreams.values()
         yield from self._leaving
+
+    def hear(self, signals: Mapping[int, Load | None], now: float) -> None:
+        """What engines said of themselves, by slot."""
+        for upstream in self._upstreams.values():
+            if upstream.slot in signals:
+                upstream.signals, upstream.signals_at = signals[upstream.slot], now
 
     def stats(self) -> list[EndpointStats]:
         """One entry an id; endpoints that left the table are told while something runs on them."""

@@ -16,7 +16,7 @@ from headway.gateway.record import Record, Stats
 from headway.gateway.table import RoutingTable
 from headway.gateway.tally import Counts
 
-__all__ = ["Applied", "Channel", "Frame", "Hello", "Metrics", "Said", "Scrape", "Use", "Want"]
+__all__ = ["Applied", "Channel", "Frame", "Heard", "Hello", "Load", "Metrics", "Said", "Scrape", "Use", "Want"]
 
 MOST_BYTES = 256 * 1024 * 1024
 
@@ -41,6 +41,22 @@ class Metrics(msgspec.Struct, tag="metrics"):
 
     number: int
     text: bytes
+
+
+class Heard(msgspec.Struct, tag="heard"):
+    """Hub to worker: what engines last said of themselves, by slot; None = it says nothing."""
+
+    signals: dict[int, Load | None]
+
+
+class Load(msgspec.Struct, frozen=True, array_like=True):
+    """The part of an engine's Signals that routing uses."""
+
+    running: int = 0
+    waiting: int = 0
+    kv_used: float | None = None
+    kv_tokens: int | None = None
+    adapters: tuple[str, ...] | None = None
 
 
 class Hello(msgspec.Struct, tag="hello"):
@@ -71,7 +87,7 @@ class Scrape(msgspec.Struct, tag="scrape"):
     number: int
 
 
-Frame = Use | Want | Metrics | Hello | Applied | Said | Scrape
+Frame = Use | Heard | Want | Metrics | Hello | Applied | Said | Scrape
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER: msgspec.msgpack.Decoder[Frame] = msgspec.msgpack.Decoder(Frame)

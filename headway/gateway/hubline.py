@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headway.gateway.frames import Applied, Channel, Frame, Hello, Metrics, Said, Scrape, Use, Want
+from headway.gateway.frames import Applied, Channel, Frame, Heard, Hello, Metrics, Said, Scrape, Use, Want
 from headway.gateway.tally import Counts
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ class HubLine:
             return
         if isinstance(frame, Use):
             self._channel.say(Applied(frame.table.version, gateway.use(frame.table, frame.slots)))
+        elif isinstance(frame, Heard):
+            gateway.catalog.hear(frame.signals, gateway.time())
         elif isinstance(frame, Want):
             self._channel.say(_answer(gateway, frame))
         elif isinstance(frame, Metrics) and (then := self._scrapes.pop(frame.number, None)):

@@ -1,12 +1,16 @@
 """The RoutingTable: all that the gateway knows of the world, immutable, versioned, swapped whole.
 
-It is also the file that the control loop writes and the gateway reads (JSON; secrets by name only).
+It is also the file that the control loop writes and the gateway reads (JSON; secrets by name only). Who runs the
+gateway alone writes it by hand, and this is enough:
+
+    {"models": [{"name": "chat", "endpoints": [{"url": "http://10.0.0.5:8000"}, {"url": "http://10.0.0.6:8000"}]}]}
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -14,12 +18,13 @@ __all__ = ["Endpoint", "ModelRoute", "RoutingTable", "read_table", "write_table"
 
 
 class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A Replica as the gateway sees it. `id` is `replica.incarnation`: a restarted engine is another endpoint."""
+    """A Replica as the gateway sees it. `id` is `replica.incarnation`: a restarted engine is another endpoint. Left out
+    it is the address; several models may name the same endpoint, and its load is theirs together."""
 
-    id: str
-    replica: str
-    revision: str
-    url: str  # http://127.0.0.1:41000 or https://api.example.com/prefix ; without /v1
+    id: str = ""
+    replica: str = ""
+    revision: str = ""
+    url: str = ""  # http://127.0.0.1:41000 or https://api.example.com/prefix ; without /v1
     upstream_model: str = ""  # the name to send instead of the caller's; empty = leave the body as it is
     key: str = ""  # `secret:NAME/KEY`, sent as a bearer token
 
@@ -28,7 +33,7 @@ class ModelRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One public name. Without endpoints the request is held to its deadline; `reason` is then told to the caller."""
 
     name: str
-    task: Literal["chat", "completion", "embedding"]
+    task: Literal["chat", "completion", "embedding"] = "chat"
     endpoints: tuple[Endpoint, ...] = ()
     created: int = 0  # Unix seconds, for /v1/models
     reason: str = ""  # why there is no endpoint: starting, pending: …
@@ -37,13 +42,24 @@ class ModelRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RoutingTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    version: int
+    version: int = 0
     models: tuple[ModelRoute, ...] = ()
 
 
 def read_table(path: Path) -> RoutingTable:
     """Raises OSError, msgspec.DecodeError or msgspec.ValidationError."""
-    return msgspec.json.decode(path.read_bytes(), type=RoutingTable)
+    table = msgspec.json.decode(path.read_bytes(), type=RoutingTable)
+    return msgspec.structs.replace(table, models=tuple(_named(model) for model in table.models))
+
+
+def _named(model: ModelRoute) -> ModelRoute:
+    if all(endpoint.id and endpoint.replica for endpoint in model.endpoints):
+        return model
+    named = []
+    for endpoint in model.endpoints:
+        own = endpoint.id or urlsplit(endpoint.url).netloc or endpoint.url
+        named.append(msgspec.structs.replace(endpoint, id=own, replica=endpoint.replica or own))
+    return msgspec.structs.replace(model, endpoints=tuple(named))
 
 
 def write_table(path: Path, table: RoutingTable) -> None:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from headway.errors import SpecError
 from headway.gateway.board import Section
+from headway.gateway.frames import Load
 from headway.gateway.link import Link
 from headway.gateway.settings import Settings
 from headway.gateway.table import Endpoint
@@ -50,6 +51,8 @@ class Upstream:
         self.id, self.replica, self.key_name = endpoint.id, endpoint.replica, endpoint.key
         self.running = self.total = self.failures = 0
         self.cooling_until = 0.0
+        self.signals: Load | None = None  # as the engine last said
+        self.signals_at = 0.0
         self.retired = False
         self._streak = 0
         self._settings, self._wheel, self._section, self._left = settings, wheel, section, left

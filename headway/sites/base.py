@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol
 
-from headway.engines.base import Progress, Signals
+from headway.engines.base import Progress
+from headway.engines.signals import Signals
 from headway.policy.decision import Decision, Reason
 from headway.spec.revision import Revision
 

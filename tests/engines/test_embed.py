@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from headway.engines import builtin, registry
+from headway.engines.signals import read_signals
 from headway.errors import SourceError
 from headway.spec.model import Model
 from headway.spec.revision import Revision
@@ -51,7 +52,7 @@ async def test_the_official_client_in_every_shape(revision: Revision) -> None:
         packed = await client.embeddings.create(model="embed", input=["one", "two"])  # the client asks for base64
         plain = await client.embeddings.create(model="embed", input="one", encoding_format="float")
         whole = await client.embeddings.create(model="embed", input="word " * 510)
-        signals = registry.get("embed").signals((await get(f"{program.url}/metrics")).text)
+        signals = read_signals((await get(f"{program.url}/metrics")).text)
     assert [item.index for item in packed.data] == [0, 1]
     assert len(plain.data[0].embedding) == 384
     assert packed.data[0].embedding == pytest.approx(plain.data[0].embedding, abs=1e-6)

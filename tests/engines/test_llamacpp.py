@@ -11,6 +11,7 @@ import pytest
 
 from headway.engines import builtin, llama_flags, registry
 from headway.engines.base import Prepared, Slot
+from headway.engines.signals import read_signals
 from headway.errors import EngineError, ResourceError, SourceError, SpecError
 from headway.spec.model import Model
 from headway.spec.revision import Revision
@@ -34,7 +35,6 @@ def command(revision: Revision, *, gpus: tuple[str, ...] = ()) -> str:
 @real
 async def test_smollm2_chats_streams_and_tells_its_signals() -> None:
     revision = revise("builtin://smollm2-135m-instruct")
-    engine = registry.get("llamacpp")
     question = {"model": "m", "messages": [{"role": "user", "content": "What is the capital of France?"}]}
     async with serving(revision) as program, asking(program) as client:
         assert [model.id async for model in client.models.list()] == ["m"]
@@ -43,7 +43,7 @@ async def test_smollm2_chats_streams_and_tells_its_signals() -> None:
             **question, max_tokens=16, temperature=0, stream=True, stream_options={"include_usage": True}
         )
         events = [event async for event in stream]
-        signals = engine.signals((await get(f"{program.url}/metrics")).text)
+        signals = read_signals((await get(f"{program.url}/metrics")).text)
     said = "".join(event.choices[0].delta.content or "" for event in events if event.choices)
     assert "Paris" in (whole.choices[0].message.content or "")
     assert "Paris" in said

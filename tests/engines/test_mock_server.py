@@ -15,6 +15,7 @@ import pytest
 from headway.engines import mock_pooling, mock_question, registry
 from headway.engines.base import Prepared, Slot
 from headway.engines.mock_text import BadRequest
+from headway.engines.signals import read_signals
 from headway.errors import SourceError, SpecError
 from headway.spec.model import Model
 from headway.spec.revision import Revision
@@ -76,7 +77,6 @@ async def test_stream_says_the_same_as_the_whole_and_ends_with_usage() -> None:
 
 
 async def test_signals_follow_the_work_and_a_caller_that_leaves_ends_it() -> None:
-    engine = registry.get("mock")
     async with mock(stall_after_tokens=2) as program, client(program) as ask:
         await program.ready("/health")
         events = await ask.chat.completions.create(
@@ -85,10 +85,10 @@ async def test_signals_follow_the_work_and_a_caller_that_leaves_ends_it() -> Non
         seen = aiter(events)
         for _ in range(3):  # the role, and two tokens
             await anext(seen)
-        busy = engine.signals((await get(f"{program.url}/metrics")).text)
+        busy = read_signals((await get(f"{program.url}/metrics")).text)
         assert (busy.running, busy.waiting, busy.prompt_tokens, busy.generated_tokens) == (1, 0, 16, 2)
         await events.close()
-        await program.until(lambda text: engine.signals(text).running == 0, "/metrics")
+        await program.until(lambda text: read_signals(text).running == 0, "/metrics")
         totals = json.loads((await get(f"{program.url}/mock/totals")).text)
         left = {"requests": 1, "prompt_tokens": 16, "cached_tokens": 0, "completion_tokens": 2}
         assert totals["aborted"] == left

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from headway.engines import registry, vllm
-from headway.engines.base import Prepared, Signals, Slot
+from headway.engines.base import Prepared, Slot
 from headway.errors import EngineError, SourceError, SpecError
 from headway.spec.model import Model
 from headway.spec.revision import Revision
@@ -126,30 +126,3 @@ def test_memory_on_cpu_and_gpu(folder: Path, program: Path) -> None:
     assert large.memory_bytes - small.memory_bytes == 3 << 30
     assert "KV cache" in small.why
     assert "weights go to the GPU" in engine.need(revise(folder, gpu="1"), Prepared(program, folder)).why
-
-
-NEW = """
-# TYPE vllm:num_requests_running gauge
-vllm:num_requests_running{engine="0",model_name="m"} 2.0
-vllm:num_requests_waiting{engine="0",model_name="m"} 3.0
-vllm:kv_cache_usage_perc{engine="0",model_name="m"} 0.25
-vllm:prompt_tokens_total{engine="0",model_name="m"} 100.0
-vllm:prefix_cache_hits_total{engine="0",model_name="m"} 32.0
-vllm:generation_tokens_total{engine="0",model_name="m"} 7.0
-vllm:e2e_request_latency_seconds_bucket{le="0.3",model_name="m"} 1.0
-"""
-
-
-@pytest.mark.parametrize(
-    ("text", "signals"),
-    [
-        (NEW, Signals(2, 3, 0.25, 100, 32, 7)),
-        (NEW + NEW.replace('engine="0"', 'engine="1"'), Signals(4, 6, 0.25, 200, 64, 14)),
-        (NEW.replace("kv_cache_usage_perc", "gpu_cache_usage_perc"), Signals(2, 3, 0.25, 100, 32, 7)),
-        (NEW + "vllm:prompt_tokens_cached_total 48\n", Signals(2, 3, 0.25, 100, 48, 7)),
-        ("", Signals()),
-        ("rubbish {{{\nvllm:num_requests_running NaN\n", Signals()),
-    ],
-)
-def test_signals_by_new_and_old_names(text: str, signals: Signals) -> None:
-    assert registry.get("vllm").signals(text) == signals

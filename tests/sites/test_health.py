@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from headway.engines.base import Signals
+from headway.engines.signals import Signals
 from headway.sites.local.health import until_ready, until_unwell
 from headway.sites.local.marks import Marks
 from tests.support.sites import QUICK, eventually

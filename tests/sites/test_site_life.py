@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from headway.engines import registry
-from headway.engines.base import External, Launch, Prepared, Progress, Report, Signals, Slot
+from headway.engines.base import External, Launch, Prepared, Progress, Report, Slot
 from headway.errors import SourceError, UnreachableError, UsageError
 from headway.paths import StateDir
 from headway.policy.decision import Action, Reason
@@ -324,19 +324,19 @@ async def test_a_failed_preparation_is_told_and_tried_again(
         assert ready.restarts == 0
 
 
-async def test_metrics_that_cannot_be_read_end_no_engine(folder: Path) -> None:
-    class Unreadable(RiggedEngine):
-        read = 0
+async def test_metrics_that_cannot_be_read_end_no_engine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = 0
 
-        def signals(self, metrics: str) -> Signals:
-            self.read += 1
-            raise KeyError("mock_requests_running")
+    def unreadable(text: str) -> None:
+        nonlocal read
+        read += 1
+        raise KeyError("mock_requests_running")
 
-    engine = Unreadable()
-    async with site_in(folder, engine) as site:
+    monkeypatch.setattr(supervisor, "read_signals", unreadable)
+    async with site_in(folder, RiggedEngine()) as site:
         await site.ensure(revision(), 1)
         (seen,) = await until_state(site, READY)
-        await eventually(lambda: engine.read >= 3)
+        await eventually(lambda: read >= 3)
         (still,) = site.replicas()
         assert (still.pid, still.state, still.signals) == (seen.pid, READY, None)
 

@@ -9,8 +9,7 @@ from typing import ClassVar
 
 import pytest
 
-from headway.engines.base import Launch, Need, Prepared, Report, Signals, Slot
-from headway.engines.exposition import samples, total
+from headway.engines.base import Launch, Need, Prepared, Report, Slot
 from headway.policy.decision import Reason
 from headway.sites.base import ReplicaState
 from headway.spec.revision import Revision
@@ -36,9 +35,6 @@ class Llama(RiggedEngine):
     def launch(self, revision: Revision, prepared: Prepared, slot: Slot) -> Launch:
         where = ("--host", slot.host, "--port", str(slot.port), "--threads", str(slot.threads))
         return Launch((str(prepared.program), "--model", str(prepared.weights), "--metrics", "-c", "512", *where))
-
-    def signals(self, metrics: str) -> Signals:
-        return Signals(running=total(samples(metrics), "llamacpp:requests_processing"))
 
 
 @pytest.fixture

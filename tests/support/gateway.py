@@ -142,6 +142,10 @@ class ScriptedEngine:
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
                 while not writer.is_closing():
                     asked = await read_request(reader)
+                    if asked.line.startswith("GET /metrics"):  # the hub's question, not a caller's
+                        self.connections -= 1
+                        writer.write(answer_bytes(b"", 404))
+                        break
                     self.asked.append(asked)
                     script = self.scripts[min(len(self.asked), len(self.scripts)) - 1]
                     self.running += 1

@@ -15,7 +15,7 @@ import subprocess
 from collections.abc import Callable
 
 from headway.gateway.board import Board
-from headway.gateway.frames import Said, Use
+from headway.gateway.frames import Heard, Load, Said, Use
 from headway.gateway.hub.member import Member, spawn
 from headway.gateway.hub.metrics import scrape
 from headway.gateway.journal import Journal
@@ -73,6 +73,11 @@ class Crew:
         self._use = frame
         for member in self.members:
             member.use(frame)
+
+    def tell(self, signals: dict[int, Load | None]) -> None:
+        """What engines last said of themselves, by slot."""
+        for member in self.members:
+            member.tell(Heard(signals))
 
     async def until_ready(self) -> None:
         """All workers answer callers, by the last table. Raises TimeoutError."""

@@ -19,6 +19,7 @@ from headway.gateway.board import Board
 from headway.gateway.frames import Use
 from headway.gateway.hub.admin import Admin, Query, bind_private
 from headway.gateway.hub.crew import Crew
+from headway.gateway.hub.ear import Ear
 from headway.gateway.hub.ports import address_of, listeners
 from headway.gateway.hub.slots import Slots
 from headway.gateway.hub.takeover import end_politely, left_behind
@@ -63,6 +64,7 @@ class Hub:
         board = Board.create(listen.board, listen.workers)
         self._slots = Slots(board.running)
         self._crew = Crew(taken, board, settings.records_max)
+        self._ear = Ear(self._crew.tell)
 
     async def run(self) -> None:
         """From the first worker to the last."""
@@ -74,9 +76,11 @@ class Hub:
         workers = self._listen.workers
         log.info("listening on %s (%d worker%s)", self._address, workers, "s" * (workers != 1))
         handing_over = asyncio.create_task(end_politely(self._before, self._settings.drain_seconds + 5))
+        hearing = asyncio.create_task(self._ear.run())
         try:
             await self._keep()
         finally:
+            hearing.cancel()
             await handing_over
             await self._stop(server)
 
@@ -110,6 +114,7 @@ class Hub:
         slots = self._slots.assign(endpoint.id for model in table.models for endpoint in model.endpoints)
         self._version = table.version
         self._crew.use(Use(table, slots))
+        self._ear.use((endpoint for model in table.models for endpoint in model.endpoints), slots)
 
     # what it tells
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from headway.gateway.board import Board
-from headway.gateway.frames import Applied, Channel, Frame, Hello, Metrics, Said, Scrape, Use, Want
+from headway.gateway.frames import Applied, Channel, Frame, Heard, Hello, Metrics, Said, Scrape, Use, Want
 from headway.gateway.tally import Counts
 
 __all__ = ["Member", "spawn"]
@@ -60,6 +60,9 @@ class Member:
     def use(self, frame: Use) -> None:
         self._due += 1
         self.ready.clear()
+        self._channel.say(frame)
+
+    def tell(self, frame: Heard) -> None:
         self._channel.say(frame)
 
     def answer(self, number: int, text: bytes) -> None:

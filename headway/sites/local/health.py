@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from headway.engines.base import Signals
+from headway.engines.signals import Signals
 from headway.errors import UnreachableError
 from headway.sites.local.marks import Marks
 from headway.sites.local.settings import LocalSettings

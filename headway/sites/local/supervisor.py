@@ -14,7 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from headway.engines.base import Engine, Need, Prepared, Progress, Signals
+from headway.engines.base import Engine, Need, Prepared, Progress
+from headway.engines.signals import Signals, read_signals
 from headway.errors import EngineError, HeadwayError, UnreachableError
 from headway.paths import StateDir
 from headway.policy.decision import Action, Decision, Reason
@@ -244,7 +245,7 @@ class Supervisor:
         try:
             timeout = self._settings.live_probe_timeout
             answer = await get(HOST, self.view.port, engine.metrics_path, timeout=timeout)
-            signals = engine.signals(answer.text) if answer.status == 200 else None
+            signals = read_signals(answer.text) if answer.status == 200 else None
         except UnreachableError:
             pass  # the health probe says what is to be said about silence
         except Exception:
