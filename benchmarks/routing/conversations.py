@@ -17,7 +17,7 @@ from benchmarks.routing.schedule import Message, Schedule, Session, Turn, Window
 __all__ = ["Talk", "conversations"]
 
 FIRST_TOKEN = 0.3
-STEP = 0.018
+STEP = 0.022
 """What the plan supposes of an answer: seconds to its first token and between tokens."""
 
 Size = Callable[[random.Random], int]
@@ -32,6 +32,7 @@ class Talk:
     question: Size
     answer: Size
     think: float  # mean
+    most: int  # tokens of a prompt: a session that would pass it ends before
 
     @property
     def longest(self) -> float:
@@ -47,10 +48,13 @@ def conversations(draw: random.Random, rate: float, window: Window, talk: Talk) 
 
 def _session(draw: random.Random, at: float, talk: Talk) -> Iterator[Turn]:
     said = talk.opening(draw)
-    think = 0.0
+    think, length = 0.0, sum(message.tokens for message in said)
     for _ in range(talk.turns):
         question = Message("user", draw.getrandbits(48), talk.question(draw))
         answer = talk.answer(draw)
+        length += question.tokens + answer
+        if length > talk.most:
+            return
         yield Turn((*said, question), answer, think, at)
         said, think = (), pause(draw, talk.think)
         at += FIRST_TOKEN + STEP * answer + think

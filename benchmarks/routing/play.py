@@ -10,25 +10,23 @@ from __future__ import annotations
 import asyncio
 import gc
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import msgspec
 import uvloop
 
 from benchmarks.routing import answer
 from benchmarks.routing.figures import Sample
+from benchmarks.routing.overhead import engine_seconds
 from benchmarks.routing.passage import passage
 from benchmarks.routing.schedule import Schedule, Session, Turn
-from benchmarks.routing.wire import Wire
+from benchmarks.routing.wire import CHAT, Wire, address, chat_body, encoded
 
-__all__ = ["Played", "play"]
+__all__ = ["Place", "Played", "play"]
 
 LEAD = 0.05
 """Seconds of the wall before the first request."""
 
 PROBE_EVERY = 0.05
-PATH = "/v1/chat/completions"
-BODY = b'{"messages":[%b],"model":"%b","max_tokens":%d,"stream":true,"stream_options":{"include_usage":true}}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +38,26 @@ class Played:
     seconds: float  # of the wall
 
 
-def play(schedule: Schedule, router: str, engine: str, model: str, time_scale: float) -> Played:
-    """Ask `router` (a URL) for all that is planned; `engine` is one that is probed."""
-    return uvloop.run(_play(schedule, router, engine, model, time_scale))
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a schedule is played. `router` and `engine` (one that is probed) are URLs; `own` is the router's own part
+    of each wait, in seconds of the wall."""
+
+    router: str
+    engine: str
+    model: str
+    time_scale: float
+    own: float = 0.0
 
 
-async def _play(schedule: Schedule, router: str, engine: str, model: str, time_scale: float) -> Played:
-    stage = _Stage(schedule, router, model, time_scale)
-    prober = _Prober(engine)
+def play(schedule: Schedule, place: Place) -> Played:
+    """Ask for all that is planned, until the judged requests are done or the time of grace is over."""
+    return uvloop.run(_play(schedule, place))
+
+
+async def _play(schedule: Schedule, place: Place) -> Played:
+    stage = _Stage(schedule, place)
+    prober = _Prober(place.engine)
     gc.collect()
     gc.disable()
     try:
@@ -62,10 +72,10 @@ async def _play(schedule: Schedule, router: str, engine: str, model: str, time_s
 class _Stage:
     """What all sessions of a run share."""
 
-    def __init__(self, schedule: Schedule, router: str, model: str, time_scale: float) -> None:
+    def __init__(self, schedule: Schedule, place: Place) -> None:
         self.loop = asyncio.get_running_loop()
-        self.wire = Wire(*_address(router))
-        self.model, self.scale = model, time_scale
+        self.wire = Wire(*address(place.router))
+        self.model, self.scale, self._own = place.model, place.time_scale, place.own
         self.asked = 0
         self.lag: list[float] = []
         self.began = self.loop.time() + LEAD
@@ -116,16 +126,16 @@ class _Stage:
         return [self._sample(turn, request, end) for turn, request in self._judged.items()]
 
     def _sample(self, turn: Turn, request: _Request | None, end: float) -> Sample:
-        scale = self.scale
         if request is None:
-            return Sample(max(0.0, (end - self.began) * scale - turn.planned))
-        waited = (end - request.due) * scale
-        first = None if request.first is None else (request.first - request.due) * scale
-        if request.answer is None or request.whole is None:
+            return Sample(max(0.0, (end - self.began) * self.scale - turn.planned))
+        waited, first = (end - request.due) * self.scale, self._engine_seconds(request, request.first)
+        if request.answer is None:
             return Sample(waited, first, fault=request.fault)
-        usage = request.answer.usage
-        whole = (request.whole - request.due) * scale
+        usage, whole = request.answer.usage, self._engine_seconds(request, request.whole)
         return Sample(waited, first, whole, usage.prompt_tokens, usage.cached_tokens)
+
+    def _engine_seconds(self, request: _Request, at: float | None) -> float | None:
+        return None if at is None else engine_seconds(at - request.due, self.scale, self._own)
 
 
 class _Talk:
@@ -142,19 +152,19 @@ class _Talk:
     def _ask(self, due: float) -> None:
         self._turn += 1
         turn = self._session.turns[self._turn]
-        self._say(*(_encoded(message.role, passage(message.key, message.tokens)) for message in turn.said))
+        self._say(*(encoded(message.role, passage(message.key, message.tokens)) for message in turn.said))
         stage = self._stage
-        body = BODY % (self._said, (self._session.model or stage.model).encode(), turn.answer)
+        body = chat_body([self._said], self._session.model or stage.model, turn.answer)
         request = _Request(self, stage, turn, due)
         stage.sent(request)
-        stage.wire.ask(stage.wire.request("POST", PATH, body), request)
+        stage.wire.ask(stage.wire.request("POST", CHAT, body), request)
 
     def answered(self, request: _Request) -> None:
         rest = self._session.turns[self._turn + 1 :]
         if request.answer is None:
             self._stage.gave_up(rest)
         elif rest:
-            self._say(_encoded("assistant", request.answer.text))
+            self._say(encoded("assistant", request.answer.text))
             due = self._stage.now() + rest[0].think / self._stage.scale
             self._stage.loop.call_at(due, self._ask, due)
 
@@ -199,7 +209,7 @@ class _Prober:
 
     def __init__(self, engine: str) -> None:
         self.times: list[float] = []
-        self._wire = Wire(*_address(engine))
+        self._wire = Wire(*address(engine))
         self._loop = asyncio.get_running_loop()
         self._request = self._wire.request("GET", "/health")
         self._next: asyncio.TimerHandle | None = None
@@ -220,12 +230,3 @@ class _Prober:
     def _ask(self) -> None:
         self._asked = self._loop.time()
         self._wire.ask(self._request, self)
-
-
-def _encoded(role: str, content: str) -> bytes:
-    return msgspec.json.encode({"role": role, "content": content})
-
-
-def _address(url: str) -> tuple[str, int]:
-    parts = urlsplit(url)
-    return parts.hostname or "127.0.0.1", parts.port or 80

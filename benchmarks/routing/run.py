@@ -12,7 +12,8 @@ import psutil
 
 from benchmarks.routing.engines import MODEL, Engines
 from benchmarks.routing.figures import Figures, percentile, summed_up
-from benchmarks.routing.play import Played, play
+from benchmarks.routing.overhead import overhead
+from benchmarks.routing.play import Place, Played, play
 from benchmarks.routing.processes import Child, answers, busy_seconds
 from benchmarks.routing.schedule import Schedule
 from benchmarks.routing.subjects import Subject, started
@@ -63,21 +64,26 @@ class Run:
     figures: Figures
     validity: Validity
     asked: int
+    own: float  # seconds of the wall that the router itself adds to a first token
     seconds: float
 
 
-def run(workload: Workload, subject: Subject, number: int, schedule: Schedule, folder: Path) -> Run:
-    with Engines(workload.fleet, workload.time_scale, folder) as engines:
+def run(
+    workload: Workload, subject: Subject, number: int, schedule: Schedule, *, engines: Engines, folder: Path
+) -> Run:
+    with engines:
         router, url = started(subject, engines.urls, workload.fleet.adapters, folder)
         with router:
             _warm(url)
-            before, busy, began = _used(router, engines.child), busy_seconds(), time.monotonic()
-            played = play(schedule, url, engines.urls[-1], MODEL, workload.time_scale)
+            own = overhead(url, engines.urls, MODEL, schedule.mean_tokens)
+            place = Place(url, engines.urls[-1], MODEL, workload.time_scale, own)
+            before, busy, began = _used(router, engines), busy_seconds(), time.monotonic()
+            played = play(schedule, place)
             seconds = time.monotonic() - began
-            after = _used(router, engines.child)
+            after = _used(router, engines)
             share = [(end - start) / seconds for start, end in zip(before, after, strict=True)]
             validity = _validity(played, share, (busy_seconds() - busy) / seconds, engines.late_seconds())
-    return Run(workload.name, subject.name, number, summed_up(played.samples), validity, played.asked, seconds)
+    return Run(workload.name, subject.name, number, summed_up(played.samples), validity, played.asked, own, seconds)
 
 
 def _warm(url: str) -> None:
@@ -91,7 +97,7 @@ def _warm(url: str) -> None:
         list(pool.map(ask, range(WARM_REQUESTS)))
 
 
-def _used(router: Child, engines: Child) -> tuple[float, float, float]:
+def _used(router: Child, engines: Engines) -> tuple[float, float, float]:
     mine = psutil.Process().cpu_times()
     return mine.user + mine.system, router.cpu_seconds(), engines.cpu_seconds()
 

@@ -10,7 +10,7 @@ done, or for the time of grace; what is not done by then is a miss.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 __all__ = ["Message", "Schedule", "Session", "Turn", "Window"]
@@ -49,6 +49,15 @@ class Session:
     def start(self) -> float:
         return self.turns[0].planned
 
+    def prompts(self) -> Iterator[int]:
+        """Tokens of the prompt of each judged turn."""
+        length = 0
+        for turn in self.turns:
+            length += turn.tokens
+            if turn.judged:
+                yield length
+            length += turn.answer
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -78,3 +87,9 @@ class Schedule:
     @property
     def judged(self) -> int:
         return sum(turn.judged for session in self.sessions for turn in session.turns)
+
+    @property
+    def mean_tokens(self) -> int:
+        """Of the judged requests' prompts, answers within them included."""
+        prompts = [length for session in self.sessions for length in session.prompts()]
+        return round(sum(prompts) / len(prompts)) if prompts else 1

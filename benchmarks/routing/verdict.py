@@ -4,26 +4,25 @@
 2. At least 10 % better than the best real peer on agentic and multi-turn chat.
 3. At least 25 % better than least_request where prefixes are shared.
 
-The best is the one with the least geometric mean over the rounds.
+Compared are the rounds that are valid for both. The best other is the one that ours compares worst with.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from benchmarks.routing.paired import Ratio, ratio
 
-__all__ = ["OURS", "Verdict", "best_of", "verdicts"]
+__all__ = ["OURS", "Rounds", "Verdict", "against", "verdicts"]
 
 OURS = "predicted_latency"
 WORSE_BY = 1.03
 THAN_PEERS = 0.90
 THAN_LEAST_REQUEST = 0.75
 
-Rounds = Mapping[str, Sequence[float]]
-"""The p95 of each round, by subject."""
+Rounds = Mapping[str, Mapping[int, float]]
+"""A figure by subject and round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,40 +32,33 @@ class Verdict:
     said: str
 
 
-def best_of(rounds: Rounds, among: Sequence[str]) -> str | None:
-    there = [name for name in among if rounds.get(name)]
-    return min(there, key=lambda name: sum(map(math.log, rounds[name])) / len(rounds[name]), default=None)
+def against(rounds: Rounds, one: str, other: str) -> Ratio | None:
+    """One / other over the rounds that both have; None without any."""
+    common = sorted(rounds.get(one, {}).keys() & rounds.get(other, {}).keys())
+    if not common:
+        return None
+    return ratio([rounds[one][number] for number in common], [rounds[other][number] for number in common])
 
 
-def verdicts(workload: str, rounds: Rounds, peers: Sequence[str], talks: bool, shares: bool) -> list[Verdict]:
+def verdicts(workload: str, rounds: Rounds, peers: Iterable[str], talks: bool, shares: bool) -> list[Verdict]:
     """`talks`: agentic or multi-turn chat; `shares`: prompts share prefixes."""
-    ours = rounds.get(OURS)
-    if not ours:
-        return [Verdict(f"{workload}: best", None, f"{OURS} did not run")]
     others = [name for name in rounds if name != OURS]
-    said = [_best(workload, ours, rounds, best_of(rounds, others))]
+    best = f"{workload}: best TTFT p95"
+    said = [_judged(best, rounds, others, lambda found: found.middle <= 1 or found.low <= WORSE_BY)]
     if talks:
-        said.append(_better(f"{workload}: 10 % better than peers", ours, rounds, best_of(rounds, peers), THAN_PEERS))
+        reach = f"{workload}: 10 % better than the best peer"
+        said.append(_judged(reach, rounds, peers, lambda found: found.middle <= THAN_PEERS))
     if shares:
-        least = best_of(rounds, ("least_request",))
-        said.append(_better(f"{workload}: 25 % better than least_request", ours, rounds, least, THAN_LEAST_REQUEST))
+        reach = f"{workload}: 25 % better than least_request"
+        said.append(_judged(reach, rounds, ("least_request",), lambda found: found.middle <= THAN_LEAST_REQUEST))
     return said
 
 
-def _best(workload: str, ours: Sequence[float], rounds: Rounds, best: str | None) -> Verdict:
-    reach = f"{workload}: best TTFT p95"
-    if best is None:
-        return Verdict(reach, None, "nobody to compare with")
-    found = ratio(ours, rounds[best])
-    return Verdict(reach, found.middle <= 1 or found.low <= WORSE_BY, _told(found, best))
-
-
-def _better(reach: str, ours: Sequence[float], rounds: Rounds, other: str | None, most: float) -> Verdict:
-    if other is None:
-        return Verdict(reach, None, "nobody to compare with")
-    found = ratio(ours, rounds[other])
-    return Verdict(reach, found.middle <= most, _told(found, other))
-
-
-def _told(found: Ratio, other: str) -> str:
-    return f"{found.middle:.2f} x {other} ({found.low:.2f} to {found.high:.2f}, {found.rounds} rounds)"
+def _judged(reach: str, rounds: Rounds, others: Iterable[str], reached: Callable[[Ratio], bool]) -> Verdict:
+    found = {name: pair for name in others if (pair := against(rounds, OURS, name))}
+    if not found:
+        return Verdict(reach, None, "no valid rounds to compare")
+    name = max(found, key=lambda each: found[each].middle)
+    pair = found[name]
+    said = f"{pair.middle:.2f} x {name} ({pair.low:.2f} to {pair.high:.2f}, {pair.rounds} rounds)"
+    return Verdict(reach, reached(pair), said)

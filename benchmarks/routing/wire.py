@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Protocol, cast
+from urllib.parse import urlsplit
 
 import httptools
+import msgspec
 
-__all__ = ["Call", "Wire"]
+__all__ = ["CHAT", "Call", "Wire", "address", "chat_body", "encoded"]
+
+CHAT = "/v1/chat/completions"
+BODY = b'{"messages":[%b],"model":"%b","max_tokens":%d,"stream":true,"stream_options":{"include_usage":true}}'
 
 
 class Call(Protocol):
@@ -15,6 +21,20 @@ class Call(Protocol):
 
     def body(self, data: bytes) -> None: ...
     def ended(self, status: int) -> None: ...
+
+
+def address(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "127.0.0.1", parts.port or 80
+
+
+def encoded(role: str, content: str) -> bytes:
+    return msgspec.json.encode({"role": role, "content": content})
+
+
+def chat_body(messages: Sequence[bytes], model: str, answer: int) -> bytes:
+    """A request for a stream, with its parts in the order in which the official client writes them."""
+    return BODY % (b",".join(messages), model.encode(), answer)
 
 
 class Wire:

@@ -70,14 +70,16 @@ CHAT = Talk(
     question=lambda draw: heavy(draw, 700, 0.8, 30, 6000),
     answer=lambda draw: heavy(draw, 80, 0.4, 20, 200),
     think=2.0,
+    most=16_000,
 )
 AGENT_TOOLS = Message("system", 0xA0, 2500)
 AGENT = Talk(
     turns=15,
     opening=lambda draw: (AGENT_TOOLS, Message("user", draw.getrandbits(48), heavy(draw, 2500, 0.4, 1000, 6000))),
-    question=lambda draw: heavy(draw, 1400, 0.6, 200, 5000),
+    question=lambda draw: heavy(draw, 1300, 0.5, 200, 5000),
     answer=lambda draw: heavy(draw, 60, 0.4, 20, 150),
     think=0.5,
+    most=30_000,
 )
 
 
@@ -150,16 +152,16 @@ def _single(draw: Draw, rate: float, window: Window, ask: Callable[[], tuple[str
 WORKLOADS = {
     each.name: each
     for each in (
-        Workload("chat", "multi-turn chat: 8 turns", chat, 5.0, 2.5, Window(8, 24, 8), Fleet(143_000), talks=True),
-        Workload("agentic", "15 turns that grow from 5k to 30k tokens", agentic, 1.6, 4.0, Window(12, 40, 12),
+        Workload("chat", "multi-turn chat: 8 turns", chat, 4.3, 4.0, Window(10, 34, 10), Fleet(143_000), talks=True),
+        Workload("agentic", "15 turns that grow from 5k to 30k tokens", agentic, 1.1, 3.5, Window(10, 32, 10),
                  Fleet(143_000), talks=True),
-        Workload("shared", "150 system prompts of 6k tokens", shared, 30.0, 3.0, Window(10, 30, 10)),
-        Workload("rag", "documents of 4k to 16k tokens, Zipf", rag, 18.0, 4.0, Window(14, 38, 12)),
-        Workload("adapters", "60 LoRA adapters, Zipf, 4 slots an engine", adapters, 40.0, 2.5, Window(8, 24, 8),
+        Workload("shared", "150 system prompts of 6k tokens", shared, 45.0, 2.5, Window(6, 21, 8)),
+        Workload("rag", "documents of 4k to 16k tokens, Zipf", rag, 18.0, 4.0, Window(12, 34, 10)),
+        Workload("adapters", "60 LoRA adapters, Zipf, 4 slots an engine", adapters, 24.0, 4.0, Window(8, 34, 8),
                  Fleet(adapters=ADAPTERS)),
-        Workload("mixed-fleet", "the chat, one engine half as fast", chat, 4.5, 2.5, Window(8, 24, 8),
+        Workload("mixed-fleet", "the chat, one engine half as fast", chat, 3.8, 4.0, Window(10, 34, 10),
                  Fleet(143_000, speeds=(1.0,) * (ENGINES - 1) + (0.5,))),
-        Workload("control", "nothing shared, heavy-tailed prompts", control, 45.0, 2.5, Window(4, 20, 8),
+        Workload("control", "nothing shared, heavy-tailed prompts", control, 38.0, 3.5, Window(4, 30, 8),
                  shares=False),
     )
 }  # fmt: skip
