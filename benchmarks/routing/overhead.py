@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+import time
 from collections.abc import Sequence
 
 import uvloop
@@ -64,14 +65,13 @@ async def _first_token(wire: Wire, body: bytes) -> float:
 
 class _Timed:
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._asked = self._loop.time()
+        self._asked = time.monotonic()  # the loop's own clock has whole milliseconds
         self._first = 0.0
-        self.told: asyncio.Future[float] = self._loop.create_future()
+        self.told: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
     def body(self, data: bytes) -> None:
         if not self._first and answer.has_token(data):
-            self._first = self._loop.time() - self._asked
+            self._first = time.monotonic() - self._asked
 
     def ended(self, status: int) -> None:
         if self.told.done():

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -78,7 +80,7 @@ class _Stage:
         self.model, self.scale, self._own = place.model, place.time_scale, place.own
         self.asked = 0
         self.lag: list[float] = []
-        self.began = self.loop.time() + LEAD
+        self.began = self.now() + LEAD
         self._schedule = schedule
         self._judged: dict[Turn, _Request | None] = {
             turn: None for session in schedule.sessions for turn in session.turns if turn.judged
@@ -87,16 +89,19 @@ class _Stage:
         self._ended = asyncio.Event()
 
     def now(self) -> float:
-        return self.loop.time()
+        return time.monotonic()  # the loop's own clock has whole milliseconds
+
+    def later(self, due: float, do: Callable[[float], None]) -> asyncio.TimerHandle:
+        return self.loop.call_later(max(0.0, due - self.now()), do, due)
 
     async def run(self) -> None:
         timers = [
-            self.loop.call_at(self.began + session.start / self.scale, _Talk(self, session).begin)
+            self.later(self.began + session.start / self.scale, _Talk(self, session).ask)
             for session in self._schedule.sessions
         ]
         last = self.began + self._schedule.window.last / self.scale
         try:
-            async with asyncio.timeout_at(last):
+            async with asyncio.timeout(last - self.now()):
                 await self._ended.wait()
         except TimeoutError:
             pass  # what is not done is a miss
@@ -146,10 +151,7 @@ class _Talk:
         self._said = b""
         self._turn = -1
 
-    def begin(self) -> None:
-        self._ask(self._stage.began + self._session.start / self._stage.scale)
-
-    def _ask(self, due: float) -> None:
+    def ask(self, due: float) -> None:
         self._turn += 1
         turn = self._session.turns[self._turn]
         self._say(*(encoded(message.role, passage(message.key, message.tokens)) for message in turn.said))
@@ -165,15 +167,14 @@ class _Talk:
             self._stage.gave_up(rest)
         elif rest:
             self._say(encoded("assistant", request.answer.text))
-            due = self._stage.now() + rest[0].think / self._stage.scale
-            self._stage.loop.call_at(due, self._ask, due)
+            self._stage.later(self._stage.now() + rest[0].think / self._stage.scale, self.ask)
 
     def _say(self, *messages: bytes) -> None:
         self._said = b",".join([self._said, *messages] if self._said else messages)
 
 
 class _Request:
-    """A request under way. Times are the loop's."""
+    """A request under way. Times are of the monotonic clock."""
 
     def __init__(self, talk: _Talk, stage: _Stage, turn: Turn, due: float) -> None:
         self.turn, self.due = turn, due
@@ -219,7 +220,7 @@ class _Prober:
         """What it says does not matter."""
 
     def ended(self, status: int) -> None:
-        self.times.append(self._loop.time() - self._asked)
+        self.times.append(time.monotonic() - self._asked)
         self._next = self._loop.call_later(PROBE_EVERY, self._ask)
 
     def close(self) -> None:
@@ -228,5 +229,5 @@ class _Prober:
         self._wire.close()
 
     def _ask(self) -> None:
-        self._asked = self._loop.time()
+        self._asked = time.monotonic()
         self._wire.ask(self._request, self)

@@ -152,16 +152,16 @@ def _single(draw: Draw, rate: float, window: Window, ask: Callable[[], tuple[str
 WORKLOADS = {
     each.name: each
     for each in (
-        Workload("chat", "multi-turn chat: 8 turns", chat, 4.3, 4.0, Window(10, 34, 10), Fleet(143_000), talks=True),
-        Workload("agentic", "15 turns that grow from 5k to 30k tokens", agentic, 1.1, 3.5, Window(10, 32, 10),
+        Workload("chat", "multi-turn chat: 8 turns", chat, 4.3, 5.0, Window(10, 35, 10), Fleet(143_000), talks=True),
+        Workload("agentic", "15 turns that grow from 5k to 30k tokens", agentic, 1.1, 4.0, Window(10, 30, 8),
                  Fleet(143_000), talks=True),
-        Workload("shared", "150 system prompts of 6k tokens", shared, 45.0, 2.5, Window(6, 21, 8)),
-        Workload("rag", "documents of 4k to 16k tokens, Zipf", rag, 18.0, 4.0, Window(12, 34, 10)),
-        Workload("adapters", "60 LoRA adapters, Zipf, 4 slots an engine", adapters, 24.0, 4.0, Window(8, 34, 8),
+        Workload("shared", "150 system prompts of 6k tokens", shared, 45.0, 3.0, Window(9, 22, 6)),
+        Workload("rag", "documents of 4k to 16k tokens, Zipf", rag, 18.0, 5.0, Window(11, 35, 10)),
+        Workload("adapters", "60 LoRA adapters, Zipf, 4 slots an engine", adapters, 24.0, 5.0, Window(9, 35, 10),
                  Fleet(adapters=ADAPTERS)),
-        Workload("mixed-fleet", "the chat, one engine half as fast", chat, 3.8, 4.0, Window(10, 34, 10),
+        Workload("mixed-fleet", "the chat, one engine half as fast", chat, 3.8, 5.0, Window(10, 35, 10),
                  Fleet(143_000, speeds=(1.0,) * (ENGINES - 1) + (0.5,))),
-        Workload("control", "nothing shared, heavy-tailed prompts", control, 38.0, 3.5, Window(4, 30, 8),
+        Workload("control", "nothing shared, heavy-tailed prompts", control, 38.0, 4.0, Window(4, 28, 8),
                  shares=False),
     )
 }  # fmt: skip
