@@ -85,7 +85,7 @@ class Exchange:
     def half_close(self) -> None:
         """No more will be written; the connection stays until the caller closes it."""
         self.left = self.drained = _nothing
-        self._caller.transport.write_eof()
+        self._caller.half_close()
 
     def reset(self) -> None:
         """The connection breaks, as when the machine dies."""
@@ -108,6 +108,7 @@ class Caller(asyncio.Protocol):
         self._answer, self._fault = answer, fault
         self._parser = httptools.HttpRequestParser(self)
         self.writable = True
+        self._half_closed = False
         self._url: list[bytes] = []
         self._body: list[bytes] = []
         self._size = 0
@@ -125,6 +126,8 @@ class Caller(asyncio.Protocol):
             turn.left()
 
     def data_received(self, data: bytes) -> None:
+        if self._half_closed:
+            return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
@@ -184,6 +187,11 @@ class Caller(asyncio.Protocol):
         elif self._queue:
             asyncio.get_running_loop().call_soon(self._take_turn)
 
+    def half_close(self) -> None:
+        self._half_closed = True
+        if not self.transport.is_closing():
+            self.transport.write_eof()
+
     def reset(self) -> None:
         self._turn = None
         plug = self.transport.get_extra_info("socket")
@@ -205,8 +213,9 @@ class Caller(asyncio.Protocol):
             raise
 
     def _refuse(self, status: int, message: str) -> None:
-        if not self.transport.is_closing():
+        """What was read cannot be answered. Within another answer there is no place to say so."""
+        if self._turn is None and not self.transport.is_closing():
             refused = Exchange(self)
             refused.keep_alive = False
             refused.error(status, message, "invalid_request_error")
-            self.transport.close()
+        self.transport.close()

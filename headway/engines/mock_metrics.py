@@ -124,21 +124,39 @@ def _enter(ledger: Counter[str], sequence: Sequence) -> None:
 def exposition(counts: Counts, scheduler: Scheduler, slots: LoraSlots, model: str) -> str:
     """The text of /metrics."""
     labels = f'model_name="{model}",engine="0"'
-    cache = scheduler.cache
-    gauges = {
+    text: list[str] = []
+    for kind, numbers in (("gauge", _gauges(scheduler)), ("counter", _counters(counts, scheduler))):
+        text += [f"# TYPE vllm:{name} {kind}\nvllm:{name}{{{labels}}} {value}\n" for name, value in numbers.items()]
+    text.append("# TYPE vllm:request_success_total counter\n")
+    for reason, value in counts.reasons.items():
+        text.append(f'vllm:request_success_total{{{labels},finished_reason="{reason}"}} {value}\n')
+    text += _facts(scheduler, slots)
+    for name, histogram in _histograms(counts).items():
+        text += histogram.lines(f"vllm:{name}", labels)
+    return "".join(text)
+
+
+def _gauges(scheduler: Scheduler) -> dict[str, float]:
+    return {
         "num_requests_running": scheduler.running,
         "num_requests_waiting": scheduler.waiting,
-        "kv_cache_usage_perc": round(cache.used / cache.blocks, 6),
+        "kv_cache_usage_perc": round(scheduler.cache.used / scheduler.cache.blocks, 6),
     }
-    counters = {
-        "prefix_cache_queries": scheduler.queried,
-        "prefix_cache_hits": scheduler.hits,
-        "num_preemptions": scheduler.preemptions,
-        "prompt_tokens": counts.prompt_tokens,
-        "prompt_tokens_cached": counts.cached_tokens,
-        "generation_tokens": counts.generated_tokens,
+
+
+def _counters(counts: Counts, scheduler: Scheduler) -> dict[str, int]:
+    return {
+        "prefix_cache_queries_total": scheduler.queried,
+        "prefix_cache_hits_total": scheduler.hits,
+        "num_preemptions_total": scheduler.preemptions,
+        "prompt_tokens_total": counts.prompt_tokens,
+        "prompt_tokens_cached_total": counts.cached_tokens,
+        "generation_tokens_total": counts.generated_tokens,
     }
-    histograms = {
+
+
+def _histograms(counts: Counts) -> dict[str, Histogram]:
+    return {
         "time_to_first_token_seconds": counts.first,
         "inter_token_latency_seconds": counts.between,
         "e2e_request_latency_seconds": counts.whole,
@@ -148,16 +166,6 @@ def exposition(counts: Counts, scheduler: Scheduler, slots: LoraSlots, model: st
         "request_prompt_tokens": counts.prompt,
         "request_generation_tokens": counts.generated,
     }
-    text = [f"# TYPE vllm:{name} gauge\nvllm:{name}{{{labels}}} {value}\n" for name, value in gauges.items()]
-    for name, value in counters.items():
-        text.append(f"# TYPE vllm:{name}_total counter\nvllm:{name}_total{{{labels}}} {value}\n")
-    text.append("# TYPE vllm:request_success_total counter\n")
-    for reason, value in counts.reasons.items():
-        text.append(f'vllm:request_success_total{{{labels},finished_reason="{reason}"}} {value}\n')
-    text += _facts(scheduler, slots)
-    for name, histogram in histograms.items():
-        text += histogram.lines(f"vllm:{name}", labels)
-    return "".join(text)
 
 
 def _facts(scheduler: Scheduler, slots: LoraSlots) -> Iterator[str]:

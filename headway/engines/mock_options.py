@@ -12,7 +12,7 @@ from headway.engines.mock_profile import PROFILES, Profile
 from headway.engines.mock_text import BadRequest
 from headway.errors import UsageError
 
-__all__ = ["Options", "parse", "profiles"]
+__all__ = ["Options", "parse", "parser", "profiles"]
 
 
 class Options(argparse.Namespace):
@@ -57,18 +57,18 @@ LAID_OVER = (
 
 def parse(argv: list[str] | None) -> Options:
     """Ends the process with status 2 for flags that cannot be."""
-    parser = _parser()
-    options = parser.parse_args(argv, namespace=Options())
+    words = parser()
+    options = words.parse_args(argv, namespace=Options())
     if options.speeds and len(options.speeds) != options.count:
-        parser.error(f"--speeds: found {len(options.speeds)} for --count {options.count}; give one for each engine")
+        words.error(f"--speeds: found {len(options.speeds)} for --count {options.count}; give one for each engine")
     if options.count > 1 and options.port and options.port + options.count > 65_536:
-        parser.error(f"--port {options.port}: there are no {options.count} ports from there on; use a lower one")
+        words.error(f"--port {options.port}: there are no {options.count} ports from there on; use a lower one")
     if options.alias in options.adapters or len(set(options.adapters)) < len(options.adapters):
-        parser.error("--adapters: a name is there twice; each model and adapter needs its own")
+        words.error("--adapters: a name is there twice; each model and adapter needs its own")
     try:
         profiles(options)
     except UsageError as error:
-        parser.error(str(error))
+        words.error(str(error))
     return options
 
 
@@ -82,7 +82,7 @@ def profiles(options: Options) -> tuple[Profile, ...]:
     return tuple(profile.faster(options.speed * speed) for speed in speeds)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     words = argparse.ArgumentParser(
         prog="headway mock-engine",
         allow_abbrev=False,

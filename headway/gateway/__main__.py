@@ -12,9 +12,10 @@ from pathlib import Path
 
 import uvloop
 
-from headway.errors import HeadwayError, ResourceError
+from headway.errors import HeadwayError, ResourceError, UsageError
 from headway.gateway.hub.hub import Listen, run
 from headway.gateway.settings import Settings
+from headway.gateway.tls import Certificate
 
 __all__ = ["main"]
 
@@ -24,7 +25,8 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s gateway %(levelname)s %(message)s")
     try:
         socket = given.socket or _private_socket(given.port)
-        uvloop.run(run(Listen(given.table, given.host, given.port, socket, given.workers), Settings()))
+        listen = Listen(given.table, given.host, given.port, socket, given.workers, _certificate(given))
+        uvloop.run(run(listen, Settings()))
     except HeadwayError as error:
         print(f"headway gateway: {error}", file=sys.stderr)  # noqa: T201
         return error.exit_code
@@ -38,7 +40,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=8484, help="0 = a free one")
     parser.add_argument("--workers", type=int, default=1, help="processes that share the port; about one a core")
     parser.add_argument("--socket", type=Path, help="UNIX socket for /stats and /records (a private one if left out)")
+    parser.add_argument(
+        "--tls-cert", type=Path, help="PEM file of the certificate and its chain, followed as it changes"
+    )
+    parser.add_argument("--tls-key", type=Path, help="PEM file: its key")
     return parser
+
+
+def _certificate(given: argparse.Namespace) -> Certificate | None:
+    if bool(given.tls_cert) != bool(given.tls_key):
+        raise UsageError("--tls-cert and --tls-key", hint="give both or neither")
+    return Certificate(given.tls_cert, given.tls_key) if given.tls_cert else None
 
 
 def _private_socket(port: int) -> Path:

@@ -13,7 +13,7 @@ from headway.gateway.request import Request
 from headway.gateway.scraping import Scraping
 from headway.gateway.table import ModelRoute
 from headway.wire.http import split_target
-from headway.wire.openai import OPERATIONS, Refusal, model_not_found
+from headway.wire.openai import OPERATIONS, Operation, Refusal, model_not_found, other_operation
 
 __all__ = ["Api"]
 
@@ -48,7 +48,7 @@ class Api:
         except ValueError as error:
             client.refuse(Refusal(400, "bad_request", f"The request target is not readable: {error}."))
             return None
-        if operation := OPERATIONS.get(path):
+        if operation := OPERATIONS.get(path) or self._other(path, request.method):
             if request.method == "POST":
                 exchange = Exchange(self._gateway, client, request, operation)
                 exchange.begin()
@@ -67,9 +67,14 @@ class Api:
             client.respond(204, b"allow: GET, HEAD, POST, OPTIONS\r\n", b"")
         else:
             known = ", ".join([*OPERATIONS, _MODELS])
-            message = f"There is no {request.method} {path[:200]} here. Known: {known}."
+            message = f"There is no {request.method} {path[:200]} here. Known: {known}, and POST /v1/… of engines."
             client.refuse(Refusal(404, "unknown_url", message))
         return None
+
+    def _other(self, path: str, method: str) -> Operation | None:
+        """A path that only engines know."""
+        own = path == _MODELS or path.startswith(_MODELS + "/")
+        return other_operation(path) if method == "POST" and not own else None
 
     def _not_called(self, client: ClientConnection, request: Request, path: str, allow: str) -> None:
         """A known path with another method: OPTIONS is answered, the rest is 405."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import random
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ from headway.gateway.board import Board
 from headway.gateway.catalog import Catalog
 from headway.gateway.hubline import HubLine
 from headway.gateway.journal import Journal
+from headway.gateway.news import News
+from headway.gateway.prompt import Sessions
 from headway.gateway.reader import Bodies
 from headway.gateway.record import Record, Stats
 from headway.gateway.settings import Settings, connection_limit
@@ -21,6 +24,7 @@ from headway.gateway.table import RoutingTable
 from headway.gateway.tally import Tally
 from headway.gateway.timers import Wheel
 from headway.gateway.waiting import Lobby
+from headway.policy.prefix import PrefixIndex
 from headway.wire.openai import Operation
 
 if TYPE_CHECKING:
@@ -41,7 +45,10 @@ class Gateway:
         self.time = loop.time
         self.unix_time = time.time
         self.wheel = Wheel(loop, settings.tick_seconds)
-        self.catalog = Catalog(settings, self.wheel, board.sections[number])
+        self.index = PrefixIndex(settings.index_blocks)
+        self.sessions = Sessions(settings.sessions_max)
+        self.catalog = Catalog(settings, self.wheel, board.sections, number, self.index)
+        self.news = News(hub, loop, settings.news_seconds, shared=len(board.sections) > 1)
         self.lobby = Lobby(settings, self.wheel)
         self.journal = Journal(settings.records_max)
         self.tally = Tally()
@@ -51,7 +58,7 @@ class Gateway:
         self.draining = False
         self.deserted = asyncio.Event()  # draining, and no connection is left
         self._started_at = time.time()
-        self._turn = 0
+        self._turn = random.getrandbits(32)
         self._look: asyncio.Handle | None = None
 
     def left(self, client: ClientConnection) -> None:
@@ -60,7 +67,7 @@ class Gateway:
             self.deserted.set()
 
     def turn(self) -> int:
-        """Rotates equal choices."""
+        """Draws among equal choices."""
         self._turn += 1
         return self._turn
 

@@ -12,7 +12,7 @@ from typing import Protocol
 from headway.gateway.link import AnswerHead, Link
 from headway.gateway.relay import Caller, EventRelay, HeldRelay, Relay
 from headway.gateway.settings import Settings
-from headway.gateway.upstream import Upstream
+from headway.gateway.stay import Stay
 from headway.wire.http import header
 
 __all__ = ["Dispatch", "Sender"]
@@ -25,6 +25,9 @@ class Sender(Protocol):
     def prefers_another(self, status: int) -> bool:
         """Whether an answer with this status should be had elsewhere."""
 
+    def unserved(self, status: int) -> bool:
+        """Whether this status says that the engine has no such operation; then the sender has said so."""
+
     def heard(self) -> None:
         """A piece of the answer's body came."""
 
@@ -33,10 +36,8 @@ class Sender(Protocol):
 
 
 class Dispatch:
-    def __init__(
-        self, sender: Sender, caller: Caller, upstream: Upstream, settings: Settings, data: list[bytes]
-    ) -> None:
-        self.upstream = upstream
+    def __init__(self, sender: Sender, caller: Caller, stay: Stay, settings: Settings, data: list[bytes]) -> None:
+        self.upstream, self.stay = stay.upstream, stay
         self.relay: Relay | None = None
         self._sender, self._caller, self._settings = sender, caller, settings
         self._data = data
@@ -44,7 +45,6 @@ class Dispatch:
         self._opening: asyncio.Task[None] | None = None
         self._running = True
         self._paused = False
-        upstream.begin()
 
     def start(self) -> None:
         if link := self.upstream.take():
@@ -89,6 +89,8 @@ class Dispatch:
     def answered(self, head: AnswerHead) -> None:
         if self._sender.prefers_another(head.status):
             self._lose(f"status {head.status}")
+            return
+        if self._sender.unserved(head.status):
             return
         headers = b"".join(head.passed) + header("x-headway-replica", self.upstream.replica)
         if head.status == 200 and head.content_type.startswith(b"text/event-stream"):
@@ -142,4 +144,4 @@ class Dispatch:
     def _end(self) -> None:
         if self._running:
             self._running = False
-            self.upstream.end()
+            self.stay.leave()

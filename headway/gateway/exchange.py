@@ -13,19 +13,25 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Protocol
 
 from headway.gateway.catalog import Route
 from headway.gateway.dispatch import Dispatch
+from headway.gateway.prompt import Prompt
 from headway.gateway.record import Attempt, Record
 from headway.gateway.relay import Caller
 from headway.gateway.request import Request
-from headway.policy.routing import Choice, least_loaded
+from headway.gateway.stay import Stay
+from headway.policy.prefix import BOUNDS
+from headway.policy.routing import Ask, Choice, choose
 from headway.wire.http import header
-from headway.wire.openai import Operation, Refusal, model_not_found, read_call, with_model, wrong_operation
+from headway.wire.openai import Call, Operation, Refusal, model_not_found, read_call, with_model, wrong_operation
 
 if TYPE_CHECKING:
     from headway.gateway.core import Gateway
+    from headway.gateway.upstream import Upstream
+from headway.wire.usage import Usage
 
 __all__ = ["Client", "Exchange"]
 
@@ -33,6 +39,10 @@ _TIMEOUT = re.compile(rb"(\d{1,6}(?:\.\d{1,3})?)(ms|s|m)?")
 _UNITS = {b"": 1.0, b"s": 1.0, b"ms": 0.001, b"m": 60.0}
 _FORWARDED = (b"accept", b"traceparent", b"tracestate")
 _LEFT = 499
+_SESSION = b"x-session-id"
+_MUCH_LESS = 0.5
+"""When an engine had less than this share of what it was taken to have cached, the index is put right."""
+_NO_SUCH_PATH = (404, 405, 501)  # what engines say of a path that they have not
 
 
 class Client(Caller, Protocol):
@@ -46,10 +56,14 @@ class Exchange:
         self.request = request
         self._gateway, self._client, self._operation = gateway, client, operation
         self._model, self._stream = "", False
+        self._call: Call | None = None
+        self._prompt: Prompt | None = None
+        self._ask: Ask | None = None
         self._deadline = request.accepted + gateway.settings.deadline_seconds
         self._dispatch: Dispatch | None = None
         self._attempts: list[Attempt] = []
         self._unwilling: set[str] = set()  # endpoints that said 502 or 503 to this request
+        self._cached = 0.0  # prompt tokens that the endpoint is taken to have
         self._tries = 0  # times it reached an engine
         self._in_line_since: float | None = None
         self._wait_began: float | None = None  # no engine was reached since
@@ -66,11 +80,11 @@ class Exchange:
 
     def begin(self) -> None:
         self._gateway.tally.begin()
-        call = read_call(self._operation, self.request.body)
+        call = read_call(self._operation, self.request.body, self._content_type)
         if isinstance(call, Refusal):
             self.refuse(call)
             return
-        self._model, self._stream = call.model, bool(call.stream)
+        self._call, self._model, self._stream = call, call.model, bool(call.stream)
         if asked := self.request.headers.get(b"x-headway-timeout"):
             found = _TIMEOUT.fullmatch(asked.strip())
             if not found:
@@ -81,6 +95,11 @@ class Exchange:
             self._deadline = min(self._deadline, self.request.accepted + seconds)
         self.place()
 
+    @property
+    def _content_type(self) -> bytes:
+        """A known operation is JSON, whatever the caller calls it."""
+        return b"" if self._operation.known else self.request.headers.get(b"content-type", b"")
+
     def place(self) -> None:
         """Pick an endpoint; or wait in line for one; or say why there is none."""
         if self._ended:
@@ -90,8 +109,8 @@ class Exchange:
         route = self._gateway.catalog.routes.get(self._model)
         if route is None:
             self.refuse(model_not_found(self._model, self._gateway.catalog.routes))
-        elif route.model.task not in self._operation.tasks:
-            self.refuse(wrong_operation(self._model, route.model.task, self._operation))
+        elif self._operation.known and route.model.task not in self._operation.tasks:
+            self.refuse(wrong_operation(self._model, route.model.task, self._operation.path))
         elif now >= self._deadline:
             self._expire()
         elif (choice := self._pick(route, now)) is None:
@@ -102,32 +121,55 @@ class Exchange:
             self._send(route, choice, now)
 
     def _pick(self, route: Route, now: float) -> Choice | None:
-        choice = least_loaded(route.upstreams, self._gateway.turn(), now, self._unwilling)
+        gateway, upstreams = self._gateway, route.upstreams
+        if self._prompt is None and self._call is not None:
+            session = self.request.headers.get(_SESSION, b"")
+            self._prompt = Prompt(self._call, route.seed, route.learned, session, self.request.size)
+        if not upstreams or self._prompt is None:
+            return None
+        gateway.catalog.look(now)
+        ask = self._ask = self._prompt.ask(upstreams, gateway.index, gateway.sessions, route.learned)
+        choice = choose(route.model.policy, ask, upstreams, now, gateway.turn(), excluded=self._unwilling)
         if choice is None and self._unwilling:
             self._unwilling.clear()
-            choice = least_loaded(route.upstreams, self._gateway.turn(), now)
+            choice = choose(route.model.policy, ask, upstreams, now, gateway.turn())
         return choice
 
     def _send(self, route: Route, choice: Choice, now: float) -> None:
         upstream, name = route.upstreams[choice.index], route.names[choice.index]
-        body = with_model(self.request.body, name) if name else self.request.body
+        body = with_model(self.request.body, name, self._content_type) if name else self.request.body
         if isinstance(body, Refusal):
             self.refuse(body)
             return
-        since = now - self.request.accepted
-        self._attempts.append(Attempt(upstream.id, since, load=choice.load, candidates=choice.candidates))
+        stay = self._settle_in(upstream, choice, now)
+        costs = [round(choice.costs.get(i, -1.0), 6) for i in range(len(route.ids))] if choice.costs else []
+        attempt = Attempt(upstream.id, now - self.request.accepted, why=choice.why, among=route.ids, costs=costs)
+        self._attempts.append(attempt)
         head = upstream.head(self._operation.path, self._forwarded(), len(body))
-        self._dispatch = Dispatch(self, self._client, upstream, self._gateway.settings, [head, body])
+        self._dispatch = Dispatch(self, self._client, stay, self._gateway.settings, [head, body])
         self._client.wake_at(self.next_due())
         if self._paused_at is not None:
             self._dispatch.pause()
         self._dispatch.start()
 
+    def _settle_in(self, upstream: Upstream, choice: Choice, now: float) -> Stay:
+        """From here on the choice counts, for the next one and for other workers."""
+        gateway, prompt, ask = self._gateway, self._prompt, self._ask
+        if prompt is None or ask is None:
+            return Stay(upstream, 0.0, now)
+        if prompt.hashes:
+            gateway.news.went(gateway.index.insert(prompt.hashes, upstream.slot), upstream.slot)
+        if prompt.session:
+            gateway.sessions.put(prompt.session, upstream.id, prompt.tokens)
+        self._cached = ask.cached[choice.index]
+        return Stay(upstream, max(1.0, prompt.tokens - self._cached), now)
+
     def _forwarded(self) -> bytes:
         """What an engine may know of the caller: never who it is."""
         headers = self.request.headers
         lines = [name + b": " + headers[name] + b"\r\n" for name in _FORWARDED if name in headers]
-        return header("x-request-id", self.request.id) + b"".join(lines)
+        kind = self._content_type or b"application/json"
+        return b"content-type: %b\r\n" % kind + header("x-request-id", self.request.id) + b"".join(lines)
 
     # waiting
 
@@ -169,7 +211,7 @@ class Exchange:
         self._wait_began = None
         if reused:
             last = self._attempts[-1]
-            again = Attempt(last.endpoint, self._since(), load=last.load, candidates=last.candidates)
+            again = Attempt(last.endpoint, self._since(), why=last.why, among=last.among, costs=last.costs)
             last.failure = "closed while idle"
             self._attempts.append(again)
 
@@ -178,19 +220,30 @@ class Exchange:
             return False
         if self._tries >= self._gateway.settings.tries_max:
             return False
-        route = self._gateway.catalog.routes.get(self._model)
+        route, now = self._gateway.catalog.routes.get(self._model), self._gateway.time()
         refusing = self._unwilling | {self._dispatch.upstream.id}
-        other = least_loaded(route.upstreams, 0, self._gateway.time(), refusing) if route else None
-        if other is None or other.look_again:
+        others = [each for each in route.upstreams if each.id not in refusing] if route else []
+        if all(each.cooling_until > now for each in others):
             return False
         self._unwilling = refusing
         return True
 
+    def unserved(self, status: int) -> bool:
+        if self._operation.known or status not in _NO_SUCH_PATH:
+            return False
+        route = self._gateway.catalog.routes.get(self._model)
+        if route is not None:
+            self.refuse(wrong_operation(self._model, route.model.task, self._operation.path))
+        return route is not None
+
     def heard(self) -> None:
         self._heard_at = self._gateway.time()
-        if self._first_byte is None:
+        dispatch = self._dispatch
+        if self._first_byte is None and dispatch and dispatch.relay and (dispatch.relay.started or not self._stream):
             self._first_byte = self._heard_at
-            if self._dispatch and self._dispatch.upstream.worked():
+            if self._stream:
+                dispatch.stay.first_token(self._heard_at)
+            if dispatch.upstream.worked():
                 self._gateway.look_soon()
             self._client.wake_at(self.next_due())
 
@@ -203,6 +256,8 @@ class Exchange:
         if dispatch is None:
             return
         dispatch.upstream.failed(self._gateway.time())
+        if reason == "refused":
+            self._gateway.index.forget(dispatch.upstream.slot)  # nobody listens: what it had cached is gone
         self._gateway.tally.lost(reason)
         self._attempts[-1].failure = reason
         if dispatch.relay and dispatch.relay.started:
@@ -305,6 +360,22 @@ class Exchange:
     def _since(self) -> float:
         return self._gateway.time() - self.request.accepted
 
+    def _learn(self, usage: Usage) -> None:
+        """What a good answer teaches of the model, the endpoint, and what it had cached."""
+        gateway, prompt, dispatch = self._gateway, self._prompt, self._dispatch
+        route = gateway.catalog.routes.get(self._model)
+        if prompt is None or dispatch is None or route is None:
+            return
+        route.learned.learn(prompt.bytes, usage)
+        dispatch.stay.answered(gateway.time(), usage.completion_tokens or 0)
+        upstream, cached = dispatch.upstream, usage.cached_tokens
+        if cached is None or not prompt.hashes:
+            return
+        upstream.tells_cached = upstream.tells_cached or cached > 0
+        if upstream.tells_cached and cached < _MUCH_LESS * self._cached:
+            kept = bisect_right(BOUNDS, cached * route.learned.bytes_per_token)
+            gateway.index.correct(prompt.hashes, upstream.slot, kept)
+
     def _end(self, status: int, error: str) -> None:
         """Settle usage, write the Record; once."""
         if self._ended:
@@ -313,6 +384,8 @@ class Exchange:
         relay = self._dispatch.relay if self._dispatch else None
         usage = relay.usage() if relay and relay.started else None
         duration = self._since()
+        if usage and status == 200 and not error:
+            self._learn(usage)
         record = Record(
             seq=0,
             id=self.request.id,

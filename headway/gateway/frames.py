@@ -16,7 +16,7 @@ from headway.gateway.record import Record, Stats
 from headway.gateway.table import RoutingTable
 from headway.gateway.tally import Counts
 
-__all__ = ["Applied", "Channel", "Frame", "Heard", "Hello", "Load", "Metrics", "Said", "Scrape", "Use", "Want"]
+__all__ = ["Applied", "Channel", "Frame", "Heard", "Hello", "Load", "Metrics", "Said", "Scrape", "Sent", "Use", "Want"]
 
 MOST_BYTES = 256 * 1024 * 1024
 
@@ -59,6 +59,14 @@ class Load(msgspec.Struct, frozen=True, array_like=True):
     adapters: tuple[str, ...] | None = None
 
 
+class Sent(msgspec.Struct, tag="sent"):
+    """Worker to hub, and on to the other workers: these blocks of prompts went to the endpoint in this slot. Hashes are
+    8 bytes each, in the machine's order."""
+
+    slot: int
+    hashes: bytes
+
+
 class Hello(msgspec.Struct, tag="hello"):
     """Worker to hub: it is there."""
 
@@ -87,7 +95,7 @@ class Scrape(msgspec.Struct, tag="scrape"):
     number: int
 
 
-Frame = Use | Heard | Want | Metrics | Hello | Applied | Said | Scrape
+Frame = Use | Heard | Sent | Want | Metrics | Hello | Applied | Said | Scrape
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER: msgspec.msgpack.Decoder[Frame] = msgspec.msgpack.Decoder(Frame)

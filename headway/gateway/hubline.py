@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headway.gateway.frames import Applied, Channel, Frame, Heard, Hello, Metrics, Said, Scrape, Use, Want
+from headway.gateway.frames import Applied, Channel, Frame, Heard, Hello, Metrics, Said, Scrape, Sent, Use, Want
 from headway.gateway.tally import Counts
 
 if TYPE_CHECKING:
@@ -42,6 +42,10 @@ class HubLine:
             then(None)
         return number
 
+    def say(self, frame: Frame) -> None:
+        """Without an answer; nobody hears it when the hub is gone."""
+        self._channel.say(frame)
+
     def forget(self, number: int) -> None:
         """Who asked is gone."""
         self._scrapes.pop(number, None)
@@ -55,6 +59,8 @@ class HubLine:
             return
         if isinstance(frame, Use):
             self._channel.say(Applied(frame.table.version, gateway.use(frame.table, frame.slots)))
+        elif isinstance(frame, Sent):
+            gateway.news.came(frame, gateway.index)
         elif isinstance(frame, Heard):
             gateway.catalog.hear(frame.signals, gateway.time())
         elif isinstance(frame, Want):
@@ -82,7 +88,7 @@ def _counts(gateway: Gateway) -> Counts:
     running: dict[str, int] = {}
     failures = dict(catalog.failures_of_the_gone)
     for upstream in catalog.upstreams():
-        running[upstream.replica] = running.get(upstream.replica, 0) + upstream.running
+        running[upstream.replica] = running.get(upstream.replica, 0) + upstream.own_running
         failures[upstream.replica] = failures.get(upstream.replica, 0) + upstream.failures
     used = resource.getrusage(resource.RUSAGE_SELF)
     return Counts(

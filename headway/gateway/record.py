@@ -14,8 +14,9 @@ class Attempt(msgspec.Struct, omit_defaults=True):
     endpoint: str
     at: float
     failure: str = ""  # refused, reset, closed, timeout, status 503
-    load: int = 0  # requests running there when it was picked
-    candidates: int = 0  # endpoints that could have been picked
+    why: str = ""  # policy.routing.Why
+    among: tuple[str, ...] = ()  # the endpoints of its model
+    costs: list[float] = []  # of each, as its policy counts (seconds for predicted_latency); -1 = could not be picked
 
 
 class Record(msgspec.Struct, omit_defaults=True):

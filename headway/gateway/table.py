@@ -38,6 +38,9 @@ class ModelRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     created: int = 0  # Unix seconds, for /v1/models
     reason: str = ""  # why there is no endpoint: starting, pending: …
     eta: float | None = None  # seconds until an endpoint is expected
+    policy: Literal["predicted_latency", "round_robin", "least_request", "power_of_two", "prefix_affinity"] = (
+        "predicted_latency"
+    )
     expected: bool = True  # False = none will come by itself (failed): answer 503 at once
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -22,8 +22,11 @@ from headway.gateway.settings import Settings
 from headway.gateway.table import Endpoint
 from headway.gateway.timers import Wheel
 from headway.policy.routing import cooldown
+from headway.policy.speed import Speed
 
 __all__ = ["Opening", "Upstream"]
+
+_FORGET_SECONDS = 5.0
 
 
 class Opening(Protocol):
@@ -45,25 +48,32 @@ class Upstream:
         settings: Settings,
         wheel: Wheel,
         section: Section,
+        speed: Speed,
         left: Callable[[Upstream], None],
     ) -> None:
         self.slot = slot
         self.id, self.replica, self.key_name = endpoint.id, endpoint.replica, endpoint.key
-        self.running = self.total = self.failures = 0
+        self.own_running = self.total = self.failures = 0  # of this worker
+        self.running = self.pending = self.context = 0  # of all workers, as of the last look at the board
+        self.beyond = 0.0  # requests there that no worker of ours sent
+        self.kv_tokens = 0
+        self.adapters: frozenset[str] | None = None
+        self.tells_cached = False  # its answers say how much of a prompt it had cached
+        self.speed, self.since = speed, wheel.time()
         self.cooling_until = 0.0
-        self.signals: Load | None = None  # as the engine last said
-        self.signals_at = 0.0
+        self._heard_at = 0.0
+        self._beyond_before = 0.0
         self.retired = False
         self._streak = 0
         self._settings, self._wheel, self._section, self._left = settings, wheel, section, left
         self._idle: list[Link] = []
         self._host, self._port, self._tls, prefix, authority = _address(endpoint)
         bearer = f"authorization: Bearer {key}\r\n" if key else ""
-        fixed = f"host: {authority}\r\naccept-encoding: identity\r\ncontent-type: application/json\r\n{bearer}"
+        fixed = f"host: {authority}\r\naccept-encoding: identity\r\n{bearer}"
         self._prefix, self._fixed = prefix.encode(), fixed.encode("latin-1")
 
     def head(self, path: str, headers: bytes, length: int) -> bytes:
-        """The head of a POST to this endpoint."""
+        """The head of a POST to this endpoint; `headers` name the content-type."""
         return b"POST %b%b HTTP/1.1\r\n%b%bcontent-length: %d\r\n\r\n" % (
             self._prefix,
             path.encode(),
@@ -118,15 +128,40 @@ class Upstream:
 
     # what happened
 
-    def begin(self) -> None:
-        self.running += 1
-        self.total += 1
-        self._section.add(self.slot, 1, 0, 0)
+    def add(self, running: int, pending: int, context: int) -> None:
+        """A change of the load that this worker puts on it."""
+        self.own_running += running
+        self.running += running
+        self.pending += pending
+        self.context += context
+        self._section.add(self.slot, running, pending, context)
 
-    def end(self) -> None:
-        self.running -= 1
-        self._section.add(self.slot, -1, 0, 0)
-        if self.retired and not self.running:
+    def look(self, board: Sequence[Section], now: float) -> None:
+        """Read what all workers put on it. What an engine said is forgotten when it says nothing more."""
+        running = pending = context = 0
+        for section in board:
+            one, two, three = section.read(self.slot)
+            running += one
+            pending += two
+            context += three
+        self.running, self.pending, self.context = running, pending, context
+        if self.beyond and now - self._heard_at > _FORGET_SECONDS:
+            self.beyond = self._beyond_before = 0.0
+
+    def hear(self, load: Load | None, now: float) -> None:
+        """What the engine says of itself. Load that is not ours counts when it was there twice: what ended between
+        the engine's count and ours is not."""
+        self._heard_at = now
+        if load is None:
+            self.beyond = self._beyond_before = 0.0
+            return
+        beyond = max(0.0, load.running + load.waiting - self.running)
+        self.beyond, self._beyond_before = min(beyond, self._beyond_before), beyond
+        self.kv_tokens = load.kv_tokens or 0
+        self.adapters = None if load.adapters is None else frozenset(load.adapters)
+
+    def left_by_one(self) -> None:
+        if self.retired and not self.own_running:
             self._left(self)
 
     def failed(self, now: float) -> None:

@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import uvloop
 
@@ -23,6 +24,7 @@ from headway.gateway.client import ClientConnection
 from headway.gateway.core import Gateway
 from headway.gateway.hubline import HubLine
 from headway.gateway.settings import Settings
+from headway.gateway.tls import Certificate, Identity
 
 __all__ = ["Place", "Worker", "main"]
 
@@ -37,6 +39,7 @@ class Place:
     listener: socket.socket
     channel: socket.socket
     board: Board
+    identity: Identity | None = None
 
 
 class Worker:
@@ -46,14 +49,22 @@ class Worker:
         self.gateway = Gateway(settings, loop, place.board, place.number, self._hub)
         self._server: asyncio.Server | None = None
         self._ending = asyncio.Event()
+        self._looking: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
         gateway, loop = self.gateway, self.gateway.loop
         api = Api(gateway)
         await self._hub.join(gateway, self._place.channel)
+        identity = self._place.identity
         self._server = await loop.create_server(
-            lambda: ClientConnection(gateway, api.serve), sock=self._place.listener, backlog=_BACKLOG
+            lambda: ClientConnection(gateway, api.serve),
+            sock=self._place.listener,
+            backlog=_BACKLOG,
+            ssl=identity.context if identity else None,
+            ssl_handshake_timeout=gateway.settings.head_seconds if identity else None,
         )
+        if identity:
+            self._follow(identity)
 
     def terminate(self) -> None:
         """SIGTERM: end; the second time at once."""
@@ -80,6 +91,8 @@ class Worker:
             client.abort()
         gateway.catalog.close()
         gateway.wheel.stop()
+        if self._looking:
+            self._looking.cancel()
         self._hub.close()
         await asyncio.sleep(0)  # the loop calls connection_lost of what was aborted
 
@@ -88,6 +101,12 @@ class Worker:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self.gateway.deserted.wait()
+
+    def _follow(self, identity: Identity) -> None:
+        identity.look()
+        if not self._ending.is_set():
+            loop, seconds = self.gateway.loop, self.gateway.settings.table_poll_seconds
+            self._looking = loop.call_later(seconds, self._follow, identity)
 
     def _stop_all(self) -> None:
         for client in list(self.gateway.connections):
@@ -107,12 +126,14 @@ async def run(place: Place, settings: Settings) -> None:
 
 
 def main(argv: list[str]) -> int:
-    """`number workers listener channel board`, the last three as file descriptors."""
-    number, workers, listener, channel, board = map(int, argv)
+    """`number workers listener channel board [chain key]`: three file descriptors, two paths."""
+    number, workers, listener, channel, board = map(int, argv[:5])
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s gateway-{number} %(levelname)s %(message)s")
     for one in (signal.SIGINT, signal.SIGHUP):
         signal.signal(one, signal.SIG_IGN)
-    place = Place(number, socket.socket(fileno=listener), socket.socket(fileno=channel), Board(board, workers))
+    identity = Identity(Certificate(Path(argv[5]), Path(argv[6]))) if len(argv) > 5 else None
+    sockets = socket.socket(fileno=listener), socket.socket(fileno=channel)
+    place = Place(number, *sockets, Board(board, workers), identity)
     place.listener.setblocking(False)
     place.channel.setblocking(False)
     uvloop.run(run(place, Settings()))

@@ -1,8 +1,21 @@
 """Which endpoint takes a request.
 
-`least_loaded` picks the endpoint with the fewest running requests. Equal loads are rotated by a counter that
-the caller passes in, so that many gateways, or one with idle endpoints, never herd on the first. An endpoint
-that failed a moment ago is passed over while another exists. Pure: the caller passes the time.
+`choose` looks at the endpoints that may have it and picks one. The policy `predicted_latency` picks the least cost in
+seconds (marginal latency routing; derived in gateway.md section 3.2 from the costs of Preble's E2 and NVIDIA Dynamo,
+without their per-GPU constants: what an endpoint can do is learned):
+
+    own    = base + per_token * (tokens being prefilled there + tokens of this one that are not cached there)
+    others = per_token * uncached * running          the stall that this prefill puts on who runs there
+           + per_running * output * (2 * running)    the slower steps, theirs and its own
+    memory = SECONDS_OVER_FULL * KV use above FULL   evicting and preempting cost everybody
+    adapter = seconds to load it, where it is not
+    cost   = own + SHARE * min(others, LIMIT * the least own) + memory + adapter
+
+SHARE weighs the harm to others against one's own wait, as tuned in that section; LIMIT guards the tail: without it,
+long prompts were herded onto few endpoints where nothing is shared. Endpoints within NEAR of the least cost are equals,
+and equals are drawn from, so that routers that know the same do not herd.
+
+The other policies are what peers do, to compare with and to fall back to. Pure: the caller passes time and draw.
 """
 
 from __future__ import annotations
@@ -10,58 +23,215 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Literal, Protocol
 
-__all__ = ["Candidate", "Choice", "Why", "cooldown", "least_loaded"]
+from headway.policy.speed import Speed
+
+__all__ = ["Ask", "Candidate", "Choice", "Policy", "Why", "choose", "cooldown", "terms"]
+
+Policy = Literal["predicted_latency", "round_robin", "least_request", "power_of_two", "prefix_affinity"]
+
+SHARE = 0.3
+LIMIT = 4.0
+NEAR = 1.02
+FULL = 0.85
+SECONDS_OVER_FULL = 20.0
+ADAPTER_SECONDS = 0.5
+SLOW_START_SECONDS = 10.0
+"""A new endpoint counts, at first, as busy as the average; less and less so until this age. A cold engine answers its
+first requests slowly, and everybody would find it empty at once."""
+
+# prefix_affinity: as sglang-router's cache_aware (gateway.md 1.2, its command line's defaults)
+AFFINITY_SHARE = 0.3
+UNBALANCED_ABSOLUTE = 64
+UNBALANCED_RELATIVE = 1.5
 
 
 class Candidate(Protocol):
-    """An endpoint as routing sees it. `running` counts requests; `cooling_until` is a time, 0 = it did not
-    fail."""
+    """An endpoint as routing sees it. Requests and tokens are of all workers of this gateway."""
 
     @property
     def id(self) -> str: ...
     @property
     def running(self) -> int: ...
     @property
-    def cooling_until(self) -> float: ...
+    def pending(self) -> float:
+        """Prompt tokens sent there, not cached there, whose first token has not come."""
+
+    @property
+    def context(self) -> float:
+        """Tokens that the requests running there have put into its KV cache."""
+
+    @property
+    def beyond(self) -> float:
+        """Requests there that somebody else sent."""
+
+    @property
+    def kv_tokens(self) -> int:
+        """What its KV cache holds; 0 = unknown."""
+
+    @property
+    def speed(self) -> Speed: ...
+    @property
+    def since(self) -> float:
+        """When it became an endpoint."""
+
+    @property
+    def cooling_until(self) -> float:
+        """It failed, and is avoided until then; 0 = it did not."""
+
+    @property
+    def adapters(self) -> Container[str] | None:
+        """Those loaded; None = unknown."""
 
 
 class Why(StrEnum):
     ONLY_ONE = "only_one"
-    LEAST_LOADED = "least_loaded"
-    TIE_ROTATED = "tie_rotated"
+    LEAST_COST = "least_cost"
+    EQUALS_DRAWN = "equals_drawn"
+    POLICY = "policy"  # a baseline's pick
     ALL_FAILED_RECENTLY = "all_failed_recently"
 
 
-@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request as routing sees it. `tokens` of its prompt; `cached[i]` = how many of them candidate i has, by what is
+    known; `output` = tokens it is expected to generate; `adapter` empty = the base model."""
+
+    __slots__ = ("adapter", "cached", "output", "tokens")
+
+    def __init__(self, tokens: float, cached: Sequence[float], output: float = 0.0, adapter: str = "") -> None:
+        self.tokens, self.cached, self.output, self.adapter = tokens, cached, output, adapter
+
+
+@dataclass(slots=True)
 class Choice:
-    """`index` into the candidates; its load; how many could have been picked; `look_again` = when the first
-    endpoint ceases to count as just failed (a time; 0 unless all did)."""
+    """`index` into the candidates; `costs[i]` of each that could have been picked, in seconds for predicted_latency and
+    requests for the rest; `look_again` = when the first endpoint ceases to count as just failed (a time; 0 unless all
+    did)."""
 
     index: int
-    load: int
-    candidates: int
+    costs: dict[int, float]
     why: Why
     look_again: float = 0.0
 
 
-def least_loaded(candidates: Sequence[Candidate], tie: int, now: float, excluded: Container[str] = ()) -> Choice | None:
-    """None when there is no candidate outside `excluded`."""
-    open_to_us = [i for i, candidate in enumerate(candidates) if candidate.id not in excluded]
-    if not open_to_us:
-        return None
-    healthy = [i for i in open_to_us if candidates[i].cooling_until <= now]
-    pool = healthy or open_to_us
-    load = min(candidates[i].running for i in pool)
-    best = [i for i in pool if candidates[i].running == load]
-    index = best[tie % len(best)]
-    if not healthy:
-        again = min(candidates[i].cooling_until for i in pool)
-        return Choice(index, load, len(pool), Why.ALL_FAILED_RECENTLY, again)
-    if len(pool) == 1:
-        return Choice(index, load, 1, Why.ONLY_ONE)
-    return Choice(index, load, len(pool), Why.TIE_ROTATED if len(best) > 1 else Why.LEAST_LOADED)
+def choose(
+    policy: Policy, ask: Ask, candidates: Sequence[Candidate], now: float, draw: int, *, excluded: Container[str] = ()
+) -> Choice | None:
+    """None when there is no candidate outside `excluded`. `draw` is any number that differs from call to call."""
+    able = [i for i, each in enumerate(candidates) if each.cooling_until <= now and each.id not in excluded]
+    if len(able) == 1:
+        return Choice(able[0], {}, Why.ONLY_ONE)
+    look_again = 0.0
+    if not able:
+        able = [i for i, each in enumerate(candidates) if each.id not in excluded]
+        if not able:
+            return None
+        look_again = min(candidates[i].cooling_until for i in able)
+    if policy == "predicted_latency":
+        index, costs, why = _least_cost(ask, candidates, able, now, draw)
+    else:
+        index, costs, why = _BASELINES[policy](ask, candidates, able, draw)
+    return Choice(index, costs, Why.ALL_FAILED_RECENTLY if look_again else why, look_again)
+
+
+_Picked = tuple[int, dict[int, float], Why]
+
+
+def _least_cost(ask: Ask, candidates: Sequence[Candidate], able: list[int], now: float, draw: int) -> _Picked:
+    costs: dict[int, float] = {}
+    others: dict[int, float] = {}
+    tokens, output, cached = ask.tokens, ask.output, ask.cached
+    busy = _busy_of_the_new(candidates, able, now)
+    for i in able:
+        each = candidates[i]
+        speed = each.speed.believed
+        prefill, decode = speed.prefill, speed.decode
+        uncached = max(1.0, tokens - cached[i])
+        running = each.running + each.beyond
+        if busy and each.since > now - SLOW_START_SECONDS:
+            running += busy * (1.0 - (now - each.since) / SLOW_START_SECONDS)
+        costs[i] = prefill.a + prefill.b * (each.pending + uncached)
+        others[i] = running * (prefill.b * uncached + 2.0 * decode.b * output)
+    limit = LIMIT * min(costs.values())
+    for i in able:
+        each = candidates[i]
+        costs[i] += SHARE * min(others[i], limit)
+        if each.kv_tokens:
+            used = (each.context + each.pending + max(1.0, tokens - cached[i]) + output) / each.kv_tokens
+            if used > FULL:
+                costs[i] += SECONDS_OVER_FULL * (used - FULL)
+        if ask.adapter and each.adapters is not None and ask.adapter not in each.adapters:
+            costs[i] += ADAPTER_SECONDS
+    least = min(costs.values()) * NEAR
+    equals = [i for i in able if costs[i] <= least]
+    why = Why.EQUALS_DRAWN if len(equals) > 1 else Why.LEAST_COST
+    return equals[draw % len(equals)], costs, why
+
+
+def _busy_of_the_new(candidates: Sequence[Candidate], able: list[int], now: float) -> float:
+    """Requests on the average endpoint that is not new; 0 when none is new or all are."""
+    young = now - SLOW_START_SECONDS
+    old = [candidates[i].running for i in able if candidates[i].since <= young]
+    return sum(old) / len(old) if 0 < len(old) < len(able) else 0.0
+
+
+def terms(ask: Ask, candidate: Candidate, index: int) -> dict[str, float]:
+    """What the cost of a candidate is made of, before the limit on others'; for `explain`."""
+    speed = candidate.speed.believed
+    prefill, decode = speed.prefill, speed.decode
+    uncached = max(1.0, ask.tokens - ask.cached[index])
+    running = candidate.running + candidate.beyond
+    return {
+        "uncached_tokens": uncached,
+        "wait_seconds": prefill.b * candidate.pending,
+        "prefill_seconds": prefill.a + prefill.b * uncached,
+        "others_seconds": running * (prefill.b * uncached + 2.0 * decode.b * ask.output),
+        "running": running,
+    }
+
+
+# baselines
+
+
+def _round_robin(ask: Ask, candidates: Sequence[Candidate], able: list[int], draw: int) -> _Picked:
+    return able[draw % len(able)], {}, Why.POLICY
+
+
+def _least_request(ask: Ask, candidates: Sequence[Candidate], able: list[int], draw: int) -> _Picked:
+    costs = {i: float(candidates[i].running) for i in able}
+    least = min(costs.values())
+    equals = [i for i in able if costs[i] == least]
+    return equals[draw % len(equals)], costs, Why.POLICY
+
+
+def _power_of_two(ask: Ask, candidates: Sequence[Candidate], able: list[int], draw: int) -> _Picked:
+    """Of two drawn ones the one with fewer requests (Mitzenmacher 2001)."""
+    mixed = draw * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF  # a draw may be a counter
+    first = (mixed >> 32) % len(able)
+    second = (first + 1 + (mixed & 0xFFFF) % (len(able) - 1)) % len(able) if len(able) > 1 else first
+    pair = (able[first], able[second])
+    costs = {i: float(candidates[i].running) for i in pair}
+    return min(pair, key=lambda i: costs[i]), costs, Why.POLICY
+
+
+def _prefix_affinity(ask: Ask, candidates: Sequence[Candidate], able: list[int], draw: int) -> _Picked:
+    """The longest prefix, unless it is short or the load is uneven: then the fewest requests."""
+    running = {i: float(candidates[i].running) for i in able}
+    most, least = max(running.values()), min(running.values())
+    best = max(able, key=lambda i: ask.cached[i])
+    balanced = most - least <= UNBALANCED_ABSOLUTE or most <= UNBALANCED_RELATIVE * least
+    if balanced and ask.cached[best] > AFFINITY_SHARE * ask.tokens:
+        return best, running, Why.POLICY
+    return _least_request(ask, candidates, able, draw)
+
+
+_BASELINES = {
+    "round_robin": _round_robin,
+    "least_request": _least_request,
+    "power_of_two": _power_of_two,
+    "prefix_affinity": _prefix_affinity,
+}
 
 
 def cooldown(failures: int, first: float, longest: float) -> float:

@@ -11,24 +11,31 @@ import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import ClassVar, Literal
 
 import msgspec
 
+from headway.wire.multipart import boundary_of, field, with_field
+
 __all__ = [
     "OPERATIONS",
+    "OTHER",
     "Call",
     "Operation",
     "Refusal",
     "error_body",
     "is_error_body",
     "model_not_found",
+    "other_operation",
     "read_call",
     "with_model",
     "wrong_operation",
 ]
 
 Task = Literal["chat", "completion", "embedding"]
+
+OTHER = "other"
+"""`name` of every operation that is not in OPERATIONS: a label of metrics, so there must not be many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +77,27 @@ class _Common(msgspec.Struct):
     top_p: float | None = None
     n: int | None = None
     user: str | None = None
-
-
-class _Message(msgspec.Struct):
-    role: str
+    prompt_cache_key: str | None = None
+    cache_salt: str | None = None
 
 
 class ChatCall(_Common, kw_only=True):
-    messages: Annotated[list[_Message], msgspec.Meta(min_length=1)]
+    messages: msgspec.Raw
+    tools: msgspec.Raw = msgspec.Raw(b"")
+
+    @property
+    def text(self) -> msgspec.Raw:
+        """What the prompt is made of, as it came. A turn that is appended leaves its beginning as it was."""
+        return self.messages
 
 
 class CompletionCall(_Common, kw_only=True):
     prompt: msgspec.Raw
+    tools: ClassVar[msgspec.Raw] = msgspec.Raw(b"")
+
+    @property
+    def text(self) -> msgspec.Raw:
+        return self.prompt
 
 
 class EmbeddingCall(msgspec.Struct, kw_only=True):
@@ -96,25 +112,45 @@ class EmbeddingCall(msgspec.Struct, kw_only=True):
         return False
 
 
-Call = ChatCall | CompletionCall | EmbeddingCall
+class OtherCall(msgspec.Struct, kw_only=True):
+    """A call of an operation that the gateway does not know: its model, and whether the answer streams."""
+
+    model: str
+    stream: bool | None = None
+
+
+Call = ChatCall | CompletionCall | EmbeddingCall | OtherCall
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One path that models serve. `name` is OpenTelemetry's `gen_ai.operation.name`; `text` names a field
-    that must be a string or an array."""
+    """One path that models serve. `name` is OpenTelemetry's `gen_ai.operation.name`; `text` names the field
+    that the prompt is in: a string or an array; with `turns` an array that is not empty; empty = none is looked at.
+    What is within it the engine checks. Without `tasks` any engine may have it or not."""
 
     path: str
     name: str
     tasks: tuple[Task, ...]
     decoder: msgspec.json.Decoder[Call]
     text: str = ""
+    turns: bool = False
+
+    @property
+    def known(self) -> bool:
+        return bool(self.tasks)
 
 
 OPERATIONS = {
     operation.path: operation
     for operation in (
-        Operation("/v1/chat/completions", "chat", ("chat",), msgspec.json.Decoder(ChatCall)),
+        Operation(
+            "/v1/chat/completions",
+            "chat",
+            ("chat",),
+            msgspec.json.Decoder(ChatCall),
+            "messages",
+            turns=True,
+        ),
         Operation(
             "/v1/completions",
             "text_completion",
@@ -127,8 +163,20 @@ OPERATIONS = {
 }
 
 
-def read_call(operation: Operation, body: bytes) -> Call | Refusal:
-    """What the caller asks for, or why it cannot be read."""
+_OTHER: msgspec.json.Decoder[Call] = msgspec.json.Decoder(OtherCall)
+_WORD = re.compile(r"/v1/([A-Za-z][A-Za-z0-9_-]*(?:/[A-Za-z0-9_.-]+)*)")
+
+
+def other_operation(path: str) -> Operation | None:
+    """Whatever else engines serve under /v1 by a model's name: responses, rerank, score, audio/speech, …"""
+    found = _WORD.fullmatch(path[:128])
+    return Operation(path, OTHER, (), _OTHER) if found else None
+
+
+def read_call(operation: Operation, body: bytes, content_type: bytes = b"") -> Call | Refusal:
+    """What the caller asks for, or why it cannot be read. Forms (multipart) are read for what is not `known`."""
+    if not operation.known and (boundary := boundary_of(content_type)):
+        return _read_form(body, boundary)
     try:
         call = operation.decoder.decode(body)
     except msgspec.ValidationError as error:
@@ -137,10 +185,24 @@ def read_call(operation: Operation, body: bytes) -> Call | Refusal:
         return Refusal(400, "invalid_json", "The body is nested too deeply.")
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return Refusal(400, "invalid_json", f"The body is not valid JSON: {error}.")
-    if operation.text and bytes(getattr(call, operation.text))[:1] not in (b'"', b"["):
-        name = operation.text
-        return Refusal(400, "invalid_type", f"{name}: expected a string or an array", name)
+    if operation.text and (wrong := _misformed(operation, memoryview(getattr(call, operation.text)))):
+        return Refusal(400, "invalid_type", f"{operation.text}: expected {wrong}", operation.text)
     return call
+
+
+def _read_form(body: bytes, boundary: bytes) -> Call | Refusal:
+    name = field(body, boundary, "model")
+    if name is None:
+        return Refusal(400, "missing_field", "model: this field of the form is required", "model")
+    return OtherCall(model=name, stream=field(body, boundary, "stream") == "true")
+
+
+def _misformed(operation: Operation, text: memoryview) -> str:
+    """What the text of a call should have been; empty when it is that."""
+    if not operation.turns:
+        return "" if text[0] in b'"[' else "a string or an array"
+    empty = len(text) < 64 and not bytes(text[1:-1]).strip()
+    return "" if text[0] == ord("[") and not empty else "an array of at least one message"
 
 
 _MISSING = re.compile(r"Object missing required field `([^`]+)`")
@@ -171,14 +233,16 @@ def model_not_found(name: str, known: Iterable[str]) -> Refusal:
     return Refusal(404, "model_not_found", f"The model {name[:200]!r} does not exist. {rest}", "model")
 
 
-def wrong_operation(model: str, task: Task, operation: Operation) -> Refusal:
+def wrong_operation(model: str, task: Task, path: str) -> Refusal:
     paths = " or ".join(other.path for other in OPERATIONS.values() if task in other.tasks)
-    message = f"The model {model!r} ({task}) does not serve {operation.path}; use {paths}."
-    return Refusal(400, "wrong_endpoint", message, "model")
+    message = f"The model {model!r} ({task}) does not serve {path}; use {paths}."
+    return Refusal(404, "wrong_endpoint", message, "model")
 
 
-def with_model(body: bytes, name: str) -> bytes | Refusal:
+def with_model(body: bytes, name: str, content_type: bytes = b"") -> bytes | Refusal:
     """The same call under another model name; every other value keeps its bytes."""
+    if boundary := boundary_of(content_type):
+        return with_field(body, boundary, "model", name)
     try:
         fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -31,6 +31,7 @@ from tests.support.gateway import (
     endpoint,
     event,
     eventually,
+    make_certificate,
     raw,
     request_bytes,
     route,
@@ -330,18 +331,6 @@ async def test_a_single_engine_killed_is_waited_for(tmp_path: Path, gateways: li
         assert [(await task).status for task in asking] == [200] * 20
     finally:
         replica.kill()
-
-
-def make_certificate(folder: Path) -> tuple[Path, Path]:
-    certificate, key = folder / "cert.pem", folder / "key.pem"
-    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    names = ["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    files = ["-keyout", str(key), "-out", str(certificate)]
-    try:
-        subprocess.run([*argv, *names, *files], check=True, capture_output=True)
-    except FileNotFoundError:
-        pytest.skip("needs the openssl command to make a certificate")
-    return certificate, key
 
 
 async def test_tls_to_a_provider(

@@ -128,7 +128,7 @@ def test_errors_reach_the_client_as_its_own_kinds(real: Real) -> None:
             client.chat.completions.create(model="chad", messages=QUESTION, max_tokens=1)
         assert (missing.value.code, missing.value.param) == ("model_not_found", "model")
         assert "Did you mean 'chat'" in missing.value.message
-        with pytest.raises(openai.BadRequestError) as wrong:
+        with pytest.raises(openai.NotFoundError) as wrong:
             client.embeddings.create(model="chat", input="x")
         assert wrong.value.code == "wrong_endpoint"
         with pytest.raises(openai.BadRequestError) as field:

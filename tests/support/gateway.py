@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from headway.gateway.board import Board
 from headway.gateway.hub.crew import Crew
@@ -235,6 +236,19 @@ def sends(*pieces: bytes, then: str = "close") -> Script:
 # -------------------- a gateway
 
 
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """For localhost, signed by itself: certificate and key."""
+    certificate, key = folder / "cert.pem", folder / "key.pem"
+    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    names = ["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    try:
+        subprocess.run([*argv, *names, *files], check=True, capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("needs the openssl command to make a certificate")
+    return certificate, key
+
+
 def endpoint(url: str, name: str = "chat-0", incarnation: int = 1, **more: Any) -> Endpoint:
     return Endpoint(id=f"{name}.{incarnation}", replica=name, revision="r1", url=url, **more)
 
@@ -311,7 +325,9 @@ async def gateway_here(folder: Path, *models: ModelRoute, **settings: Any) -> As
 class GatewayProcess:
     """A gateway as users run it."""
 
-    def __init__(self, folder: Path, *models: ModelRoute, port: int = 0, workers: int = 1) -> None:
+    def __init__(
+        self, folder: Path, *models: ModelRoute, port: int = 0, workers: int = 1, more: tuple[str, ...] = ()
+    ) -> None:
         self.folder, self.table, self.socket = folder, folder / "table.json", folder / "g.sock"
         self.version = 0
         self.log = folder / "gateway.log"
@@ -319,7 +335,7 @@ class GatewayProcess:
             self.use(*models, hang_up=False)
         argv = [sys.executable, "-m", "headway.gateway", "--table", str(self.table), "--port", str(port)]
         with self.log.open("ab") as log:
-            more = ["--socket", str(self.socket), "--workers", str(workers)]
+            more = ("--socket", str(self.socket), "--workers", str(workers), *more)
             self.child = subprocess.Popen([*argv, *more], stderr=log, cwd=ROOT)
         self.port = 0
         self.wait_listening()
@@ -330,7 +346,7 @@ class GatewayProcess:
             assert self.child.poll() is None, self.log.read_text()
             assert time.monotonic() < end, self.log.read_text()
             time.sleep(0.01)
-        self.port = int(self.log.read_text().split("listening on http://127.0.0.1:")[1].split()[0])
+        self.port = int(self.log.read_text().split("listening on http")[1].split("://127.0.0.1:")[1].split()[0])
 
     def use(self, *models: ModelRoute, hang_up: bool = True) -> None:
         self.version += 1

@@ -15,8 +15,8 @@ import subprocess
 from collections.abc import Callable
 
 from headway.gateway.board import Board
-from headway.gateway.frames import Heard, Load, Said, Use
-from headway.gateway.hub.member import Member, spawn
+from headway.gateway.frames import Heard, Load, Said, Sent, Use
+from headway.gateway.hub.member import Member
 from headway.gateway.hub.metrics import scrape
 from headway.gateway.journal import Journal
 from headway.gateway.record import Records, Stats
@@ -38,8 +38,8 @@ Starter = Callable[[int, int, socket.socket, Board], tuple[subprocess.Popen[byte
 
 
 class Crew:
-    def __init__(self, listeners: list[socket.socket], board: Board, records_max: int, start: Starter = spawn) -> None:
-        self.members = [Member(self._scrape, self._problems, self._gone) for _ in listeners]
+    def __init__(self, listeners: list[socket.socket], board: Board, records_max: int, start: Starter) -> None:
+        self.members = [Member(self._scrape, self._spread, self._problems, self._gone) for _ in listeners]
         self.journal = Journal(records_max)
         self._listeners, self._board, self._start_one = listeners, board, start
         self._buried = Counts()  # what dead workers had counted
@@ -78,6 +78,12 @@ class Crew:
         """What engines last said of themselves, by slot."""
         for member in self.members:
             member.tell(Heard(signals))
+
+    def _spread(self, source: Member, news: Sent) -> None:
+        """What one worker sent where, the others should know."""
+        for member in self.members:
+            if member is not source:
+                member.tell(news)
 
     async def until_ready(self) -> None:
         """All workers answer callers, by the last table. Raises TimeoutError."""
@@ -123,7 +129,7 @@ class Crew:
         self._pause[number] = min(LONGEST_PAUSE, max(FIRST_PAUSE, 2 * self._pause[number])) if young else 0.0
         await asyncio.sleep(self._pause[number])
         if not self._ending:
-            self.members[number] = Member(self._scrape, self._problems, self._gone)
+            self.members[number] = Member(self._scrape, self._spread, self._problems, self._gone)
             await self._start(number)
 
     # what they know

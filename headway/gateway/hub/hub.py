@@ -13,6 +13,7 @@ import os
 import signal
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from headway.gateway.board import Board
@@ -20,6 +21,7 @@ from headway.gateway.frames import Use
 from headway.gateway.hub.admin import Admin, Query, bind_private
 from headway.gateway.hub.crew import Crew
 from headway.gateway.hub.ear import Ear
+from headway.gateway.hub.member import spawn
 from headway.gateway.hub.ports import address_of, listeners
 from headway.gateway.hub.slots import Slots
 from headway.gateway.hub.takeover import end_politely, left_behind
@@ -27,6 +29,7 @@ from headway.gateway.hub.watch import TableWatch
 from headway.gateway.record import EndpointStats, Records, Stats
 from headway.gateway.settings import Settings
 from headway.gateway.table import RoutingTable
+from headway.gateway.tls import Certificate
 
 __all__ = ["Hub", "Listen", "run"]
 
@@ -42,6 +45,7 @@ class Listen:
     port: int
     socket: Path
     workers: int = 1
+    certificate: Certificate | None = None
 
     @property
     def board(self) -> Path:
@@ -57,13 +61,15 @@ class Hub:
         self._version = 0
         self._ending = asyncio.Event()
         self._watch = TableWatch(listen.table, self._use)
+        if listen.certificate:
+            listen.certificate.check()
         self._before = left_behind(listen.board)
         taken = listeners(listen.host, listen.port, listen.workers, shared=bool(self._before))
-        self._address = address_of(taken[0])
+        self._address = address_of(taken[0], tls=listen.certificate is not None)
         self._private = bind_private(listen.socket)
         board = Board.create(listen.board, listen.workers)
         self._slots = Slots(board.running)
-        self._crew = Crew(taken, board, settings.records_max)
+        self._crew = Crew(taken, board, settings.records_max, partial(spawn, certificate=listen.certificate))
         self._ear = Ear(self._crew.tell)
 
     async def run(self) -> None:

@@ -14,20 +14,22 @@ from collections.abc import Callable
 from typing import Literal
 
 from headway.gateway.board import Board
-from headway.gateway.frames import Applied, Channel, Frame, Heard, Hello, Metrics, Said, Scrape, Use, Want
+from headway.gateway.frames import Applied, Channel, Frame, Heard, Hello, Metrics, Said, Scrape, Sent, Use, Want
 from headway.gateway.tally import Counts
+from headway.gateway.tls import Certificate
 
 __all__ = ["Member", "spawn"]
 
 
 def spawn(
-    number: int, workers: int, listener: socket.socket, board: Board
+    number: int, workers: int, listener: socket.socket, board: Board, certificate: Certificate | None = None
 ) -> tuple[subprocess.Popen[bytes], socket.socket]:
     """Start a worker process; returns it and our end of the channel."""
     ours, theirs = socket.socketpair()
     with theirs:
         passed = (listener.fileno(), theirs.fileno(), board.descriptor)
         argv = [sys.executable, "-m", "headway.gateway.worker", str(number), str(workers), *map(str, passed)]
+        argv += [str(certificate.chain), str(certificate.key)] if certificate else []
         child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, pass_fds=passed)
     ours.setblocking(False)
     return child, ours
@@ -40,6 +42,7 @@ class Member:
     def __init__(
         self,
         scrape: Callable[[Member, int], None],
+        sent: Callable[[Member, Sent], None],
         problems: Callable[[list[str]], None],
         gone: Callable[[Member], None],
     ) -> None:
@@ -49,7 +52,7 @@ class Member:
         self._due = 1
         self.records_from = 0
         self.counts = Counts()  # as it last said
-        self._scrape, self._problems, self._gone = scrape, problems, gone
+        self._scrape, self._sent, self._problems, self._gone = scrape, sent, problems, gone
         self._channel = Channel(self._heard, self._broke)
         self._numbers = itertools.count(1)
         self._asked: dict[int, asyncio.Future[Said]] = {}
@@ -62,7 +65,7 @@ class Member:
         self.ready.clear()
         self._channel.say(frame)
 
-    def tell(self, frame: Heard) -> None:
+    def tell(self, frame: Heard | Sent) -> None:
         self._channel.say(frame)
 
     def answer(self, number: int, text: bytes) -> None:
@@ -108,6 +111,8 @@ class Member:
                 self.ready.set()
             if isinstance(frame, Applied):
                 self._problems(frame.problems)
+        elif isinstance(frame, Sent):
+            self._sent(self, frame)
         elif isinstance(frame, Scrape):
             self._scrape(self, frame.number)
 
