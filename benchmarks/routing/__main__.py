@@ -1,6 +1,7 @@
 """Routing quality: TTFT and cache hits behind Headway's policies and its peers, on eight mock engines.
 
-    python benchmarks/routing [--quick] [--only A,B] [--workloads A,B] [--rounds 5] [--load 1.0] [--json OUT]
+    python benchmarks/routing [--quick] [--only A,B] [--workloads A,B] [--rounds 5] [--load 1.0] [--seed N]
+                              [--json OUT]
     python benchmarks/routing --real [...]
 
 Sets up the peers by itself (virtual environments under ~/.cache/headway/bench). Prints Markdown: for each workload the
@@ -28,7 +29,7 @@ from benchmarks.routing.report import judged, told
 from benchmarks.routing.rounds import Plan, mock_engines, played
 from benchmarks.routing.run import Run
 from benchmarks.routing.subjects import SUBJECTS
-from benchmarks.routing.workloads import WORKLOADS
+from benchmarks.routing.workloads import SEED, WORKLOADS
 
 OVERHEAD = 2.5
 """Seconds of a run besides what is played: starts, stops, warming; for the estimate alone."""
@@ -37,7 +38,8 @@ OVERHEAD = 2.5
 def main() -> int:
     given = parsed()
     workloads = [REAL] if given.real else chosen(WORKLOADS, given.workloads, "workload")
-    plan = Plan(workloads, chosen(SUBJECTS, given.only, "subject"), 1 if given.quick else given.rounds, given.load)
+    rounds = 1 if given.quick else given.rounds
+    plan = Plan(workloads, chosen(SUBJECTS, given.only, "subject"), rounds, given.load, given.seed)
     runs: list[Run] = []
     try:
         for subject in plan.subjects:
@@ -63,6 +65,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--workloads", help=f"workloads: {', '.join(WORKLOADS)}")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--load", type=float, default=1.0, help="multiplies every rate: to look for the knee")
+    parser.add_argument("--seed", type=int, default=SEED, help="to tune a policy give one; without it is for judging")
     parser.add_argument("--json", type=Path, help="write every run to this file")
     parser.add_argument("--real", action="store_true", help="two llama.cpp servers in place of mock engines")
     given = parser.parse_args()

@@ -15,7 +15,7 @@ from typing import TypeVar
 from benchmarks.routing.engines import Engines, MockEngines
 from benchmarks.routing.run import Run, run
 from benchmarks.routing.subjects import Subject
-from benchmarks.routing.workloads import Workload, schedule
+from benchmarks.routing.workloads import SEED, Workload, schedule
 
 __all__ = ["Plan", "played", "turned"]
 
@@ -29,6 +29,7 @@ class Plan:
     subjects: Sequence[Subject]
     rounds: int
     load: float = 1.0
+    seed: int = SEED
 
     @property
     def runs(self) -> int:
@@ -43,7 +44,7 @@ def played(plan: Plan, engines: Callable[[Workload, Path], Engines] = mock_engin
     """Each run that counts, as it ends."""
     for number in range(plan.rounds):
         for workload in plan.workloads:
-            asked = schedule(workload, number, plan.load)
+            asked = schedule(workload, number, plan.load, plan.seed)
             for subject in turned(plan.subjects, number):
                 for _ in range(TRIES):
                     with tempfile.TemporaryDirectory(prefix="headway-routing-") as name:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 from benchmarks.routing.engines import MODEL, ROOT
 from benchmarks.routing.peers import SGLANG_ROUTER, VLLM_ROUTER, Peer
@@ -18,6 +19,8 @@ from benchmarks.routing.processes import Child, answers, free_ports, until
 from headway.gateway.table import Endpoint, ModelRoute, RoutingTable, write_table
 
 __all__ = ["SUBJECTS", "Subject", "started"]
+
+Policy = Literal["predicted_latency", "round_robin", "least_request", "power_of_two", "prefix_affinity"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ def started(subject: Subject, engines: Sequence[str], adapters: Sequence[str], f
     return child, url
 
 
-def headway(policy: str) -> Subject:
+def headway(policy: Policy) -> Subject:
     def command(engines: Sequence[str], adapters: Sequence[str], port: int, folder: Path) -> list[str]:
         write_table(folder / "table.json", table(policy, engines, adapters))
         module = [sys.executable, "-m", "headway.gateway", "--table", str(folder / "table.json")]
@@ -56,10 +59,10 @@ def headway(policy: str) -> Subject:
     return Subject(policy, command, "/v1/models", lambda count: MODEL.encode())
 
 
-def table(policy: str, engines: Sequence[str], adapters: Sequence[str]) -> RoutingTable:
+def table(policy: Policy, engines: Sequence[str], adapters: Sequence[str]) -> RoutingTable:
     """One model and its adapters on all engines."""
     endpoints = tuple(Endpoint(f"engine-{n}.1", f"engine-{n}", "r1", url) for n, url in enumerate(engines))
-    return RoutingTable(1, tuple(ModelRoute(name, "chat", endpoints) for name in (MODEL, *adapters)))
+    return RoutingTable(1, tuple(ModelRoute(name, "chat", endpoints, policy=policy) for name in (MODEL, *adapters)))
 
 
 def vllm_router(engines: Sequence[str], adapters: Sequence[str], port: int, folder: Path) -> list[str]:
@@ -80,11 +83,10 @@ def _healthy(count: int) -> bytes:
     return b'"healthy_workers":%d' % count
 
 
-POLICIES = ("predicted_latency", "round_robin", "least_request", "power_of_two", "prefix_affinity")
 SUBJECTS: Mapping[str, Subject] = {
     each.name: each
     for each in (
-        *map(headway, POLICIES),
+        *map(headway, get_args(Policy)),
         Subject("vllm-router", vllm_router, "/readiness", _healthy, VLLM_ROUTER),
         Subject("sglang-router", sglang_router, "/readiness", _healthy, SGLANG_ROUTER),
     )

@@ -5,7 +5,7 @@ tokens) and the time between turns (a second or so). The engines' KV caches are 
 what fills them (`kv_tokens`), so that the conversations at hand take the same share of the fleet's cache, about
 three quarters of it. Rates are about 75 % of the knee: see the README.
 
-The seeds here are the benchmark's own: nothing that the policy was tuned on.
+SEED is the benchmark's own and for judging alone: whoever tunes a policy gives another.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from benchmarks.routing.conversations import Talk, conversations
 from benchmarks.routing.draws import Zipf, arrivals, heavy
 from benchmarks.routing.schedule import Message, Schedule, Session, Turn, Window
 
-__all__ = ["ENGINES", "WORKLOADS", "Fleet", "Workload", "schedule"]
+__all__ = ["ENGINES", "SEED", "WORKLOADS", "Fleet", "Workload", "schedule"]
 
 ENGINES = 8
 SEED = 0x5EED
@@ -57,9 +57,9 @@ class Workload:
         return self.window.last / self.time_scale
 
 
-def schedule(workload: Workload, round_number: int, load: float = 1.0) -> Schedule:
+def schedule(workload: Workload, round_number: int, load: float = 1.0, seed: int = SEED) -> Schedule:
     """What a round asks; everybody is asked the same. `load` multiplies the rate."""
-    draw = random.Random(f"{SEED}/{workload.name}/{round_number}")
+    draw = random.Random(f"{seed}/{workload.name}/{round_number}")
     return workload.make(draw, workload.rate * load, workload.window)
 
 
