@@ -6,7 +6,8 @@
 
 Sets up the peers by itself (virtual environments under ~/.cache/headway/bench). Prints Markdown: for each workload the
 figures and how far to trust them, then a verdict for each reach. `--real` uses two one-thread llama.cpp servers and
-one chat in place of the mock engines (HEADWAY_TEST_LLAMA_SERVER, HEADWAY_TEST_SMOLLM2); that is reported, not judged.
+one chat in place of the mock engines (HEADWAY_TEST_LLAMA_SERVER and HEADWAY_TEST_SMOLLM2 name others than Headway's
+own); that is reported, not judged.
 """
 
 from __future__ import annotations

@@ -18,6 +18,8 @@ from benchmarks.routing.engines import MODEL
 from benchmarks.routing.processes import BenchError, Child, answers, free_ports, until
 from benchmarks.routing.schedule import Message, Schedule, Window
 from benchmarks.routing.workloads import Draw, Workload
+from headway.engines import builtin, llama_build
+from headway.errors import HeadwayError
 
 __all__ = ["REAL", "Llamas", "llamas"]
 
@@ -39,12 +41,14 @@ def small_chat(draw: Draw, rate: float, window: Window) -> Schedule:
     return conversations(draw, rate, window, TALK)
 
 
-REAL = Workload("real-chat", "5 turns on two llama.cpp servers", small_chat, 0.35, 1.0, Window(15, 60, 20))
+REAL = Workload(
+    "real-chat", "5 turns on two llama.cpp servers", small_chat, 0.15, 1.0, Window(15, 75, 20), simulated=False
+)
 
 
 class Llamas:
     def __init__(self, folder: Path) -> None:
-        self._server, self._model = _given("HEADWAY_TEST_LLAMA_SERVER"), _given("HEADWAY_TEST_SMOLLM2")
+        self._server, self._model = _server(), _model()
         self._folder = folder
         self._children: list[Child] = []
         self._stack = ExitStack()
@@ -80,8 +84,18 @@ def llamas(workload: Workload, folder: Path) -> Llamas:
     return Llamas(folder)
 
 
-def _given(variable: str) -> str:
-    path = os.environ.get(variable, "")
-    if not Path(path).is_file():
-        raise BenchError(f"--real: {variable} is {path!r}; set it to the file")
-    return path
+def _server() -> str:
+    found = os.environ.get("HEADWAY_TEST_LLAMA_SERVER") or llama_build.find()
+    if not found:
+        raise BenchError("--real: no llama-server; run python -m headway.engines.llama_build")
+    return str(found)
+
+
+def _model() -> str:
+    if given := os.environ.get("HEADWAY_TEST_SMOLLM2"):
+        return given
+    known = builtin.find("smollm2-135m-instruct")
+    try:
+        return str(builtin.prepare(known, lambda _: None) / known.weights)
+    except HeadwayError as error:
+        raise BenchError(f"--real: {error}") from error

@@ -50,6 +50,7 @@ class Workload:
     fleet: Fleet = Fleet()
     talks: bool = False
     shares: bool = True
+    simulated: bool = True  # real engines share the machine with all else, so that it is never idle
 
     @property
     def longest(self) -> float:

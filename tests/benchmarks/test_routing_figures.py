@@ -154,6 +154,11 @@ def test_a_run_is_invalid_for_each_of_its_reasons() -> None:
     assert len(everything.faults) == 4
 
 
+def test_real_engines_may_use_the_machine() -> None:
+    busy = Validity(0.05, 0.05, 0.0, 0.99, 0.1, 0.2, 1.7, simulated=False)
+    assert not busy.faults
+
+
 def test_invalid_runs_are_in_no_comparison_and_said() -> None:
     runs = [run("predicted_latency", 0, 1.0), run("predicted_latency", 1, 9.0, LATE), run("vllm-router", 0, 2.0)]
     assert rounds_of(runs, lambda figures: figures.ttft_p95) == {"predicted_latency": {0: 1.0}, "vllm-router": {0: 2.0}}
