@@ -38,6 +38,7 @@ class Route:
     seed: int
     learned: Learned
     ids: tuple[str, ...]
+    slots: tuple[int, ...]
     upstreams: tuple[Upstream, ...]
     names: tuple[str, ...]
     reason: str
@@ -136,6 +137,7 @@ class Catalog:
             seed=seed_of(model.name),
             learned=learned,
             ids=tuple(upstream.id for upstream, _ in usable),
+            slots=tuple(upstream.slot for upstream, _ in usable),
             upstreams=tuple(upstream for upstream, _ in usable),
             names=tuple(name for _, name in usable),
             reason=reason or model.reason,

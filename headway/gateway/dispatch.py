@@ -13,7 +13,6 @@ from headway.gateway.link import AnswerHead, Link
 from headway.gateway.relay import Caller, EventRelay, HeldRelay, Relay
 from headway.gateway.settings import Settings
 from headway.gateway.stay import Stay
-from headway.wire.http import header
 
 __all__ = ["Dispatch", "Sender"]
 
@@ -86,13 +85,26 @@ class Dispatch:
 
     # the answer
 
+    def whole(self, head: AnswerHead, body: bytes) -> None:
+        self._link = None
+        if self._running:
+            relay = HeldRelay(self._caller, head, self._headers(head), self._settings, self.upstream.key_name)
+            self.relay = relay
+            self._end()
+            self._sender.heard()
+            relay.whole(body)
+            self._sender.succeeded()
+
+    def _headers(self, head: AnswerHead) -> bytes:
+        return b"".join(head.passed) + self.upstream.replica_header
+
     def answered(self, head: AnswerHead) -> None:
         if self._sender.prefers_another(head.status):
             self._lose(f"status {head.status}")
             return
         if self._sender.unserved(head.status):
             return
-        headers = b"".join(head.passed) + header("x-headway-replica", self.upstream.replica)
+        headers = self._headers(head)
         if head.status == 200 and head.content_type.startswith(b"text/event-stream"):
             self.relay = EventRelay(self._caller, head, headers, self._settings)
         else:

@@ -25,7 +25,6 @@ from headway.gateway.request import Request
 from headway.gateway.stay import Stay
 from headway.policy.prefix import BOUNDS
 from headway.policy.routing import Ask, Choice, choose
-from headway.wire.http import header
 from headway.wire.openai import Call, Operation, Refusal, model_not_found, read_call, with_model, wrong_operation
 
 if TYPE_CHECKING:
@@ -128,7 +127,7 @@ class Exchange:
         if not upstreams or self._prompt is None:
             return None
         gateway.catalog.look(now)
-        ask = self._ask = self._prompt.ask(upstreams, gateway.index, gateway.sessions, route.learned)
+        ask = self._ask = self._prompt.ask(route.ids, route.slots, gateway.index, gateway.sessions, route.learned)
         choice = choose(route.model.policy, ask, upstreams, now, gateway.turn(), excluded=self._unwilling)
         if choice is None and self._unwilling:
             self._unwilling.clear()
@@ -142,8 +141,8 @@ class Exchange:
             self.refuse(body)
             return
         stay = self._settle_in(upstream, choice, now)
-        costs = [round(choice.costs.get(i, -1.0), 6) for i in range(len(route.ids))] if choice.costs else []
-        attempt = Attempt(upstream.id, now - self.request.accepted, why=choice.why, among=route.ids, costs=costs)
+        since = now - self.request.accepted
+        attempt = Attempt(upstream.id, since, why=choice.why, among=route.ids, costs=choice.costs)
         self._attempts.append(attempt)
         head = upstream.head(self._operation.path, self._forwarded(), len(body))
         self._dispatch = Dispatch(self, self._client, stay, self._gateway.settings, [head, body])
@@ -167,9 +166,12 @@ class Exchange:
     def _forwarded(self) -> bytes:
         """What an engine may know of the caller: never who it is."""
         headers = self.request.headers
-        lines = [name + b": " + headers[name] + b"\r\n" for name in _FORWARDED if name in headers]
         kind = self._content_type or b"application/json"
-        return b"content-type: %b\r\n" % kind + header("x-request-id", self.request.id) + b"".join(lines)
+        lines = b"content-type: %b\r\nx-request-id: %b\r\n" % (kind, self.request.id.encode())
+        for name in _FORWARDED:
+            if name in headers:
+                lines += b"%b: %b\r\n" % (name, headers[name])
+        return lines
 
     # waiting
 

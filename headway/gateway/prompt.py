@@ -13,7 +13,6 @@ from headway.wire.openai import Call, ChatCall, CompletionCall
 
 if TYPE_CHECKING:
     from headway.gateway.learned import Learned
-    from headway.gateway.upstream import Upstream
 
 __all__ = ["Prompt", "Sessions", "seed_of"]
 
@@ -67,16 +66,23 @@ class Prompt:
         self.tokens = self.bytes / learned.bytes_per_token
         self.session = xxh3_64_intdigest(session, seed_of("session")) if session else 0
 
-    def ask(self, upstreams: Sequence[Upstream], index: PrefixIndex, sessions: Sessions, learned: Learned) -> Ask:
-        """With what each endpoint is taken to have cached of it, in tokens."""
-        cached = [0.0] * len(upstreams)
-        if self.hashes:
-            for i, blocks in enumerate(index.match(self.hashes, [each.slot for each in upstreams])):
+    def ask(
+        self,
+        endpoints: Sequence[str],
+        slots: Sequence[int],
+        index: PrefixIndex,
+        sessions: Sessions,
+        learned: Learned,
+    ) -> Ask:
+        """With what each endpoint is taken to have cached of it, in tokens. `slots[i]` is that of `endpoints[i]`."""
+        cached = [0.0] * len(endpoints)
+        if self.hashes and (found := index.match(self.hashes, slots)):
+            for i, blocks in enumerate(found):
                 if blocks:
                     cached[i] = BOUNDS[blocks - 1] / learned.bytes_per_token
         if self.session and (last := sessions.get(self.session)):
             endpoint, tokens = last
-            for i, each in enumerate(upstreams):
-                if each.id == endpoint:
+            for i, each in enumerate(endpoints):
+                if each == endpoint:
                     cached[i] = max(cached[i], SESSION_SHARE * min(tokens, self.tokens))
         return Ask(self.tokens, cached, self.output)

@@ -16,7 +16,7 @@ class Attempt(msgspec.Struct, omit_defaults=True):
     failure: str = ""  # refused, reset, closed, timeout, status 503
     why: str = ""  # policy.routing.Why
     among: tuple[str, ...] = ()  # the endpoints of its model
-    costs: list[float] = []  # of each, as its policy counts (seconds for predicted_latency); -1 = could not be picked
+    costs: dict[int, float] = {}  # index into `among` -> as its policy counts, seconds for predicted_latency
 
 
 class Record(msgspec.Struct, omit_defaults=True):

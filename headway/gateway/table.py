@@ -41,12 +41,51 @@ class ModelRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     policy: Literal["predicted_latency", "round_robin", "least_request", "power_of_two", "prefix_affinity"] = (
         "predicted_latency"
     )
+    price: Price | None = None
+    capacity: int = 0  # requests that one endpoint should run at once; more wait here, in a fair order. 0 = unlimited
     expected: bool = True  # False = none will come by itself (failed): answer 503 at once
+
+
+class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Micro-money per million tokens; `cached` is for prompt tokens that the engine had in its cache."""
+
+    input: int = 0
+    cached: int = 0
+    output: int = 0
+
+
+class TenantRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who pays and who is limited. None = no limit. Tokens and requests are counts, micros are micro-money."""
+
+    name: str
+    models: tuple[str, ...] | None = None  # names, or patterns with *; None = all
+    rpm: int | None = None
+    tpm: int | None = None
+    parallel: int | None = None
+    day_tokens: int | None = None
+    day_micros: int | None = None
+    month_tokens: int | None = None
+    month_micros: int | None = None
+    priority: Literal["high", "normal", "low"] = "normal"
+    weight: float = 1.0
+    shares_cache: bool = False  # its prompts may be found in engines' caches by other tenants' equal ones
+
+
+class KeyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An API key, as its SHA-256. `expires` is Unix time."""
+
+    sha256: str  # hex
+    id: str
+    tenant: str
+    models: tuple[str, ...] | None = None
+    expires: float | None = None
 
 
 class RoutingTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: int = 0
     models: tuple[ModelRoute, ...] = ()
+    tenants: tuple[TenantRule, ...] = ()  # none = everybody on this machine may call, and nobody else
+    keys: tuple[KeyEntry, ...] = ()
 
 
 def read_table(path: Path) -> RoutingTable:

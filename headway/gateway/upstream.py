@@ -23,6 +23,7 @@ from headway.gateway.table import Endpoint
 from headway.gateway.timers import Wheel
 from headway.policy.routing import cooldown
 from headway.policy.speed import Speed
+from headway.wire.http import header
 
 __all__ = ["Opening", "Upstream"]
 
@@ -53,6 +54,7 @@ class Upstream:
     ) -> None:
         self.slot = slot
         self.id, self.replica, self.key_name = endpoint.id, endpoint.replica, endpoint.key
+        self.replica_header = header("x-headway-replica", endpoint.replica)
         self.own_running = self.total = self.failures = 0  # of this worker
         self.running = self.pending = self.context = 0  # of all workers, as of the last look at the board
         self.beyond = 0.0  # requests there that no worker of ours sent

@@ -66,7 +66,9 @@ class PrefixIndex:
         return len(self._young) + len(self._old)
 
     def match(self, hashes: Sequence[int], slots: Sequence[int]) -> list[int]:
-        """For each slot, how many leading blocks its endpoint has."""
+        """For each slot, how many leading blocks its endpoint has; empty = nobody has any."""
+        if not hashes or not (hashes[0] in self._young or hashes[0] in self._old):
+            return []
         bits = [self._bits.get(slot, 0) for slot in slots]
         found = [0] * len(bits)
         wanted = 0

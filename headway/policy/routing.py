@@ -20,7 +20,8 @@ The other policies are what peers do, to compare with and to fall back to. Pure:
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+import math
+from collections.abc import Collection, Container, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, Protocol
@@ -95,7 +96,7 @@ class Why(StrEnum):
 
 class Ask:
     """A request as routing sees it. `tokens` of its prompt; `cached[i]` = how many of them candidate i has, by what is
-    known; `output` = tokens it is expected to generate; `adapter` empty = the base model."""
+    known, never more than there are; `output` = tokens it is expected to generate; `adapter` empty = the base model."""
 
     __slots__ = ("adapter", "cached", "output", "tokens")
 
@@ -116,10 +117,12 @@ class Choice:
 
 
 def choose(
-    policy: Policy, ask: Ask, candidates: Sequence[Candidate], now: float, draw: int, *, excluded: Container[str] = ()
+    policy: Policy, ask: Ask, candidates: Sequence[Candidate], now: float, draw: int, *, excluded: Collection[str] = ()
 ) -> Choice | None:
     """None when there is no candidate outside `excluded`. `draw` is any number that differs from call to call."""
-    able = [i for i, each in enumerate(candidates) if each.cooling_until <= now and each.id not in excluded]
+    able = [i for i, each in enumerate(candidates) if each.cooling_until <= now]
+    if excluded:
+        able = [i for i in able if candidates[i].id not in excluded]
     if len(able) == 1:
         return Choice(able[0], {}, Why.ONLY_ONE)
     look_again = 0.0
@@ -129,64 +132,86 @@ def choose(
             return None
         look_again = min(candidates[i].cooling_until for i in able)
     if policy == "predicted_latency":
-        index, costs, why = _least_cost(ask, candidates, able, now, draw)
+        choice = _least_cost(ask, candidates, able, now, draw)
     else:
-        index, costs, why = _BASELINES[policy](ask, candidates, able, draw)
-    return Choice(index, costs, Why.ALL_FAILED_RECENTLY if look_again else why, look_again)
+        choice = Choice(*_BASELINES[policy](ask, candidates, able, draw))
+    if look_again:
+        choice.why, choice.look_again = Why.ALL_FAILED_RECENTLY, look_again
+    return choice
 
 
 _Picked = tuple[int, dict[int, float], Why]
 
 
-def _least_cost(ask: Ask, candidates: Sequence[Candidate], able: list[int], now: float, draw: int) -> _Picked:
-    costs: dict[int, float] = {}
-    others: dict[int, float] = {}
-    tokens, output, cached = ask.tokens, ask.output, ask.cached
-    busy = _busy_of_the_new(candidates, able, now)
+def _least_cost(ask: Ask, candidates: Sequence[Candidate], able: list[int], now: float, draw: int) -> Choice:
+    """Every request comes through here: one plain loop for one's own cost, one for the rest, no objects."""
+    tokens, cached, output = ask.tokens, ask.cached, ask.output
+    both, young, new = 2.0 * output, now - SLOW_START_SECONDS, 0
+    least = math.inf
+    owns, others = [], []
     for i in able:
         each = candidates[i]
         speed = each.speed.believed
-        prefill, decode = speed.prefill, speed.decode
-        uncached = max(1.0, tokens - cached[i])
-        running = each.running + each.beyond
-        if busy and each.since > now - SLOW_START_SECONDS:
-            running += busy * (1.0 - (now - each.since) / SLOW_START_SECONDS)
-        costs[i] = prefill.a + prefill.b * (each.pending + uncached)
-        others[i] = running * (prefill.b * uncached + 2.0 * decode.b * output)
-    limit = LIMIT * min(costs.values())
-    for i in able:
+        uncached = tokens - cached[i]
+        per_token = speed.per_token
+        own = speed.base + per_token * (each.pending + uncached)
+        least = min(least, own)
+        owns.append(own)
+        others.append((each.running + each.beyond) * (per_token * uncached + speed.per_running * both))
+        if each.since > young:
+            new += 1
+    if 0 < new < len(able):
+        _ease_in(ask, candidates, able, now, others)
+    limit, best = LIMIT * least, math.inf
+    costs: dict[int, float] = {}
+    for i, own, harm in zip(able, owns, others, strict=True):
+        own += SHARE * (harm if harm < limit else limit)  # noqa: PLW2901
         each = candidates[i]
-        costs[i] += SHARE * min(others[i], limit)
-        if each.kv_tokens:
-            used = (each.context + each.pending + max(1.0, tokens - cached[i]) + output) / each.kv_tokens
-            if used > FULL:
-                costs[i] += SECONDS_OVER_FULL * (used - FULL)
-        if ask.adapter and each.adapters is not None and ask.adapter not in each.adapters:
-            costs[i] += ADAPTER_SECONDS
-    least = min(costs.values()) * NEAR
-    equals = [i for i in able if costs[i] <= least]
-    why = Why.EQUALS_DRAWN if len(equals) > 1 else Why.LEAST_COST
-    return equals[draw % len(equals)], costs, why
+        if each.kv_tokens or each.adapters is not None:
+            own += _limits(ask, each, tokens - cached[i] + output)  # noqa: PLW2901
+        costs[i] = own
+        best = min(best, own)
+    best *= NEAR
+    equals = [i for i in able if costs[i] <= best]
+    if len(equals) == 1:
+        return Choice(equals[0], costs, Why.LEAST_COST)
+    return Choice(equals[draw % len(equals)], costs, Why.EQUALS_DRAWN)
 
 
-def _busy_of_the_new(candidates: Sequence[Candidate], able: list[int], now: float) -> float:
-    """Requests on the average endpoint that is not new; 0 when none is new or all are."""
+def _limits(ask: Ask, candidate: Candidate, more: float) -> float:
+    """Seconds for a cache that is nearly full, and for an adapter that is not loaded."""
+    seconds = 0.0
+    if candidate.kv_tokens:
+        used = (candidate.context + candidate.pending + more) / candidate.kv_tokens
+        if used > FULL:
+            seconds = SECONDS_OVER_FULL * (used - FULL)
+    if ask.adapter and candidate.adapters is not None and ask.adapter not in candidate.adapters:
+        seconds += ADAPTER_SECONDS
+    return seconds
+
+
+def _ease_in(ask: Ask, candidates: Sequence[Candidate], able: list[int], now: float, others: list[float]) -> None:
+    """A new endpoint counts as busier than it is, while there are some that are not."""
     young = now - SLOW_START_SECONDS
     old = [candidates[i].running for i in able if candidates[i].since <= young]
-    return sum(old) / len(old) if 0 < len(old) < len(able) else 0.0
+    usual = sum(old) / len(old)
+    for place, i in enumerate(able):
+        each = candidates[i]
+        if each.since > young:
+            speed, uncached = each.speed.believed, ask.tokens - ask.cached[i]
+            busy = usual * (1.0 - (now - each.since) / SLOW_START_SECONDS)
+            others[place] += busy * (speed.per_token * uncached + 2.0 * speed.per_running * ask.output)
 
 
 def terms(ask: Ask, candidate: Candidate, index: int) -> dict[str, float]:
     """What the cost of a candidate is made of, before the limit on others'; for `explain`."""
-    speed = candidate.speed.believed
-    prefill, decode = speed.prefill, speed.decode
-    uncached = max(1.0, ask.tokens - ask.cached[index])
+    speed, uncached = candidate.speed.believed, ask.tokens - ask.cached[index]
     running = candidate.running + candidate.beyond
     return {
         "uncached_tokens": uncached,
-        "wait_seconds": prefill.b * candidate.pending,
-        "prefill_seconds": prefill.a + prefill.b * uncached,
-        "others_seconds": running * (prefill.b * uncached + 2.0 * decode.b * ask.output),
+        "wait_seconds": speed.per_token * candidate.pending,
+        "prefill_seconds": speed.base + speed.per_token * uncached,
+        "others_seconds": running * (speed.per_token * uncached + 2.0 * speed.per_running * ask.output),
         "running": running,
     }
 

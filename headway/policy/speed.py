@@ -59,14 +59,14 @@ class Line:
 
 
 class Speed:
-    """Seconds and tokens. `samples` counts first tokens seen.
+    """`base`, `per_token`, `step` and `per_running` as above; `samples` counts first tokens seen.
 
     Endpoints of one model share what they learn (`shared`). An endpoint is believed to be unlike the others only when
     it has enough samples and is clearly faster or slower: else noise alone would make one idle endpoint everybody's
     favourite, and a new one, of which nothing is known, nobody's. `believed` is what to reckon with.
     """
 
-    __slots__ = ("believed", "decode", "prefill", "samples", "shared")
+    __slots__ = ("base", "believed", "decode", "per_running", "per_token", "prefill", "samples", "shared", "step")
 
     def __init__(self, prefill: tuple[float, float], decode: tuple[float, float], shared: Speed | None = None) -> None:
         self.prefill = Line(*prefill, spread=2000.0)
@@ -74,14 +74,16 @@ class Speed:
         self.samples = 0
         self.shared = shared
         self.believed: Speed = self if shared is None else shared
+        (self.base, self.per_token), (self.step, self.per_running) = prefill, decode
 
     def member(self) -> Speed:
         """One endpoint's, of the many whose this is."""
-        return Speed((self.prefill.a, self.prefill.b), (self.decode.a, self.decode.b), self)
+        return Speed((self.base, self.per_token), (self.step, self.per_running), self)
 
     def first_token(self, tokens: float, seconds: float) -> None:
         """So long it took to prefill so many tokens: those that were ahead of it and its own."""
         self.prefill.learn(tokens, seconds)
+        self.base, self.per_token = self.prefill.a, self.prefill.b
         self.samples += 1
         if self.shared is not None:
             self.shared.first_token(tokens, seconds)
@@ -90,8 +92,9 @@ class Speed:
     def decoded(self, running: float, seconds: float) -> None:
         """So long it was between two tokens while so many others ran."""
         self.decode.learn(running, seconds)
+        self.step, self.per_running = self.decode.a, self.decode.b
         if self.shared is not None:
-            self.shared.decode.learn(running, seconds)
+            self.shared.decoded(running, seconds)
 
     def _judge(self, shared: Speed) -> None:
         usual = shared.prefill.middle

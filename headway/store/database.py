@@ -14,7 +14,43 @@ from headway.errors import HeadwayError, ResourceError
 
 __all__ = ["Database"]
 
-# Each entry moves the schema one version up and is never edited once released.
+# The ledger's part is written so that SQLite and PostgreSQL both take it as it stands: BIGINT, no STRICT.
+LEDGER = """
+    CREATE TABLE accounts (
+        tenant TEXT NOT NULL,
+        period TEXT NOT NULL,      -- day or month
+        start TEXT NOT NULL,       -- its first day in UTC, 2026-11-21
+        requests BIGINT NOT NULL DEFAULT 0 CHECK (requests >= 0),
+        tokens BIGINT NOT NULL DEFAULT 0 CHECK (tokens >= 0),
+        micros BIGINT NOT NULL DEFAULT 0 CHECK (micros >= 0),
+        token_limit BIGINT,        -- the budgets that were in force when it was last lent from
+        micro_limit BIGINT,
+        PRIMARY KEY (tenant, period, start)
+    );
+    CREATE TABLE holders (
+        worker TEXT PRIMARY KEY,   -- one life of one worker process
+        host TEXT NOT NULL
+    );
+    CREATE TABLE settled (
+        worker TEXT NOT NULL,
+        tenant TEXT NOT NULL,
+        requests BIGINT NOT NULL DEFAULT 0,
+        tokens BIGINT NOT NULL DEFAULT 0,
+        micros BIGINT NOT NULL DEFAULT 0,
+        PRIMARY KEY (worker, tenant)
+    );
+    CREATE TABLE leases (
+        worker TEXT NOT NULL,
+        tenant TEXT NOT NULL,
+        budget TEXT NOT NULL,      -- policy.budget.Limit
+        mark BIGINT NOT NULL,
+        returned BIGINT NOT NULL DEFAULT 0,
+        PRIMARY KEY (worker, tenant, budget)
+    );
+    CREATE INDEX leases_by_budget ON leases (tenant, budget);
+"""
+
+# Each entry moves the schema one version up and is never edited once released. Semicolons only end statements.
 MIGRATIONS: tuple[str, ...] = (
     """
     CREATE TABLE models (
@@ -46,6 +82,29 @@ MIGRATIONS: tuple[str, ...] = (
     ) STRICT;
     CREATE INDEX requests_by_id ON requests (id);
     """,
+    """
+    CREATE TABLE tenants (
+        name TEXT PRIMARY KEY,
+        spec TEXT NOT NULL,        -- spec.tenant.Tenant as JSON
+        origin TEXT NOT NULL,
+        generation INTEGER NOT NULL,
+        created REAL NOT NULL,
+        changed REAL NOT NULL
+    ) STRICT;
+    CREATE TABLE keys (
+        id TEXT PRIMARY KEY,       -- the part of a key that may be shown
+        sha256 TEXT NOT NULL UNIQUE,
+        tenant TEXT NOT NULL,
+        name TEXT NOT NULL,
+        models TEXT,               -- JSON list of names and patterns, NULL = all that the tenant may use
+        created REAL NOT NULL,
+        expires REAL,
+        revoked REAL,
+        successor TEXT             -- id of the key that replaced it
+    ) STRICT;
+    CREATE INDEX keys_by_tenant ON keys (tenant);
+    """
+    + LEDGER,
 )
 
 
@@ -76,8 +135,13 @@ class Database:
                 f"{self.path}: written by a newer Headway (schema {version}, this one knows {len(MIGRATIONS)})",
                 hint="upgrade Headway, or set HEADWAY_STATE_DIR to another folder",
             )
-        for number, script in enumerate(MIGRATIONS[version:], version + 1):
-            self._connection.executescript(f"BEGIN; {script} PRAGMA user_version={number}; COMMIT;")
+        if version < len(MIGRATIONS):
+            with self.transaction() as connection:  # another process may have done it while we waited for the lock
+                version = connection.execute("PRAGMA user_version").fetchone()[0]
+                for script in MIGRATIONS[version:]:
+                    for statement in script.split(";"):
+                        connection.execute(statement)
+                connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

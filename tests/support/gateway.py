@@ -338,7 +338,12 @@ class GatewayProcess:
             more = ("--socket", str(self.socket), "--workers", str(workers), *more)
             self.child = subprocess.Popen([*argv, *more], stderr=log, cwd=ROOT)
         self.port = 0
-        self.wait_listening()
+        try:
+            self.wait_listening()
+        except BaseException:
+            self.child.kill()
+            self.child.wait()
+            raise
 
     def wait_listening(self) -> None:
         end = time.monotonic() + 20

@@ -143,13 +143,10 @@ class Crew:
 
     async def records(self, since: int) -> Records:
         """What all workers have recorded since, in one order."""
-        await self.gather_records()
-        return self.journal.since(since)
-
-    async def gather_records(self) -> None:
         fresh = [record for said in await self._ask_all("records") for record in said.records]
         for record in sorted(fresh, key=lambda record: record.at + record.duration):
             self.journal.add(record)
+        return self.journal.since(since)
 
     async def _ask_all(self, what: str) -> list[Said]:
         asking = [member.ask(what, ASK_SECONDS) for member in self.members]  # type: ignore[arg-type]

@@ -107,7 +107,6 @@ class Hub:
                 return
             self._watch.again = bool(self._crew.problems)
             self._watch.look()
-            await self._crew.gather_records()  # before their rings are full
             await self._crew.counts()  # so that the dead are remembered
 
     async def _stop(self, server: asyncio.Server) -> None:
