@@ -66,17 +66,19 @@ async def _first_token(wire: Wire, body: bytes) -> float:
 class _Timed:
     def __init__(self) -> None:
         self._asked = time.monotonic()  # the loop's own clock has whole milliseconds
-        self._first = 0.0
+        self._piece = self._token = 0.0
         self.told: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
     def body(self, data: bytes) -> None:
-        if not self._first and answer.has_token(data):
-            self._first = time.monotonic() - self._asked
+        took = time.monotonic() - self._asked
+        self._piece = self._piece or took
+        if not self._token and answer.has_token(data):
+            self._token = took
 
     def ended(self, status: int) -> None:
         if self.told.done():
             return
-        if status == 200 and self._first:
-            self.told.set_result(self._first)
+        if status == 200 and self._piece:
+            self.told.set_result(self._token or self._piece)  # a real model may end before it says anything
         else:
             self.told.set_exception(BenchError(f"status {status} on an idle engine"))

@@ -29,6 +29,10 @@ class Ratio:
     high: float
     rounds: int
 
+    def __str__(self) -> str:
+        bounds = f"({self.low:.2f} to {self.high:.2f})" if self.rounds > 1 else "(one round)"
+        return f"{self.middle:.2f} {bounds}"
+
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Ratio:
     """Ours / theirs, of one figure for each round."""

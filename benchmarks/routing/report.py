@@ -63,7 +63,7 @@ def _figures(name: str, runs: Sequence[Run], tails: Rounds) -> Sequence[str]:
         name,
         f"{_median(each.ttft_p50 for each in shown):.3f}",
         f"{late}{_median(each.ttft_p95 for each in shown):.3f}",
-        "" if pair is None or name == OURS else f"{pair.middle:.2f} ({pair.low:.2f} to {pair.high:.2f})",
+        "" if pair is None or name == OURS else str(pair),
         f"{_median(each.e2e_p50 for each in shown):.2f}",
         f"{_median(each.hit_rate for each in shown):.1%}",
         str(sum(each.requests for each in shown)),

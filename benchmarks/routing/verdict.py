@@ -65,6 +65,4 @@ def _judged(reach: str, rounds: Rounds, others: Iterable[str], reached: Callable
     if not found:
         return Verdict(reach, None, "no valid rounds to compare")
     name = max(found, key=lambda each: found[each].middle)
-    pair = found[name]
-    said = f"{pair.middle:.2f} x {name} ({pair.low:.2f} to {pair.high:.2f}, {pair.rounds} rounds)"
-    return Verdict(reach, reached(pair), said)
+    return Verdict(reach, reached(found[name]), f"{found[name]} of {name}")

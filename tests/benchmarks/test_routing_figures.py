@@ -70,6 +70,7 @@ def test_the_ratio_of_a_ratio_is_its_inverse() -> None:
 def test_one_round_bounds_nothing() -> None:
     found = ratio([1.0], [2.0])
     assert (found.middle, found.low, found.high) == (0.5, 0.0, math.inf)
+    assert str(found) == "0.50 (one round)"
 
 
 def test_only_rounds_that_both_have_are_compared() -> None:
@@ -109,7 +110,7 @@ def test_a_reach_that_is_missed_says_by_what() -> None:
     }
     best, peers, least = verdicts("agentic", rounds, ("vllm-router",), talks=True, shares=True)
     assert (best.reached, peers.reached, least.reached) == (False, False, False)
-    assert best.said.startswith("1.11 x prefix_affinity")
+    assert best.said == "1.11 (1.11 to 1.12) of prefix_affinity"
 
 
 def test_worse_within_the_interval_is_excused_by_five_rounds_and_not_by_one() -> None:
