@@ -14,10 +14,12 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect_right
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Protocol
 
 from headway.gateway.catalog import Route
 from headway.gateway.dispatch import Dispatch
+from headway.gateway.frames import Freed
 from headway.gateway.gate import Gate
 from headway.gateway.prompt import Prompt
 from headway.gateway.record import Attempt, Record
@@ -49,6 +51,7 @@ _UNITS = {b"": 1.0, b"s": 1.0, b"ms": 0.001, b"m": 60.0}
 _FORWARDED = (b"accept", b"traceparent", b"tracestate")
 _LEFT = 499
 _SESSION = b"x-session-id"
+_PRIORITY = b"x-headway-priority"
 _MUCH_LESS = 0.5
 """When an engine had less than this share of what it was taken to have cached, the index is put right."""
 _INTERRUPTED = ("deadline_exceeded", "shutting_down")
@@ -80,6 +83,10 @@ class Exchange:
         self._attempts: list[Attempt] = []
         self._unwilling: set[str] = set()  # endpoints that said 502 or 503 to this request
         self._cached = 0.0  # prompt tokens that the endpoint is taken to have
+        self._has_turn = False  # it need not line up for a place
+        self._line_number = 0  # under which it waits for one
+        self._lined_since = 0.0
+        self._priority = "normal"
         self._gate_until: float | None = None  # it waits there until then
         self._tries = 0  # times it reached an engine
         self._in_line_since: float | None = None
@@ -137,6 +144,8 @@ class Exchange:
             self._expire()
         elif not self._gate.passed and not self._enter(route, now):
             return
+        elif route.model.capacity and not self._has_turn and self._must_line_up(route, now):
+            self._line_up(route, now)
         elif (choice := self._pick(route, now)) is None:
             self._wait(route, now, math.inf)
         elif choice.look_again and self._attempts:
@@ -158,6 +167,47 @@ class Exchange:
         self._gate_until = None
         self.place()
 
+    # the line for a place
+
+    def _must_line_up(self, route: Route, now: float) -> bool:
+        """Others wait already, or all places are taken."""
+        hub, most = self._gateway.hub, route.model.capacity
+        if not hub.there or not route.upstreams:
+            return False
+        if route.model.name in hub.queueing:
+            return True
+        self._gateway.catalog.look(now)
+        return all(each.running >= most for each in route.upstreams)
+
+    def _line_up(self, route: Route, now: float) -> None:
+        gate, prompt = self._gate, self._read_prompt(route)
+        self._priority = gate.priority(self.request.headers.get(_PRIORITY))
+        self._lined_since = now
+        self._line_number = self._gateway.hub.line_up(
+            self,
+            model=route.model.name,
+            tenant=gate.tenant,
+            priority=self._priority,
+            weight=gate.weight,
+            cost=prompt.tokens,
+            size=self.request.size,
+        )
+        self._client.wake_at(self.next_due())
+
+    def turn(self, full: float | None) -> None:
+        """The hub says that a place is free; or that so many wait that there is no room to (`full` = for how long)."""
+        number, self._line_number = self._line_number, 0
+        self._waited += self._gateway.time() - self._lined_since
+        if self._ended:
+            return
+        if full is not None:
+            message = f"Too many requests wait for the model {self._model!r}."
+            self.refuse(Refusal(503, "queue_full", message, retry_after=max(1, min(300, math.ceil(full)))))
+            return
+        self._has_turn = True
+        self.place()
+        self._gateway.hub.leave(number, took=self._dispatch is not None)
+
     @property
     def _read_call(self) -> Call:
         if self._call is None:
@@ -178,8 +228,11 @@ class Exchange:
         ask = self._ask = self._read_prompt(route).ask(
             route.ids, route.slots, gateway.index, gateway.sessions, route.learned
         )
-        choice = choose(route.model.policy, ask, upstreams, now, gateway.turn(), excluded=self._unwilling)
-        if choice is None and self._unwilling:
+        avoided: Collection[str] = self._unwilling
+        if most := route.model.capacity:
+            avoided = self._unwilling | {each.id for each in upstreams if each.running >= most}
+        choice = choose(route.model.policy, ask, upstreams, now, gateway.turn(), excluded=avoided)
+        if choice is None and avoided:
             self._unwilling.clear()
             choice = choose(route.model.policy, ask, upstreams, now, gateway.turn())
         return choice
@@ -422,12 +475,22 @@ class Exchange:
         self._client.refuse(refusal)
 
     def _give_up(self) -> None:
+        if self._line_number:
+            number, self._line_number = self._line_number, 0
+            self._gateway.hub.leave(number)
         self._leave_line(self._gateway.time())
         if self._dispatch:
             self._dispatch.abort()
 
     def _since(self) -> float:
         return self._gateway.time() - self.request.accepted
+
+    def _tell_the_line(self, usage: Usage | None) -> None:
+        """Others wait for the place that is free now."""
+        hub, gate = self._gateway.hub, self._gate
+        if self._model in hub.queueing and self._tries:
+            tokens = usage.completion_tokens or 0 if usage else 0
+            hub.say(Freed(self._model, gate.tenant, self._priority, gate.weight, tokens))
 
     def _learn(self, usage: Usage) -> None:
         """What a good answer teaches of the model, the endpoint, and what it had cached."""
@@ -476,6 +539,7 @@ class Exchange:
             attempts=self._attempts,
         )
         self._gateway.ended(record, self._operation)
+        self._tell_the_line(usage)
         self._dispatch = None  # which knows us: without this every request is work for the garbage collector
 
 

@@ -9,6 +9,7 @@ from headway.gateway.keyring import Caller
 from headway.gateway.prompt import Prompt
 from headway.gateway.tenancy import TEMPLATE_TOKENS, WAIT_SECONDS, Reservation, Waiter
 from headway.policy.admission import NotYet, Request
+from headway.policy.fairness import PRIORITIES
 from headway.wire.openai import Call, ChatCall, CompletionCall, Refusal
 from headway.wire.usage import Usage
 
@@ -36,6 +37,18 @@ class Gate:
     @property
     def tenant(self) -> str:
         return self.caller.rule.name if self.caller else ""
+
+    @property
+    def weight(self) -> float:
+        return self.caller.rule.weight if self.caller else 1.0
+
+    def priority(self, asked: bytes | None) -> str:
+        """The tenant's; a caller may lower it for one request, never raise it."""
+        own = self.caller.rule.priority if self.caller else "normal"
+        wanted = (asked or b"").decode("latin-1").strip().lower()
+        if wanted in PRIORITIES and PRIORITIES.index(wanted) > PRIORITIES.index(own):
+            return wanted
+        return own
 
     @property
     def seed(self) -> int:

@@ -318,7 +318,7 @@ async def gateway_here(folder: Path, *models: ModelRoute, **settings: Any) -> As
     listener = listeners("127.0.0.1", 0, 1, shared=False)
     board = Board.create(folder / "g.board", 1)
     treasurer = Treasurer(folder / "g.ledger", folder / "g.leases")
-    crew = Crew(listener, board, treasurer, chosen.records_max, start)
+    crew = Crew(listener, board, treasurer, chosen, start)
     await crew.start()
     worker: Worker = made[0]
     await worker.start()

@@ -75,7 +75,7 @@ class Hub:
             listen.ledger or listen.socket.with_suffix(".ledger"), listen.socket.with_suffix(".leases")
         )
         start = partial(spawn, certificate=listen.certificate)
-        self._crew = Crew(taken, board, self._treasurer, settings.records_max, start)
+        self._crew = Crew(taken, board, self._treasurer, settings, start)
         self._ear = Ear(self._crew.tell)
 
     async def run(self) -> None:
@@ -88,7 +88,8 @@ class Hub:
         workers = self._listen.workers
         log.info("listening on %s (%d worker%s)", self._address, workers, "s" * (workers != 1))
         handing_over = asyncio.create_task(end_politely(self._before, self._settings.drain_seconds + 5))
-        beside = [asyncio.create_task(self._ear.run()), asyncio.create_task(self._treasurer.run())]
+        parts = (self._ear, self._treasurer, self._crew.lines)
+        beside = [asyncio.create_task(part.run()) for part in parts]
         try:
             await self._keep()
         finally:
@@ -128,6 +129,7 @@ class Hub:
         self._version = table.version
         self._treasurer.follow(table.tenants, self._crew.members)
         self._crew.use(Use(table, slots))
+        self._crew.lines.use(table.models, slots)
         self._ear.use((endpoint for model in table.models for endpoint in model.endpoints), slots)
 
     # what it tells
