@@ -44,10 +44,16 @@ class ControlClient:
     def get(self, path: str, *, within: float = ANSWER_WITHIN) -> Any:
         return self._ask("GET", path, None, within)
 
-    def apply(self, models: list[dict[str, Any]], *, prune: bool, origin: str) -> list[dict[str, str]]:
-        asked = {"models": models, "prune": prune, "origin": origin}
+    def apply(
+        self, models: list[dict[str, Any]], tenants: list[dict[str, Any]], *, prune: bool, origin: str
+    ) -> list[dict[str, str]]:
+        asked = {"models": models, "tenants": tenants, "prune": prune, "origin": origin}
         changes: list[dict[str, str]] = self._ask("POST", "/apply", asked, APPLY_WITHIN)["changes"]
         return changes
+
+    def keys(self, verb: str, asked: dict[str, Any]) -> dict[str, Any]:
+        told: dict[str, Any] = self._ask("POST", f"/keys/{verb}", asked, ANSWER_WITHIN)
+        return told
 
     def down(self, name: str | None, grace: float) -> list[str]:
         """Returns when they are gone; without a name, when the control process is gone too."""

@@ -10,7 +10,7 @@ import typer
 
 from headway.cli.client import ControlClient
 from headway.cli.launch import Addresses, ensure_control, was_killed
-from headway.cli.names import complete_name
+from headway.cli.names import complete_any
 
 __all__ = ["register"]
 
@@ -24,13 +24,14 @@ def register(app: typer.Typer) -> None:
 
 def down(
     name: Annotated[
-        str | None, typer.Argument(help="A model; without it, everything.", autocompletion=complete_name)
+        str | None, typer.Argument(help="A model or a tenant; without it, every model.", autocompletion=complete_any)
     ] = None,
     grace: Annotated[float, typer.Option(help="Seconds beyond the drain deadline before giving up.")] = 10.0,
 ) -> None:
-    """Stop a model, or everything.
+    """Stop a model, remove a tenant, or stop everything.
 
-    Running requests end first, within 30 s.
+    Running requests end first, within 30 s. The keys of a tenant that is removed are revoked for good. Without a name
+    every model ends; tenants and keys stay.
     """
     client = ControlClient()
     if name is None and was_killed(client):

@@ -11,7 +11,8 @@ from urllib.parse import quote
 import typer
 
 from headway.cli.client import ControlClient
-from headway.cli.names import complete_name
+from headway.cli.names import complete_any
+from headway.cli.tenant import tell
 
 __all__ = ["register"]
 
@@ -22,11 +23,14 @@ def register(app: typer.Typer) -> None:
 
 def explain(
     what: Annotated[
-        str, typer.Argument(metavar="NAME|REQUEST-ID", help="A model, or x-request-id.", autocompletion=complete_name)
+        str,
+        typer.Argument(
+            metavar="NAME|REQUEST-ID", help="A model, a tenant, or x-request-id.", autocompletion=complete_any
+        ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Tell why it is so: a model, or a request.
+    """Tell why it is so: a model, a tenant, or a request.
 
     Of a model: what is wanted, what is there, what was derived and why, the last decisions with their numbers. Of a
     request: when it waited, where it was sent and why there, its first byte, its end, its tokens.
@@ -38,6 +42,14 @@ def explain(
     if told["kind"] == "request":
         for line in _request(told["record"], told["replicas"]):
             print(line)
+        return
+    if told["kind"] == "tenant":
+        tell(told["tenant"])
+        if told["keys"]:
+            from headway.cli.tables import keys_table  # noqa: PLC0415
+            from headway.cli.tables import show as show_table  # noqa: PLC0415
+
+            show_table(keys_table(told["keys"], time.time()))
         return
     from headway.cli.tables import decisions_table, replicas_table, show  # noqa: PLC0415
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from headway.cli.client import ControlClient
 from headway.errors import Cancelled, EngineError, HeadwayError, ResourceError, UnreachableError
 
-__all__ = ["Shown", "failure", "follow", "is_ready"]
+__all__ = ["Shown", "failure", "follow", "is_model", "is_ready"]
 
 RESOURCES = ("NotEnoughMemory", "NoSuchGpu", "NoFreeGpu")
 ROOM = ("NotEnoughMemory", "NoFreeGpu")
@@ -37,7 +37,7 @@ def follow(client: ControlClient, changes: list[dict[str, str]], timeout: float,
     Raises ResourceError or EngineError for one that will not become ready, Cancelled for one that somebody else
     changed or took down meanwhile.
     """
-    waiting = {each["name"]: each for each in changes if each["change"] != "removed"}
+    waiting = {each["name"]: each for each in changes if each["change"] != "removed" and is_model(each)}
     for name in [each["name"] for each in changes if each["change"] == "removed"]:
         shown.removed(name)
     began = time.monotonic()
@@ -64,6 +64,11 @@ def follow(client: ControlClient, changes: list[dict[str, str]], timeout: float,
         if timeout and now - began > timeout:
             raise _late(next(iter(waiting)), models, timeout)
     raise UnreachableError("the control process ended meanwhile", hint=f"see {client.state.logs / 'control.log'}")
+
+
+def is_model(change: dict[str, str]) -> bool:
+    """And no Tenant, for which there is nothing to wait."""
+    return change.get("kind", "Model") == "Model"
 
 
 def is_ready(model: dict[str, Any]) -> bool:

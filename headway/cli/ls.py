@@ -1,4 +1,4 @@
-"""`headway ls`: the models, one line each."""
+"""`headway ls`: the models and tenants, one line each."""
 
 from __future__ import annotations
 
@@ -17,17 +17,35 @@ def register(app: typer.Typer) -> None:
     app.command()(ls)
 
 
-def ls(as_json: Annotated[bool, typer.Option("--json", help="An array of models, for programs.")] = False) -> None:
-    """List the models: state, replicas, why."""
-    snapshot = ControlClient().get("/state")
-    if as_json:
-        print(json.dumps(snapshot["models"], indent=2))
-        return
-    if not snapshot["models"]:
-        print("no models; add one: headway up smollm2-135m-instruct", file=sys.stderr)
-        return
-    from headway.cli.tables import models_table, show  # noqa: PLC0415
+def ls(
+    as_json: Annotated[bool, typer.Option("--json", help="An array of models, for programs.")] = False,
+    tenants: Annotated[
+        bool, typer.Option("--tenants", help="The tenants alone; with --json an array of them.")
+    ] = False,
+) -> None:
+    """List the models and the tenants.
 
-    show(models_table(snapshot))
+    Of models state, replicas, why; of tenants what they may and what they used this month.
+    """
+    snapshot = ControlClient().get("/state")
+    there = snapshot.get("tenants", [])
+    if as_json:
+        print(json.dumps(there if tenants else snapshot["models"], indent=2))
+        return
+    if tenants and not there:
+        print("no tenants: whoever reaches the gateway may use it", file=sys.stderr)
+        return
+    if not tenants and not snapshot["models"]:
+        print("no models; add one: headway up smollm2-135m-instruct", file=sys.stderr)
+    from headway.cli.tables import models_table, show, tenants_table  # noqa: PLC0415
+
+    if snapshot["models"] and not tenants:
+        show(models_table(snapshot))
+    if there:
+        if snapshot["models"] and not tenants:
+            print()
+        show(tenants_table(there))
+    if not snapshot["models"]:
+        return
     if sys.stdout.isatty():
         print(f"\n{snapshot['gateway']['address']}  (page {snapshot['control']['page']})")

@@ -1,4 +1,4 @@
-"""Names of models for shell completion: quick, and silent when nothing runs."""
+"""Names of models and tenants for shell completion: quick, and silent when nothing runs."""
 
 from __future__ import annotations
 
@@ -7,18 +7,36 @@ from typing import Any
 from headway.cli.client import ControlClient
 from headway.errors import HeadwayError, UsageError
 
-__all__ = ["complete_name", "model_named"]
+__all__ = ["complete_any", "complete_name", "complete_tenant", "model_named", "tenant_named"]
 
 COMPLETE_WITHIN = 1.0
 """Seconds that a person waits for TAB."""
 
 
 def complete_name(incomplete: str) -> list[str]:
+    """Of models."""
+    return _complete(incomplete, "models")
+
+
+def complete_tenant(incomplete: str) -> list[str]:
+    return _complete(incomplete, "tenants")
+
+
+def complete_any(incomplete: str) -> list[str]:
+    return _complete(incomplete, "models", "tenants")
+
+
+def _complete(incomplete: str, *kinds: str) -> list[str]:
     try:
-        models = ControlClient().get("/state", within=COMPLETE_WITHIN)["models"]
+        snapshot = ControlClient().get("/state", within=COMPLETE_WITHIN)
     except HeadwayError:
         return []
-    return [each["name"] for each in models if each["name"].startswith(incomplete)]
+    names = [each["name"] for kind in kinds for each in snapshot.get(kind, [])]
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def tenant_named(snapshot: dict[str, Any], name: str) -> dict[str, Any] | None:
+    return next((each for each in snapshot.get("tenants", []) if each["name"] == name), None)
 
 
 def model_named(snapshot: dict[str, Any], name: str) -> dict[str, Any]:

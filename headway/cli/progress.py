@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from headway.cli.client import ControlClient
-from headway.cli.follow import Shown
+from headway.cli.follow import Shown, is_model
 from headway.cli.words import duration, plural, size
 from headway.errors import UnreachableError
 
@@ -96,14 +96,21 @@ def _counted(progress: dict[str, Any]) -> str:
 
 
 def say_what_next(snapshot: dict[str, Any], changes: list[dict[str, str]]) -> None:
+    tenants = [each for each in changes if not is_model(each) and each["change"] != "removed"]
+    for each in tenants:
+        print(f"{each['name']}  tenant  {each['change']}")
     print(f"page {snapshot['control']['page']}")
     models = {each["name"]: each for each in snapshot["models"]}
-    named = [models[each["name"]] for each in changes if each["change"] != "removed"]
+    named = [models[each["name"]] for each in changes if each["change"] != "removed" and is_model(each)]
     talking = next((each for task in PROMPTS for each in named if each["task"] == task), None)
     if talking:
         print(f'Try: headway chat {talking["name"]} "{PROMPTS[talking["task"]]}"')
     elif named:
         print(f"Try: headway status {named[0]['name']}")
+    without_keys = {each["name"] for each in snapshot.get("tenants", ()) if not each["keys"]}
+    for each in tenants:
+        if each["name"] in without_keys:
+            print(f"Give it a key: headway key new {each['name']}")
     sys.stdout.flush()
 
 

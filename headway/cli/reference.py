@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import typer
@@ -17,13 +18,23 @@ def render() -> str:
     """Markdown: every verb with its arguments and options."""
     root: Any = typer.main.get_command(app)
     context = root.make_context("headway", [], resilient_parsing=True)
-    return "\n".join([HEAD, *(_verb(command, context) for command in root.commands.values())])
+    return "\n".join([HEAD, *(text for command in root.commands.values() for text in _verbs(command, context))])
 
 
-def _verb(command: Any, parent: Any) -> str:
+def _verbs(command: Any, parent: Any) -> Iterator[str]:
+    """A verb, or those of a group (`key`)."""
     context = command.make_context(command.name, [], parent=parent, resilient_parsing=True)
-    usage = " ".join(["headway", command.name, *command.collect_usage_pieces(context)])
-    lines = [f"## headway {command.name}\n", f"{command.help}\n", f"```\n{usage}\n```\n"]
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        yield _verb(command, context)
+    for each in (inner or {}).values():
+        yield from _verbs(each, context)
+
+
+def _verb(command: Any, context: Any) -> str:
+    path = context.command_path
+    usage = " ".join([path, *command.collect_usage_pieces(context)])
+    lines = [f"## {path}\n", f"{command.help}\n", f"```\n{usage}\n```\n"]
     rows = [_row(each) for each in command.params if each.name != "help"]
     if rows:
         lines += ["| | | default |", "|---|---|---|", *rows, ""]

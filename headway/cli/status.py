@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from headway.cli.client import ControlClient
-from headway.cli.names import complete_name, model_named
+from headway.cli.names import complete_any, model_named, tenant_named
+from headway.cli.tenant import tell
 
 __all__ = ["register"]
 
@@ -18,11 +19,14 @@ def register(app: typer.Typer) -> None:
 
 
 def status(
-    name: Annotated[str, typer.Argument(help="A model.", autocompletion=complete_name)],
+    name: Annotated[str, typer.Argument(help="A model or a tenant.", autocompletion=complete_any)],
     as_json: Annotated[bool, typer.Option("--json", help="The whole of it; `address` is the base URL.")] = False,
 ) -> None:
-    """Tell a model's state, why, and what to do."""
+    """Tell a model's state, why, and what to do; or what a tenant may and used."""
     snapshot = ControlClient().get("/state")
+    if tenant := tenant_named(snapshot, name):
+        tell(tenant, as_json=as_json)
+        return
     model = model_named(snapshot, name)
     if as_json:
         print(json.dumps(model, indent=2))

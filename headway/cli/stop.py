@@ -8,6 +8,7 @@ import signal
 import sys
 
 from headway.cli.client import ControlClient
+from headway.cli.follow import is_model
 from headway.errors import HeadwayError, UnreachableError
 
 __all__ = ["stop_everything", "take_back"]
@@ -23,14 +24,17 @@ def take_back(client: ControlClient, started: bool, changes: list[dict[str, str]
 
     Tells on stderr what stays, and what could not be taken back: the error that led here is told by the caller.
     """
-    added = [each["name"] for each in changes if each["change"] == "added"]
+    # Models first: the last Tenant may not go while there are any and other machines can reach the gateway.
+    added = [each["name"] for each in sorted(changes, key=is_model, reverse=True) if each["change"] == "added"]
+    tenants = [each["name"] for each in changes if each["change"] == "added" and not is_model(each)]
     changed = [each["name"] for each in changes if each["change"] == "changed"]
     try:
-        if started and not _others(client, added):
+        alone = started and not _others(client, added)
+        for name in added if tenants or not alone else ():
+            client.down(name, GRACE)
+        if alone:
             stop_everything(client)
             return
-        for name in added:
-            client.down(name, GRACE)
     except UnreachableError:
         return  # it has ended meanwhile
     except HeadwayError as error:

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from headway.cli.words import ago, one_line, size
+from headway.cli.words import ago, duration, money, one_line, size
 
-__all__ = ["decisions_table", "models_table", "replicas_table", "show"]
+__all__ = ["decisions_table", "keys_table", "models_table", "replicas_table", "show", "tenants_table"]
 
 WIDE = 400
 
@@ -28,6 +28,10 @@ COLOURS = {
     "failed": "red",
     "stopping": "dim",
     "draining": "dim",
+    "active": "green",
+    "replaced": "yellow",
+    "expired": "dim",
+    "revoked": "dim",
 }
 
 
@@ -72,6 +76,42 @@ def replicas_table(model: dict[str, Any], now: float) -> Table:
             str(replica["restarts"]),
             ago(now, replica["since"]),
             Text("" if replica["state"] == "ready" else one_line(replica["message"])),
+        )
+    return table
+
+
+def tenants_table(tenants: list[dict[str, Any]]) -> Table:
+    table = _table("NAME", "KEYS", "PRIORITY", "WEIGHT", "MODELS", "LIMITS", "THIS MONTH", "BUDGETS")
+    for each in tenants:
+        month = each["month"]
+        budgets = [f"{used['budget']} a {name}" for name in ("day", "month") if (used := each[name])["budget"]]
+        table.add_row(
+            each["name"],
+            str(each["keys"]),
+            each["priority"],
+            f"{each['weight']:g}",
+            Text("all" if each["models"] is None else ", ".join(each["models"])),
+            ", ".join(f"{name} {amount}" for name, amount in each["limits"].items()) or "-",
+            f"{month['tokens']} tokens, {money(month['micros'])}",
+            ", ".join(budgets) or "-",
+        )
+    return table
+
+
+def keys_table(keys: list[dict[str, Any]], now: float) -> Table:
+    table = _table("ID", "TENANT", "NAME", "STATE", "MODELS", "CREATED", "EXPIRES")
+    for each in keys:
+        expires = "never" if each["expires"] is None else "-"
+        if each["expires"] is not None and each["expires"] > now and each["revoked"] is None:
+            expires = f"in {duration(each['expires'] - now)}"
+        table.add_row(
+            each["id"],
+            each["tenant"],
+            Text(each["name"] or "-"),
+            _state(each["state"]),
+            Text("all" if each["models"] is None else ", ".join(each["models"])),
+            f"{ago(now, each['created'])} ago",
+            expires,
         )
     return table
 

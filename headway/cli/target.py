@@ -1,4 +1,4 @@
-"""What `headway up` was pointed at -> Models: a file, standard input, or one model by its name."""
+"""What `headway up` was pointed at -> Models and Tenants: a file, standard input, or one model by its name."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from headway.errors import SpecError, UsageError
 
 if TYPE_CHECKING:
+    from headway.spec.kinds import SpecObject
     from headway.spec.model import Model
 
 __all__ = ["DEFAULT_FILE", "read"]
@@ -20,8 +21,8 @@ LARGEST_FILE = 10_000_000
 """Bytes. A file of wishes is a page; this is somebody's weights or log, and would take minutes to parse."""
 
 
-def read(target: str | None) -> tuple[list[Model], str]:
-    """The Models and where they came from. Raises SpecError or UsageError."""
+def read(target: str | None) -> tuple[list[SpecObject], str]:
+    """The objects and where they came from. Raises SpecError or UsageError."""
     if target is None:
         if not DEFAULT_FILE.exists():
             raise UsageError("no file given, and no headway.yaml here", hint="try: headway up smollm2-135m-instruct")
@@ -52,7 +53,7 @@ def _text(read: bytes, name: str) -> str:
         raise SpecError(f"not UTF-8 text (byte {error.start})", hint=hint, file=name) from error
 
 
-def _load(text: str, name: str, base: Path) -> list[Model]:
+def _load(text: str, name: str, base: Path) -> list[SpecObject]:
     from headway.spec.load import load  # noqa: PLC0415
 
     return load(text, name, str(base))

@@ -40,7 +40,9 @@ def up(
     detach: Annotated[
         bool, typer.Option("--detach", "-d", help="Return when it is ready, and leave it running.")
     ] = False,
-    prune: Annotated[bool, typer.Option("--prune", help="Take down the models that the file does not name.")] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Take down what the file does not name, of the kinds that it names.")
+    ] = False,
     port: Annotated[int, typer.Option(min=1, max=65535, help="The gateway's port.")] = 8484,
     page_port: Annotated[int, typer.Option(min=1, max=65535, help="The page's port.")] = 8485,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
@@ -48,21 +50,23 @@ def up(
         float, typer.Option(min=0, help="Seconds to wait until all is ready; 0 = as long as it takes.")
     ] = 0,
 ) -> None:
-    """Serve a file's models, or one by name.
+    """Serve a file's models and tenants, or one model by name.
 
     Adds and changes what the file names; only what differs moves. Without -d it stays, and Ctrl-C stops what it
     started.
     """
-    models, origin = read(target)
+    objects, origin = read(target)
     if host not in LOOPBACK:
-        print(f"warning: {host} is not this machine alone, and this version has no keys", file=sys.stderr)
+        print(f"warning: {host} is not this machine alone, and the gateway does not check keys yet", file=sys.stderr)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     client = ControlClient()
     started = ensure_control(client, Addresses(host, port, page_port))
     if not started:
         _say_where_it_listens(client, {name: context.params[name] for name in ADDRESS if _given(context, name)})
-    wishes = [each.model_dump(mode="json") for each in models]
-    _serve(client, started, {"models": wishes, "prune": prune, "origin": origin}, timeout)
+    wish: dict[str, Any] = {"models": [], "tenants": [], "prune": prune, "origin": origin}
+    for each in objects:
+        wish["tenants" if each.kind == "Tenant" else "models"].append(each.model_dump(mode="json"))
+    _serve(client, started, wish, timeout)
     if not detach:
         _stay(client, started)
 

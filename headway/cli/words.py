@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TextIO
 
-__all__ = ["ago", "coloured", "duration", "one_line", "plural", "size"]
+__all__ = ["ago", "coloured", "duration", "money", "one_line", "plural", "size"]
 
 
 def size(count: float) -> str:
@@ -26,6 +26,12 @@ def duration(seconds: float) -> str:
     if seconds < 7200:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.0f} h" if seconds < 172800 else f"{seconds / 86400:.0f} days"
+
+
+def money(micros: int) -> str:
+    """To the cent, and further where it is less than one."""
+    amount = micros / 1e6
+    return f"{amount:.2f} USD" if amount >= 0.01 or not micros else f"{amount:.6f} USD"
 
 
 def ago(now: float, then: float) -> str:

@@ -2,9 +2,10 @@
 
     GET  /state              Snapshot
     GET  /events             NDJSON of Snapshots: one at once, then on change, at least every second
-    POST /apply              {"models": […], "prune": bool, "origin": file} -> {"changes": […]}
+    POST /apply              {"models": […], "tenants": […], "prune": bool, "origin": file} -> {"changes": […]}
     POST /down               {"name": name or null, "grace": seconds} -> {"removed": […]}; null ends the process too
-    GET  /explain/{what}     a Model with its Decisions, or a request's Record
+    GET  /explain/{what}     a Model with its Decisions, a Tenant with its keys, or a request's Record
+    POST /keys/{verb}        ls, new, revoke, rotate: control.keys
     GET  /logs/{name}        text: ?lines=100&follow=0|1&replica=NAME
 
 An error is `{"error": HeadwayError.to_wire()}` with status 400 (wrong), 404 (unknown), 502 (elsewhere) or 500.
@@ -15,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -25,6 +27,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from headway.control.desire import Desire
+from headway.control.keys import answer
 from headway.control.loop import ControlLoop
 from headway.control.serving import Stop
 from headway.control.snapshot import Snapshot
@@ -32,7 +35,7 @@ from headway.control.view import View, decision_view
 from headway.control.waiting import first_of
 from headway.errors import HeadwayError, UnreachableError, UsageError
 from headway.gateway.record import Record
-from headway.spec.check import from_json
+from headway.spec.check import from_json, tenant_from_json
 
 __all__ = ["ControlApi"]
 
@@ -55,6 +58,7 @@ class ControlApi:
             Route("/down", _told(self._down), methods=["POST"]),
             Route("/explain/{what}", _told(self._explain)),
             Route("/logs/{name}", _told(self._logs)),
+            Route("/keys/{verb}", _told(self._keys), methods=["POST"]),
         ]
         return Starlette(routes=routes)
 
@@ -77,7 +81,8 @@ class ControlApi:
     async def _apply(self, request: Request) -> Response:
         asked = await request.json()
         models = [from_json(each) for each in asked["models"]]
-        changes = await self._desire.apply(models, prune=asked["prune"], origin=asked["origin"])
+        tenants = [tenant_from_json(each) for each in asked.get("tenants", ())]
+        changes = await self._desire.apply(models, tenants, prune=asked["prune"], origin=asked["origin"])
         return _json({"changes": changes})
 
     async def _down(self, request: Request) -> Response:
@@ -95,11 +100,21 @@ class ControlApi:
             decisions = self._control.journal.decisions_of(what, EXPLAINED_DECISIONS)
             told = [decision_view(each) for each in decisions]
             return _json({"kind": "model", "model": self._view.model(wanted, replicas), "decisions": told})
+        if what in self._control.wanted.tenants.all():
+            keys = answer(self._control.wanted.keys, "ls", {"tenant": what}, time.time())
+            return _json({"kind": "tenant", "tenant": self._view.tenant(what), **keys})
         if (stored := self._control.journal.request(what)) is not None:
             record = msgspec.json.decode(stored, type=Record)
             replicas_of = {each.endpoint: each.endpoint.rpartition(".")[0] for each in record.attempts}
             return _json({"kind": "request", "record": record, "replicas": replicas_of})
-        raise UnknownError(f"no model and no request {what!r} here", hint="headway ls names the models")
+        raise UnknownError(f"no model, tenant or request {what!r} here", hint="headway ls names the models and tenants")
+
+    async def _keys(self, request: Request) -> Response:
+        told = answer(self._control.wanted.keys, request.path_params["verb"], await request.json(), time.time())
+        if request.path_params["verb"] != "ls":
+            self._control.poke()
+            await self._control.passed()  # the gateway's table has it when this answers
+        return _json(told)
 
     async def _logs(self, request: Request) -> Response:
         name, query = request.path_params["name"], request.query_params

@@ -1,4 +1,4 @@
-"""What a user may ask of the control process: want these Models, want them no more, explain.
+"""What a user may ask of the control process: want these Models and Tenants, want them no more.
 
 `apply` answers when the wish is on disk with every source pinned to exact content; from then on the loop works on it,
 through kills and restarts. A wish that cannot be pinned changes nothing.
@@ -13,8 +13,11 @@ from collections.abc import Sequence
 from headway.control.loop import ControlLoop
 from headway.control.settings import ControlSettings
 from headway.engines import registry
-from headway.errors import HeadwayError, UsageError
+from headway.errors import HeadwayError, SpecError, UsageError
+from headway.spec.check import as_one
 from headway.spec.model import Model
+from headway.spec.tenant import Tenant
+from headway.spec.together import faults_between
 from headway.store.models import Change, DesiredModel
 
 __all__ = ["Desire"]
@@ -25,18 +28,24 @@ class Desire:
         self._control, self._settings = control, settings
         self._one_at_a_time = asyncio.Lock()
 
-    async def apply(self, models: Sequence[Model], *, prune: bool, origin: str) -> list[Change]:
+    async def apply(
+        self, models: Sequence[Model], tenants: Sequence[Tenant], *, prune: bool, origin: str
+    ) -> list[Change]:
         """Pin every source, then want all of it in one transaction. Raises the first fault; nothing changes then."""
         async with self._one_at_a_time:
             known = self._control.models.all()
+            self._check(models, tenants, known, prune=prune)
             wanted = await asyncio.gather(*(self._pin(model, known.get(model.name), origin) for model in models))
-            changes = self._control.models.apply(wanted, prune=prune, now=time.time())
+            changes = self._control.wanted.apply(wanted, tenants, prune=prune, origin=origin, now=time.time())
         self._control.poke()
         await self._control.passed()
         return changes
 
     async def remove(self, name: str | None, grace: float) -> list[str]:
-        """Want it no more (None: nothing at all); return when its Replicas are gone."""
+        """Want it no more; return when its Replicas are gone. None: no Model at all; Tenants and keys stay, so that
+        who comes next does not find the gateway open."""
+        if name is not None and name in self._control.wanted.tenants.all():
+            return await self._remove_tenant(name)
         async with self._one_at_a_time:
             there = {each.model for each in self._control.site.replicas()}
             if name is not None and name not in self._control.models.all() and name not in there:
@@ -55,6 +64,41 @@ class Desire:
                 hint="see headway ls and headway logs",
             ) from None
         return gone
+
+    async def _remove_tenant(self, name: str) -> list[str]:
+        async with self._one_at_a_time:
+            left = self._control.wanted.tenants.all().keys() - {name}
+            if not left and self._control.models.all():
+                self._refuse_open_gateway("the last Tenant stays")
+            self._control.wanted.tenants.remove(name, time.time())
+        self._control.poke()
+        await self._control.passed()
+        return [name]
+
+    def _check(
+        self, models: Sequence[Model], tenants: Sequence[Tenant], known: dict[str, DesiredModel], *, prune: bool
+    ) -> None:
+        """What would then be wanted, together: names, prices for budgets in money, and who may reach the gateway."""
+        all_models = {} if prune and models else {name: each.model for name, each in known.items()}
+        there = self._control.wanted.tenants.all()
+        all_tenants = {} if prune and tenants else {name: each.tenant for name, each in there.items()}
+        all_models |= {each.name: each for each in models}
+        all_tenants |= {each.name: each for each in tenants}
+        faults = [
+            SpecError(fault.message, hint=fault.hint, field=f"{name}.{'.'.join(fault.path)}")
+            for name, fault in faults_between(all_models.values(), all_tenants.values())
+        ]
+        if faults:
+            raise as_one(faults)
+        if all_models and not all_tenants:
+            self._refuse_open_gateway("nothing was changed")
+
+    def _refuse_open_gateway(self, outcome: str) -> None:
+        if self._settings.is_open_to_others:
+            raise UsageError(
+                f"without a Tenant whoever reaches {self._settings.host} could use every Model: {outcome}",
+                hint="write kind: Tenant into the file, or serve this machine alone: --host 127.0.0.1",
+            )
 
     async def _pin(self, model: Model, known: DesiredModel | None, origin: str) -> DesiredModel:
         here = model.on(self._control.site.name, self._control.site.kind)

@@ -24,7 +24,7 @@ import psutil
 from headway.control.settings import ControlSettings
 from headway.errors import EngineError, ResourceError, UnreachableError
 from headway.gateway.record import Records, Stats
-from headway.gateway.table import ModelRoute, RoutingTable, read_table, write_table
+from headway.gateway.table import KeyEntry, ModelRoute, RoutingTable, TenantRule, read_table, write_table
 from headway.wire.probe import get_unix
 
 __all__ = ["GatewayProcess", "claim_port"]
@@ -90,10 +90,16 @@ class GatewayProcess:
         self._end_strays(HUB)
         self._spawn()
 
-    def publish(self, models: tuple[ModelRoute, ...]) -> int:
-        """Hand it what it shall route by, if that changed; returns the table's version."""
-        if models != self._table.models:
-            self._table = RoutingTable(self._table.version + 1, models)
+    def publish(
+        self,
+        models: tuple[ModelRoute, ...],
+        tenants: tuple[TenantRule, ...] = (),
+        keys: tuple[KeyEntry, ...] = (),
+    ) -> int:
+        """Hand it what it shall route and admit by, if that changed; returns the table's version."""
+        last = self._table
+        if (models, tenants, keys) != (last.models, last.tenants, last.keys):
+            self._table = RoutingTable(last.version + 1, models, tenants, keys)
             write_table(self._settings.state.table, self._table)
             if self.stats:
                 with contextlib.suppress(ProcessLookupError):

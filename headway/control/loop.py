@@ -15,17 +15,18 @@ from dataclasses import dataclass
 import msgspec
 
 from headway.control.gateway_process import GatewayProcess
-from headway.control.routes import endpoint_id, routes
+from headway.control.routes import endpoint_id, key_entries, routes, tenant_rules
 from headway.control.settings import ControlSettings
 from headway.control.waiting import first_of
 from headway.engines import registry
 from headway.gateway.record import Stats
-from headway.gateway.table import Endpoint
+from headway.gateway.table import Endpoint, ModelRoute
 from headway.policy.converge import Facts, Plan, Want, decide
 from headway.policy.decision import Action, Decision, Reason
 from headway.sites.base import Inventory, Replica, ReplicaState, Site
+from headway.store.desired import DesiredState
 from headway.store.journal import Journal
-from headway.store.models import DesiredModel, ModelStore
+from headway.store.models import DesiredModel
 
 __all__ = ["ControlLoop"]
 
@@ -57,12 +58,13 @@ class ControlLoop:
     def __init__(
         self,
         site: Site,
-        models: ModelStore,
+        wanted: DesiredState,
         journal: Journal,
         gateway: GatewayProcess,
         settings: ControlSettings,
     ) -> None:
-        self.site, self.models, self.journal, self.gateway = site, models, journal, gateway
+        self.site, self.wanted, self.models = site, wanted, wanted.models
+        self.journal, self.gateway = journal, gateway
         self._settings = settings
         self._leaving: dict[str, Leaving] = {}
         self._poked = asyncio.Event()
@@ -113,13 +115,19 @@ class ControlLoop:
         there = {each.name: each for each in replicas}
         leaving = {name for name in [*self._leaving, *plan.drain] if name in there}
         desired = self.observation.desired
-        version = self.gateway.publish(routes(desired, replicas, leaving, _external(desired)))
+        version = self._publish(routes(desired, replicas, leaving, _external(desired)))
         now = asyncio.get_running_loop().time()
         fresh = Leaving(version, now + self._settings.drain_deadline)
         self._leaving = {name: self._leaving.get(name, fresh) for name in leaving}
         for name, since in self._leaving.items():
             if there[name].state is not ReplicaState.DRAINING and self._has_left(there[name], since, now):
                 await self.site.drain(name, self._settings.stop_grace)
+
+    def _publish(self, models: tuple[ModelRoute, ...]) -> int:
+        tenants = [each.tenant for each in self.wanted.tenants.all().values()]
+        names = {each.name for each in tenants}
+        keys = key_entries(self.wanted.keys.all(), names, time.time())
+        return self.gateway.publish(models, tenant_rules(tenants), keys)
 
     async def record(self, plan: Plan) -> None:
         now = time.time()

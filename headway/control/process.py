@@ -28,8 +28,8 @@ from headway.engines import registry
 from headway.errors import HeadwayError
 from headway.sites.local.site import LocalSite
 from headway.store.database import Database
+from headway.store.desired import DesiredState
 from headway.store.journal import Journal
-from headway.store.models import ModelStore
 
 __all__ = ["ALREADY_RUNS", "Page", "run"]
 
@@ -58,7 +58,7 @@ async def _serve(settings: ControlSettings, page: Page) -> None:
     database = Database(settings.state.database)
     site = LocalSite(settings.state, registry.get)
     gateway = GatewayProcess(settings)
-    control = ControlLoop(site, ModelStore(database), Journal(database), gateway, settings)
+    control = ControlLoop(site, DesiredState(database), Journal(database), gateway, settings)
     view = View(control, settings)
     stop = Stop()
     api = ControlApi(control, Desire(control, settings), view, settings.view_interval, stop)

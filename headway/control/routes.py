@@ -1,14 +1,18 @@
-"""What the Site has and what is wanted -> the RoutingTable. Pure."""
+"""What the Site has and what is wanted -> the RoutingTable. Pure: the time is passed in."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from headway.gateway.table import Endpoint, ModelRoute
+from headway.gateway.table import Endpoint, KeyEntry, ModelRoute, TenantRule, TokenPrice
 from headway.sites.base import Replica, ReplicaState
+from headway.spec.model import Price
+from headway.spec.revision import Revision
+from headway.spec.tenant import Tenant
+from headway.store.keys import Key
 from headway.store.models import DesiredModel
 
-__all__ = ["endpoint_id", "routes"]
+__all__ = ["endpoint_id", "key_entries", "routes", "tenant_rules"]
 
 
 def endpoint_id(replica: Replica) -> str:
@@ -43,6 +47,55 @@ def _route(wanted: DesiredModel, replicas: list[Replica], external: Mapping[str,
         reason="" if ready else told.message if told else "replicas: 0 is wanted" if not count else "no replica yet",
         eta=None if ready else min(etas, default=None),
         expected=bool(ready or coming or (count and not replicas)),
+        policy=wanted.model.routing.policy,
+        price=_price(wanted.model.price),
+        capacity=_capacity(wanted.revision),
+    )
+
+
+def _capacity(revision: Revision) -> int:
+    """Requests that one engine runs at once, where its arguments say so: more of them wait in the gateway's fair line
+    and not in the engine's own."""
+    places = revision.args.get(_PLACES.get(revision.engine, ""), 0)
+    return places if isinstance(places, int) and places > 0 else 0
+
+
+_PLACES = {"llamacpp": "parallel", "vllm": "max-num-seqs", "mock": "max-running"}
+
+
+def _price(price: Price | None) -> TokenPrice | None:
+    if price is None:
+        return None
+    cached = price.input if price.cached is None else price.cached
+    return TokenPrice(price.input, cached, price.input if price.output is None else price.output)
+
+
+def tenant_rules(tenants: Iterable[Tenant]) -> tuple[TenantRule, ...]:
+    return tuple(_rule(each) for each in sorted(tenants, key=lambda tenant: tenant.name))
+
+
+def _rule(tenant: Tenant) -> TenantRule:
+    budgets = {f"{period}_{found.unit}": found.amount for period, found in tenant.budget if found is not None}
+    return TenantRule(
+        name=tenant.name,
+        models=tenant.models,
+        rpm=tenant.limits.rpm,
+        tpm=tenant.limits.tpm,
+        parallel=tenant.limits.parallel,
+        **budgets,
+        priority=tenant.priority,
+        weight=tenant.weight,
+        isolated=tenant.cache == "own",
+        log=tenant.data.log,
+    )
+
+
+def key_entries(keys: Iterable[Key], tenants: Collection[str], now: float) -> tuple[KeyEntry, ...]:
+    """Those that are valid now, of Tenants that there are. The gateway itself sees to it when one expires."""
+    return tuple(
+        KeyEntry(each.sha256, each.id, each.tenant, each.models, each.expires)
+        for each in sorted(keys, key=lambda key: key.id)
+        if each.is_valid(now) and each.tenant in tenants
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 
 from headway.paths import StateDir
@@ -13,7 +14,7 @@ __all__ = ["ControlSettings"]
 class ControlSettings:
     state: StateDir
     host: str = "127.0.0.1"
-    """Address of gateway and page. There are no keys in this version, so other machines are kept out by default."""
+    """Address of gateway and page. Other machines are kept out unless there is a Tenant, whose keys let them in."""
     port: int = 8484
     """TCP port of the gateway."""
     page_port: int = 8485
@@ -30,3 +31,11 @@ class ControlSettings:
     """Seconds between two snapshots to one watcher at the least: faster than an eye reads."""
     rate_window: float = 3.0
     """Seconds over which tokens/s is taken: long enough to be steady, short enough to follow."""
+
+    @property
+    def is_open_to_others(self) -> bool:
+        """Whether other machines could reach the gateway. A name is looked at as it stands, not looked up."""
+        try:
+            return not ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host != "localhost"

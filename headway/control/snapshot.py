@@ -18,6 +18,8 @@ __all__ = [
     "ReplicaView",
     "SiteView",
     "Snapshot",
+    "TenantView",
+    "UsedView",
 ]
 
 ModelState = Literal["ready", "degraded", "preparing", "starting", "pending", "failed", "stopping"]
@@ -104,6 +106,34 @@ class ControlView(msgspec.Struct):
     state_dir: str
 
 
+class UsedView(msgspec.Struct):
+    """What a Tenant used in the current day or month (UTC), as far as it was settled; `left` in the budget's unit."""
+
+    start: str
+    requests: int
+    tokens: int
+    micros: int  # millionths of money
+    budget: str = ""  # as it is written in the file; empty = none
+    left: int | None = None
+    unit: Literal["", "tokens", "micros"] = ""
+
+
+class TenantView(msgspec.Struct):
+    name: str
+    members: list[str]
+    models: list[str] | None  # names and patterns; None = all
+    limits: dict[str, int]
+    priority: str
+    weight: float
+    log: str
+    cache: str
+    keys: int  # that are valid now
+    origin: str
+    since: float
+    day: UsedView
+    month: UsedView
+
+
 class Snapshot(msgspec.Struct):
     at: float
     control: ControlView
@@ -111,3 +141,4 @@ class Snapshot(msgspec.Struct):
     site: SiteView
     models: list[ModelView]
     decisions: list[DecisionView]  # newest first, at most 50
+    tenants: list[TenantView] = []

@@ -20,7 +20,9 @@ from headway.control.snapshot import (
     ReplicaView,
     SiteView,
     Snapshot,
+    TenantView,
 )
+from headway.control.tenant_view import tenant_views
 from headway.engines.base import Progress
 from headway.gateway.record import Stats
 from headway.sites.base import Inventory, Replica, ReplicaState
@@ -73,7 +75,12 @@ class View:
             site=_site_view(self._control.site.name, self._control.site.kind, seen.inventory),
             models=models + stopping,
             decisions=[decision_view(each) for each in self._control.journal.decisions()],
+            tenants=tenant_views(self._control.wanted, now),
         )
+
+    def tenant(self, name: str) -> TenantView:
+        """Of a Tenant that there is."""
+        return next(each for each in tenant_views(self._control.wanted, time.time()) if each.name == name)
 
     def gateway_address(self) -> str:
         """Base URL, without `/v1`."""

@@ -100,8 +100,10 @@ class Gateway:
         self._look = None
         self.lobby.look()
 
-    def ended(self, record: Record, operation: Operation) -> None:
-        self.journal.add(record)
+    def ended(self, record: Record, operation: Operation, *, kept: bool) -> None:
+        """`kept`: its Record may be remembered; it is counted in any case."""
+        if kept:
+            self.journal.add(record)
         self.tally.end(record, operation.name, record.model in self.catalog.routes)
 
     def stats(self) -> Stats:

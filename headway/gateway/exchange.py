@@ -538,7 +538,7 @@ class Exchange:
             completion_tokens=usage.completion_tokens if usage else None,
             attempts=self._attempts,
         )
-        self._gateway.ended(record, self._operation)
+        self._gateway.ended(record, self._operation, kept=self._gate.kept)
         self._tell_the_line(usage)
         self._dispatch = None  # which knows us: without this every request is work for the garbage collector
 

@@ -39,6 +39,11 @@ class Gate:
         return self.caller.rule.name if self.caller else ""
 
     @property
+    def kept(self) -> bool:
+        """A Record of it may be kept."""
+        return self.caller is None or self.caller.rule.log != "none"
+
+    @property
     def weight(self) -> float:
         return self.caller.rule.weight if self.caller else 1.0
 

@@ -65,4 +65,4 @@ def _shown(key: bytes) -> str:
 
 def _seed(rule: TenantRule) -> int:
     """The same in all workers, for they share what they know of caches."""
-    return 0 if rule.shares_cache else xxh3_64_intdigest(rule.name.encode(), 1)
+    return xxh3_64_intdigest(rule.name.encode(), 1) if rule.isolated else 0

@@ -14,7 +14,16 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-__all__ = ["Endpoint", "ModelRoute", "RoutingTable", "read_table", "write_table"]
+__all__ = [
+    "Endpoint",
+    "KeyEntry",
+    "ModelRoute",
+    "RoutingTable",
+    "TenantRule",
+    "TokenPrice",
+    "read_table",
+    "write_table",
+]
 
 
 class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,24 +50,24 @@ class ModelRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     policy: Literal["predicted_latency", "round_robin", "least_request", "power_of_two", "prefix_affinity"] = (
         "predicted_latency"
     )
-    price: Price | None = None
+    price: TokenPrice | None = None
     capacity: int = 0  # requests that one endpoint should run at once; more wait here, in a fair order. 0 = unlimited
     expected: bool = True  # False = none will come by itself (failed): answer 503 at once
 
 
-class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Micro-money per million tokens; `cached` is for prompt tokens that the engine had in its cache."""
+class TokenPrice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Micro-money (millionths) for a million tokens; `cached` of prompt tokens that the engine had in its cache."""
 
-    input: int = 0
-    cached: int = 0
-    output: int = 0
+    input: int
+    cached: int
+    output: int
 
 
 class TenantRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who pays and who is limited. None = no limit. Tokens and requests are counts, micros are micro-money."""
+    """One Tenant, as `policy.admission.Rule` wants it. None = no such limit; micros are millionths of money."""
 
     name: str
-    models: tuple[str, ...] | None = None  # names, or patterns with *; None = all
+    models: tuple[str, ...] | None = None  # names and patterns (`embed-*`); None = all
     rpm: int | None = None
     tpm: int | None = None
     parallel: int | None = None
@@ -68,17 +77,18 @@ class TenantRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     month_micros: int | None = None
     priority: Literal["high", "normal", "low"] = "normal"
     weight: float = 1.0
-    shares_cache: bool = False  # its prompts may be found in engines' caches by other tenants' equal ones
+    isolated: bool = True  # its prompts are never matched with the cached prefixes of others
+    log: Literal["none", "metadata"] = "metadata"  # none: no Record of its requests is kept
 
 
 class KeyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An API key, as its SHA-256. `expires` is Unix time."""
+    """A key that is valid. Never the key itself: the SHA-256 of it, as hex digits."""
 
-    sha256: str  # hex
+    sha256: str
     id: str
     tenant: str
-    models: tuple[str, ...] | None = None
-    expires: float | None = None
+    models: tuple[str, ...] | None = None  # in addition to the Tenant's; None = all of those
+    expires: float | None = None  # Unix time
 
 
 class RoutingTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

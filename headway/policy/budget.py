@@ -153,7 +153,7 @@ def _ask_of_the_waiting(first: Position, missing: int, positions: Sequence[Posit
     for each in sorted(positions, key=lambda p: (-p.short, p.worker)):
         asked = asks.get(each.worker, 0)
         more = min(missing, max(0, each.headroom) - asked)
-        if more > 0 and each.worker != first.worker:
+        if more > 0 and each.short and each.worker != first.worker:
             asks[each.worker] = asked + more
             missing -= more
 

@@ -92,8 +92,8 @@ class PrefixIndex:
         if known == len(hashes) and hashes[-1] in self._young:
             return []
         self._promote(hashes)
-        fresh = list(hashes[known:])
         young = self._young
+        fresh = [each for each in hashes if not young[each] & bit]  # a correction may have left holes before `known`
         for each in fresh:
             young[each] |= bit
         self._age()

@@ -19,27 +19,34 @@ __all__ = [
     "KIND",
     "MEMORY",
     "NAME",
+    "POLICY",
+    "PRICE",
+    "PRICE_CACHED",
+    "PRICE_INPUT",
+    "PRICE_OUTPUT",
     "PROFILES",
     "REPLICAS",
+    "ROUTING",
     "SLO",
     "SOURCE",
     "TASK",
     "TTFT",
+    "field_about",
 ]
 
 
-def _about(title: str, meaning: str, *examples: Any, unit: str = "") -> Any:
+def field_about(title: str, meaning: str, *examples: Any, unit: str = "") -> Any:
     extra: dict[str, Any] = {"x-unit": unit} if unit else {}
     return Field(title=title, description=meaning, examples=list(examples), json_schema_extra=extra)
 
 
-KIND = _about("Kind", "What this document describes.", "Model")
-NAME = _about(
+KIND = field_about("Kind", "What this document describes.", "Model")
+NAME = field_about(
     "Name",
     "What callers send as `model`. Letters a-z, digits and -, at most 63; one name stands once.",
     "chat",
 )
-SOURCE = _about(
+SOURCE = field_about(
     "Source",
     "Where the model comes from: builtin, hf, file or openai, and on Kubernetes s3, gs, pvc, oci, ollama. "
     "An hf source may name a revision and one GGUF file. A relative file is seen from the folder of this file.",
@@ -48,16 +55,16 @@ SOURCE = _about(
     "hf://org/name@main/model-q4_k_m.gguf",
     "file://./model.gguf",
 )
-TASK = _about("Task", "What it is for. Left out: derived from the model.", "chat", "completion", "embedding")
-ENGINE = _about("Engine", "The program that serves it. Left out: derived from the source.", "llamacpp", "vllm")
-REPLICAS = _about(
+TASK = field_about("Task", "What it is for. Left out: derived from the model.", "chat", "completion", "embedding")
+ENGINE = field_about("Engine", "The program that serves it. Left out: derived from the source.", "llamacpp", "vllm")
+REPLICAS = field_about(
     "Replicas",
     "How many engines run: a number, or a range. A range runs its lower end, but at least 1.",
     2,
     "0..8",
     unit="engines",
 )
-GPU = _about(
+GPU = field_about(
     "GPU",
     "GPUs of each Replica: auto (one if one fits, else cores), cpu (none), a number, a share of one, a product with "
     "a count, the least memory, or a MIG profile. Left out: derived from the engine and the Site.",
@@ -69,39 +76,68 @@ GPU = _about(
     "mig-1g.10gb",
     unit="GPUs",
 )
-CPU = _about("Cores", "Cores of each Replica. Left out: the Site divides its cores.", 2, 0.5, "500m", unit="cores")
-MEMORY = _about(
+CPU = field_about("Cores", "Cores of each Replica. Left out: the Site divides its cores.", 2, 0.5, "500m", unit="cores")
+MEMORY = field_about(
     "Memory",
     "Memory of each Replica. Left out: what the engine says it needs.",
     "1.5GiB",
     "512MB",
     unit="size: kB, MB, GB, TB (powers of 1000) or KiB, MiB, GiB, TiB (powers of 1024)",
 )
-SLO = _about("Latency limits", "Latency limits at the 95th percentile.", {"ttft": "500ms", "itl": "50ms"})
-TTFT = _about(
+SLO = field_about("Latency limits", "Latency limits at the 95th percentile.", {"ttft": "500ms", "itl": "50ms"})
+TTFT = field_about(
     "Time to first token",
     "Of 100 answers 95 begin within it.",
     "500ms",
     unit="duration: ms, s, m, h, d",
 )
-ITL = _about(
+ITL = field_about(
     "Inter-token latency",
     "Of 100 gaps between two tokens 95 are no longer.",
     "50ms",
     unit="duration: ms, s, m, h, d",
 )
-ARGS = _about(
+PRICE = field_about(
+    "Price",
+    "What tokens cost those who use the Model, for budgets and accounts in money.",
+    {"input": "0.15/1M", "output": "0.60/1M"},
+)
+PRICE_INPUT = field_about(
+    "Prompt tokens", "Money for a number of tokens.", "0.15/1M", "0.15 USD/1M", unit="USD for a number of tokens"
+)
+PRICE_CACHED = field_about(
+    "Cached prompt tokens",
+    "Of prompt tokens that the engine had in its cache. Left out: as input.",
+    "0.075/1M",
+    unit="USD for a number of tokens",
+)
+PRICE_OUTPUT = field_about(
+    "Answer tokens", "Of the tokens written. Left out: as input.", "0.60/1M", unit="USD for a number of tokens"
+)
+ROUTING = field_about("Routing", "How the gateway chooses a Replica.", {"policy": "predicted_latency"})
+POLICY = field_about(
+    "Policy",
+    "predicted_latency: the Replica that is predicted to cost the least time, with what it has cached, what waits and "
+    "what runs there. The others are plainer, to compare with: each in turn, the fewest requests, the better of two "
+    "at random, the one that had the same beginning.",
+    "predicted_latency",
+    "round_robin",
+    "least_request",
+    "power_of_two",
+    "prefix_affinity",
+)
+ARGS = field_about(
     "Arguments",
     "Options of the engine, unread: {ctx-size: 8192} becomes --ctx-size 8192. true is an option without a value, "
     "a list repeats the option, null leaves out one that Headway would set.",
     {"ctx-size": 8192},
 )
-ENV = _about(
+ENV = field_about(
     "Environment",
     "Environment variables of the engine. A secret is named, never written: secret:NAME/KEY.",
     {"HF_TOKEN": "secret:hf/token"},
 )
-PROFILES = _about(
+PROFILES = field_about(
     "Profiles",
     "What is different on one Site, by its name, else by its kind (local, kubernetes). "
     "args and env are laid over the Model's own key by key, all else replaces it.",

@@ -1,4 +1,4 @@
-"""Data into a Model, every fault told: what the loader, the shorthand and the control process's API have in common."""
+"""Data into an object, every fault told: what the loader, the shorthand and the control process's API share."""
 
 from __future__ import annotations
 
@@ -10,29 +10,44 @@ from pydantic import ValidationError
 from headway.errors import SpecError
 from headway.spec.fault import Faults
 from headway.spec.fields import Written
+from headway.spec.kinds import KINDS, SpecObject
 from headway.spec.model import Model
+from headway.spec.tenant import Tenant
 from headway.spec.wording import faults_of
 
-__all__ = ["MOST_FAULTS", "as_one", "from_json", "model_of"]
+__all__ = ["MOST_FAULTS", "as_one", "from_json", "object_of", "tenant_from_json"]
 
 MOST_FAULTS = 50
 """Lines of errors a person reads at once."""
 
 
-def model_of(fields: Mapping[str, Any], *, base: str | None = None) -> Model:
+def object_of(kind: str, fields: Mapping[str, Any], *, base: str | None = None) -> SpecObject:
     """Raises Faults. `base`: the fields were written by a person, in a file of this absolute folder."""
     try:
-        return Model.model_validate(dict(fields), context=None if base is None else Written(base))
+        return KINDS[kind].model_validate(dict(fields), context=None if base is None else Written(base))
     except ValidationError as error:
-        raise Faults(faults_of(error)) from None
+        raise Faults(faults_of(error, KINDS[kind])) from None
 
 
 def from_json(data: Any) -> Model:
     """The Model that `model_dump(mode="json")` wrote, or that somebody else sent in its place. Raises SpecError."""
+    found = _from_json("Model", data)
+    assert isinstance(found, Model)  # noqa: S101
+    return found
+
+
+def tenant_from_json(data: Any) -> Tenant:
+    """Likewise."""
+    found = _from_json("Tenant", data)
+    assert isinstance(found, Tenant)  # noqa: S101
+    return found
+
+
+def _from_json(kind: str, data: Any) -> SpecObject:
     if not isinstance(data, Mapping):
-        raise SpecError("found no mapping", hint="send a Model as a JSON object")
+        raise SpecError("found no mapping", hint=f"send a {kind} as a JSON object")
     try:
-        return model_of(data)
+        return object_of(kind, data)
     except Faults as error:
         raise as_one(
             [SpecError(each.message, hint=each.hint, field=".".join(each.path)) for each in error.faults]

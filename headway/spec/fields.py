@@ -24,16 +24,31 @@ from headway.spec.source import Source
 from headway.spec.units import (
     CPU_FORM,
     DURATION_FORM,
+    PRICE_FORM,
     SIZE_FORM,
     format_cpu,
     format_duration,
+    format_price,
     format_size,
     parse_cpu,
     parse_duration,
+    parse_price,
     parse_size,
 )
 
-__all__ = ["Args", "Bytes", "Cores", "Env", "GpuText", "Name", "Seconds", "SourceText", "Written", "is_written"]
+__all__ = [
+    "Args",
+    "Bytes",
+    "Cores",
+    "Env",
+    "GpuText",
+    "Name",
+    "PerMillion",
+    "Seconds",
+    "SourceText",
+    "Written",
+    "is_written",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +156,12 @@ Seconds = Annotated[
     BeforeValidator(_with_unit(parse_duration, DURATION_FORM, 1e-6)),
     PlainSerializer(format_duration, return_type=str, when_used="json"),
     _text_schema(rf"^({_NUMBER}(ms|[dhms]))+$"),
+]
+PerMillion = Annotated[
+    int,
+    BeforeValidator(_with_unit(parse_price, PRICE_FORM, 0)),
+    PlainSerializer(format_price, return_type=str, when_used="json"),
+    _text_schema(rf"^{_NUMBER}( ?USD)? ?/ ?{_NUMBER} ?[kMG]?$"),
 ]
 Args = Annotated[dict[str, Any], BeforeValidator(environment.read_args), WithJsonSchema(environment.ARGS_SCHEMA)]
 Env = Annotated[dict[str, str], BeforeValidator(environment.read_env), WithJsonSchema(environment.ENV_SCHEMA)]

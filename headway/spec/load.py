@@ -1,4 +1,4 @@
-"""The user's file into Models: text in, values out, or one SpecError that carries every fault of the file.
+"""The user's file into objects: text in, values out, or one SpecError that carries every fault of the file.
 
 Reading the file is the caller's: `load(path.read_text(), str(path), str(path.parent.absolute()))`.
 """
@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from headway.errors import SpecError
-from headway.spec.check import as_one, model_of
+from headway.spec.check import as_one, object_of
 from headway.spec.document import Document, locate, open_document
 from headway.spec.fault import Fault, Faults
+from headway.spec.kinds import SpecObject
 from headway.spec.model import Model
+from headway.spec.tenant import Tenant
+from headway.spec.together import faults_between
 from headway.spec.tree import TreeFault, parse
 
 __all__ = ["load"]
@@ -19,7 +22,7 @@ __all__ = ["load"]
 SMALLEST = "kind: Model, name: chat, source: builtin://smollm2-135m-instruct"
 
 
-def load(text: str, file: str, base: str) -> list[Model]:
+def load(text: str, file: str, base: str) -> list[SpecObject]:
     """`file` is named in errors; relative `file://` sources are seen from the absolute folder `base`.
 
     Raises SpecError: the first fault, with all further ones as its `others`.
@@ -32,30 +35,41 @@ def load(text: str, file: str, base: str) -> list[Model]:
         raise SpecError("found no document", hint=f"the smallest has three lines: {SMALLEST}", file=file)
     documents = [open_document(root) for root in tree.documents]
     faults = [_of_text(each, file) for each in tree.faults]
-    models = []
+    objects: dict[str, tuple[SpecObject, Document]] = {}
     for document in documents:
         try:
-            models.append(_model(document, base))
+            found = _object(document, base)
+            objects.setdefault(found.name, (found, document))
         except Faults as error:
             faults += [_of_document(each, document, file) for each in error.faults]
     faults += _same_names(documents, file)
+    faults += _between(objects, file)
     if faults:
         raise as_one(faults)
-    return models
+    return [found for found, _ in objects.values()]
 
 
-def _model(document: Document, base: str) -> Model:
+def _between(objects: dict[str, tuple[SpecObject, Document]], file: str) -> Iterator[SpecError]:
+    models = [found for found, _ in objects.values() if isinstance(found, Model)]
+    tenants = [found for found, _ in objects.values() if isinstance(found, Tenant)]
+    for name, fault in faults_between(models, tenants):
+        document = objects[name][1]
+        where = Fault(fault.message, fault.hint, document.path(fault.path), of_key=fault.of_key)
+        yield _of_document(where, document, file)
+
+
+def _object(document: Document, base: str) -> SpecObject:
     """Raises Faults, with paths in the document."""
     if document.faults and not document.fields:
         raise Faults(document.faults)
     faults = list(document.faults)
     try:
-        model = model_of({key: node.plain() for key, node in document.fields.items()}, base=base)
+        found = object_of(document.kind, {key: node.plain() for key, node in document.fields.items()}, base=base)
     except Faults as error:
         faults += [Fault(e.message, e.hint, document.path(e.path), of_key=e.of_key) for e in error.faults]
     if faults:
         raise Faults(faults)
-    return model
+    return found
 
 
 def _same_names(documents: list[Document], file: str) -> Iterator[SpecError]:

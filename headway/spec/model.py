@@ -11,9 +11,7 @@ import re
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     GetJsonSchemaHandler,
     ValidationInfo,
@@ -26,11 +24,13 @@ from pydantic_core import CoreSchema
 
 from headway.spec import about
 from headway.spec.fault import Fault, describe
-from headway.spec.fields import Args, Bytes, Cores, Env, GpuText, Name, Seconds, SourceText, is_written
+from headway.spec.fields import Args, Bytes, Cores, Env, GpuText, Name, PerMillion, Seconds, SourceText, is_written
 from headway.spec.revision import Task
+from headway.spec.strict import Strict
 
-__all__ = ["EngineName", "Model", "Profile", "Replicas", "Slo"]
+__all__ = ["EngineName", "Model", "Price", "Profile", "Replicas", "Routing", "RoutingPolicy", "Slo"]
 
+RoutingPolicy = Literal["predicted_latency", "round_robin", "least_request", "power_of_two", "prefix_affinity"]
 EngineName = Literal["llamacpp", "embed", "vllm", "openai", "mock"]
 
 MOST_REPLICAS = 1000
@@ -46,18 +46,6 @@ def _read_site(value: Any) -> str:
 
 
 SiteKey = Annotated[str, BeforeValidator(_read_site), WithJsonSchema({"type": "string", "pattern": f"^{_SITE}$"})]
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _null_is_left_out(cls, fields: Any) -> Any:
-        """As Kubernetes reads it; `gpu:` with nothing behind it is a line somebody has not filled in."""
-        return (
-            {key: value for key, value in fields.items() if value is not None} if isinstance(fields, dict) else fields
-        )
 
 
 class Replicas(Strict):
@@ -110,6 +98,20 @@ class Slo(Strict):
     itl: Annotated[Seconds | None, about.ITL] = None
 
 
+class Price(Strict):
+    """What tokens cost those who use the Model; micro-money for a million tokens in the code."""
+
+    input: Annotated[PerMillion, about.PRICE_INPUT]
+    cached: Annotated[PerMillion | None, about.PRICE_CACHED] = None
+    output: Annotated[PerMillion | None, about.PRICE_OUTPUT] = None
+
+
+class Routing(Strict):
+    """How the gateway chooses a Replica for a request."""
+
+    policy: Annotated[RoutingPolicy, about.POLICY] = "predicted_latency"
+
+
 class Profile(Strict):
     """What is different on one Site (by its name) or kind of Site (local, kubernetes)."""
 
@@ -137,6 +139,8 @@ class Model(Strict):
     cpu: Annotated[Cores | None, about.CPU] = None
     memory: Annotated[Bytes | None, about.MEMORY] = None
     slo: Annotated[Slo | None, about.SLO] = None
+    price: Annotated[Price | None, about.PRICE] = None
+    routing: Annotated[Routing, about.ROUTING] = Field(default_factory=Routing)
     args: Annotated[Args, about.ARGS] = Field(default_factory=dict)
     env: Annotated[Env, about.ENV] = Field(default_factory=dict)
     profiles: Annotated[dict[SiteKey, Profile], about.PROFILES] = Field(default_factory=dict)

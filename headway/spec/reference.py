@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from headway.spec.document import API_VERSION, LATER_KINDS
+from headway.spec.document import API_VERSION
 from headway.spec.fault import written
+from headway.spec.kinds import LATER_KINDS
 from headway.spec.schema import json_schema
 from headway.spec.wording import LATER_FIELDS
 
@@ -35,6 +36,8 @@ _TAIL = """\
 
 Numbers that have a unit are written with it: durations `500ms`, `10m`, `1h30m`; sizes `24GB` (10^9) or `1.5GiB` (2^30),
 also in Kubernetes' spelling (`24G`, `1.5Gi`). Cores are plain numbers or thousandths: `2`, `0.5`, `500m`.
+Counts are plain or with k, M, G (powers of 1000): `500`, `200k`. Money is in USD, which may be left out: `50 USD`, and
+`0.15/1M` for a million tokens.
 
 ## Secrets
 
@@ -67,7 +70,13 @@ def render() -> str:
         for lines in (
             _section("Model", "", parts["Model"], {}),
             _section("Slo", "slo.", parts["Slo"], {}),
+            _section("Price", "price.", parts["Price"], {}),
+            _section("Routing", "routing.", parts["Routing"], {}),
             _section("Profile", "profiles.SITE.", parts["Profile"], model),
+            _section("Tenant", "", parts["Tenant"], {}),
+            _section("Limits", "limits.", parts["Limits"], {}),
+            _section("Budget", "budget.", parts["Budget"], {}),
+            _section("Data", "data.", parts["Data"], {}),
         )
     )
     kinds, fields = (", ".join(f"`{each}`" for each in names) for names in (LATER_KINDS, LATER_FIELDS))
@@ -91,7 +100,7 @@ def _section(name: str, prefix: str, part: dict[str, Any], said: dict[str, Any])
 
 
 def _default(field: dict[str, Any]) -> str:
-    return f"`{field['default']}`" if "default" in field else ""
+    return f"`{written(field['default'])}`" if field.get("default") not in (None, []) else ""
 
 
 def _type(field: dict[str, Any]) -> str:
@@ -104,4 +113,4 @@ def _type(field: dict[str, Any]) -> str:
         return "number or range" if name == "Replicas" else f"mapping, see [{name}](#{name.lower()})"
     if "anyOf" in field:
         return " or ".join(_type(each) for each in field["anyOf"])
-    return {"string": "text", "object": "mapping"}.get(field["type"], "number")
+    return {"string": "text", "object": "mapping", "array": "list"}.get(field["type"], "number")

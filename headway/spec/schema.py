@@ -10,52 +10,60 @@ from __future__ import annotations
 from typing import Any
 
 from headway.spec.document import API_VERSION, METADATA
-from headway.spec.model import Model
+from headway.spec.kinds import KINDS
 
 __all__ = ["json_schema"]
 
 Schema = dict[str, Any]
 
+NAMES = {"Model": "chat", "Tenant": "research"}
+SPECS = {"Model": {"source": "builtin://smollm2-135m-instruct"}, "Tenant": {"limits": {"rpm": 600}}}
+"""Examples, by kind."""
+
 
 def json_schema() -> Schema:
     """As plain JSON values. `x-unit` says the unit of a field where it has one."""
-    generated = Model.model_json_schema()
-    parts = {name: _tidy(part) for name, part in generated.pop("$defs").items()}
-    flat = _tidy(generated)
+    parts: Schema = {}
+    for kind, fields in KINDS.items():
+        generated = fields.model_json_schema()
+        inner = {name: _tidy(part) for name, part in generated.pop("$defs").items()}
+        flat = _tidy(generated)
+        parts |= {kind: flat | {"required": ["kind", *flat["required"]]}, f"{kind}Object": _object(kind, flat), **inner}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Headway",
         "description": "One document of a file that `headway up` reads.",
-        "anyOf": [{"$ref": "#/$defs/Model"}, {"$ref": "#/$defs/Object"}],
-        "$defs": {"Model": flat | {"required": ["kind", *flat["required"]]}, "Object": _object(flat), **parts},
+        "anyOf": [{"$ref": f"#/$defs/{kind}{form}"} for kind in KINDS for form in ("", "Object")],
+        "$defs": parts,
     }
 
 
-def _object(flat: Schema) -> Schema:
+def _object(kind: str, flat: Schema) -> Schema:
     """The form that `kubectl apply` takes."""
+    required = [name for name in flat["required"] if name != "name"]
     inner = {name: part for name, part in flat["properties"].items() if name not in ("kind", "name")}
     name = flat["properties"]["name"]
     return {
-        "title": "Model (as a Kubernetes object)",
+        "title": f"{kind} (as a Kubernetes object)",
         "description": "The same fields under spec; metadata.name is the name.",
         "type": "object",
         "additionalProperties": False,
-        "required": ["apiVersion", "kind", "metadata", "spec"],
+        "required": ["apiVersion", "kind", "metadata", *(["spec"] if required else [])],
         "properties": {
             "apiVersion": _part("API version", "The version of this kind.", API_VERSION, const=API_VERSION),
             "kind": flat["properties"]["kind"],
             "metadata": {
-                **_part("Metadata", "The object's name, and what Kubernetes keeps about it.", {"name": "chat"}),
+                **_part("Metadata", "The object's name, and what Kubernetes keeps about it.", {"name": NAMES[kind]}),
                 "type": "object",
                 "additionalProperties": False,
                 "required": ["name"],
                 "properties": {each: name if each == "name" else _kubernetes_own(each) for each in METADATA},
             },
             "spec": {
-                **_part("Spec", "What is asked for.", {"source": "builtin://smollm2-135m-instruct"}),
+                **_part("Spec", "What is asked for.", SPECS[kind]),
                 "type": "object",
                 "additionalProperties": False,
-                "required": ["source"],
+                "required": required,
                 "properties": inner,
             },
             "status": _kubernetes_own("status"),
@@ -80,6 +88,9 @@ def _tidy(schema: Any) -> Any:
     tidy = {key: _tidy(value) for key, value in schema.items() if not (key == "default" and value is None)}
     if "patternProperties" in tidy:
         tidy["additionalProperties"] = False
+    if "$ref" in tidy and "examples" in tidy:
+        # pydantic leaves the title out where it says the same as the name of the class.
+        tidy = {"title": tidy["$ref"].rpartition("/")[2], **tidy}
     options = tidy.get("anyOf")
     if isinstance(options, list) and {"type": "null"} in options:
         left = [each for each in options if each != {"type": "null"}]

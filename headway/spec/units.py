@@ -1,8 +1,8 @@
-"""Durations, sizes, cores and counts as people write them: `1h30m`, `1.5GiB`, `500m`, `200k`.
+"""Durations, sizes, cores, counts and money as people write them: `1h30m`, `1.5GiB`, `500m`, `200k`, `50 USD`.
 
-Inside the code times are seconds, sizes bytes and cpu cores; units appear only at the edge, and this is the edge.
-`parse_*` raises Fault with the accepted form; `format_*` writes the shortest text that parses back to the very same
-number (arithmetic is decimal, so 1.1GB is 1100000000 bytes and not one less).
+Inside the code times are seconds, sizes bytes, cpu cores and money millionths; units appear only at the edge, and this
+is the edge. `parse_*` raises Fault with the accepted form; `format_*` writes the shortest text that parses back to the
+very same number (arithmetic is decimal, so 1.1GB is 1100000000 bytes and not one less).
 GB is 10^9, GiB is 2^30; Kubernetes' own spellings (Gi, G) are read as well.
 """
 
@@ -17,10 +17,14 @@ from headway.spec.fault import Fault, describe
 __all__ = [
     "format_cpu",
     "format_duration",
+    "format_money",
+    "format_price",
     "format_quantity",
     "format_size",
     "parse_cpu",
     "parse_duration",
+    "parse_money",
+    "parse_price",
     "parse_quantity",
     "parse_size",
 ]
@@ -29,6 +33,10 @@ DURATION_FORM = "write a duration like 500ms, 10m or 1h30m"
 SIZE_FORM = "write a size like 24GB, 512MB or 1.5GiB"
 CPU_FORM = "write cores like 2, 0.5 or 500m"
 QUANTITY_FORM = "write a count like 500, 200k or 1.5M"
+MONEY_FORM = "write money like 50 USD or 0.5"
+PRICE_FORM = "write money for a number of tokens, like 0.15/1M"
+CURRENCY = "USD"
+"""The one currency of this version's Sites; sums of several would mean nothing."""
 
 LARGEST_SIZE = 10**15
 """Bytes; more is a slip of the keyboard, and decimal arithmetic on it would no longer be exact."""
@@ -48,6 +56,8 @@ _DURATION_PART = re.compile(_NUMBER + r"(ms|[dhms])")
 _DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+")
 _WITH_UNIT = re.compile(_NUMBER + r" ?([A-Za-z]*)")
 _CPU = re.compile(_NUMBER + r"(m?)")
+_MONEY = re.compile(_NUMBER + r"(?: ?([A-Za-z$€£]+))?")
+_MICRO = Decimal(1_000_000)
 
 
 def parse_duration(text: str) -> float:
@@ -116,6 +126,42 @@ def parse_quantity(text: str | int) -> int:
 
 def format_quantity(count: int) -> str:
     return _shortest(count, _COUNTS)
+
+
+def parse_money(text: str | float) -> int:
+    """Micro-money: millionths. A plain number is in the Site's currency."""
+    match = _MONEY.fullmatch(str(text))
+    if match is None or isinstance(text, bool):
+        raise Fault(f"found {describe(text)}", MONEY_FORM)
+    if match[2] not in (None, CURRENCY):
+        raise Fault(f"found {describe(text)}", f"the currency here is {CURRENCY}: {MONEY_FORM}")
+    micros = Decimal(match[1]) * _MICRO
+    if micros % 1 or micros > LARGEST_SIZE:
+        raise Fault(f"found {describe(text)}, finer than a millionth or too much", MONEY_FORM)
+    return int(micros)
+
+
+def format_money(micros: int) -> str:
+    return f"{_plain(micros / _MICRO)} {CURRENCY}"
+
+
+def parse_price(text: str) -> int:
+    """Micro-money for a million tokens."""
+    money, slash, count = text.partition("/")
+    try:
+        micros, tokens = parse_money(money.strip()), parse_quantity(count.strip()) if slash else 0
+    except Fault as fault:
+        raise Fault(f"found {describe(text)}", fault.hint if "currency" in fault.hint else PRICE_FORM) from None
+    if tokens <= 0:
+        raise Fault(f"found {describe(text)}", PRICE_FORM)
+    price = Decimal(micros) * _MICRO / tokens
+    if price % 1:
+        raise Fault(f"found {describe(text)}, finer than a millionth for 1M tokens", PRICE_FORM)
+    return int(price)
+
+
+def format_price(micros: int) -> str:
+    return f"{_plain(micros / _MICRO)}/1M"
 
 
 def _shortest(number: int, weights: Mapping[str, Decimal]) -> str:

@@ -7,12 +7,12 @@ accepts is known from its description in the model (`about`), whose first exampl
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from headway.spec.fault import Fault, Faults, describe, nearest, written
-from headway.spec.model import Model, Profile, Slo
+from headway.spec.model import Model, Profile
 
 __all__ = ["LATER_FIELDS", "faults_of"]
 
@@ -20,12 +20,10 @@ LATER_FIELDS = ("idle", "floor", "cost", "adapters", "variants", "rollout", "sca
 """Fields that a Model will have; whoever writes one has made no slip of the keyboard."""
 
 
-def faults_of(error: ValidationError) -> Iterator[Fault]:
-    """Each fault of a Model, with its path in it. A field that was misspelt is not called missing as well."""
+def faults_of(error: ValidationError, kind: type[BaseModel]) -> Iterator[Fault]:
+    """Each fault of an object, with its path in it. A field that was misspelt is not called missing as well."""
     found = error.errors(include_url=False)
-    meant = {
-        nearest(str(each["loc"][-1]), [*Model.model_fields]) for each in found if each["type"] == "extra_forbidden"
-    }
+    meant = {nearest(str(each["loc"][-1]), [*kind.model_fields]) for each in found if each["type"] == "extra_forbidden"}
     for each in found:
         if each["type"] == "missing" and each["loc"][-1] in meant:
             continue
@@ -36,13 +34,13 @@ def faults_of(error: ValidationError) -> Iterator[Fault]:
         elif isinstance(own, Fault):
             yield own.below(path)
         else:
-            yield _worded(each["type"], path, each["input"])
+            yield _worded(kind, each["type"], path, each["input"])
 
 
-def _worded(code: str, path: tuple[str, ...], found: Any) -> Fault:
-    holder = _class_at(path[:-1])
+def _worded(kind: type[BaseModel], code: str, path: tuple[str, ...], found: Any) -> Fault:
+    holder = _class_at(kind, path[:-1])
     if code == "extra_forbidden":
-        return _unknown_key(holder, path)
+        return _unknown_key(kind, holder, path)
     field = holder.model_fields.get(path[-1])
     example = written(field.examples[0]) if field and field.examples else "a mapping of fields"
     if code == "missing":
@@ -56,22 +54,36 @@ def _worded(code: str, path: tuple[str, ...], found: Any) -> Fault:
     return Fault(f"found {describe(found)}", f"write {example}", path)
 
 
-def _unknown_key(holder: type[BaseModel], path: tuple[str, ...]) -> Fault:
+def _unknown_key(kind: type[BaseModel], holder: type[BaseModel], path: tuple[str, ...]) -> Fault:
     key, known = path[-1], [*holder.model_fields]
-    if key in LATER_FIELDS and holder is not Slo:
+    if key in LATER_FIELDS and holder in (Model, Profile):
         return Fault("not in this version yet", "remove it", path, of_key=True)
-    if key in Slo.model_fields:
-        return Fault("unknown field", "write it under slo", path, of_key=True)
+    for name, field in kind.model_fields.items():
+        inner = _class_in(field.annotation)
+        if inner not in (None, Profile, holder) and key in inner.model_fields:
+            return Fault("unknown field", f"write it under {name}", path, of_key=True)
     meant = nearest(key, known)
     hint = f"did you mean {meant}?" if meant else f"fields here: {', '.join(known)}"
     return Fault("unknown field", hint, path, of_key=True)
 
 
-def _class_at(path: tuple[str, ...]) -> type[BaseModel]:
-    """The class whose fields stand at this path of a Model."""
-    if path[-1:] == ("slo",):
-        return Slo
-    return Profile if path[:1] == ("profiles",) and len(path) == 2 else Model
+def _class_at(kind: type[BaseModel], path: tuple[str, ...]) -> type[BaseModel]:
+    """The class whose fields stand at this path of an object."""
+    holder, parts = kind, iter(path)
+    for part in parts:
+        field = holder.model_fields.get(part)
+        if field is not None and (inner := _class_in(field.annotation)) is not None:
+            holder = inner
+            if get_origin(field.annotation) is dict:
+                next(parts, None)  # the key: the name of a Site
+    return holder
+
+
+def _class_in(annotation: Any) -> type[BaseModel] | None:
+    """The class of fields that an annotation holds, optional or as the values of a mapping."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_class_in, get_args(annotation))), None)
 
 
 def _words(annotation: Any) -> list[str]:

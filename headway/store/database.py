@@ -145,7 +145,14 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All of it or nothing; on disk when the block ends. Raises ResourceError when the disk is full."""
+        """All of it or nothing; on disk when the block ends. Raises ResourceError when the disk is full.
+
+        One within another is part of it.
+        """
+        is_within = self._connection.in_transaction
+        if is_within:
+            yield self._connection
+            return
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             yield self._connection

@@ -30,7 +30,8 @@ class DesiredModel:
 class Change:
     name: str
     change: Literal["added", "changed", "unchanged", "removed"]
-    revision: str
+    revision: str  # empty for a Tenant
+    kind: Literal["Model", "Tenant"] = "Model"
 
 
 class ModelStore:

@@ -14,7 +14,7 @@ import openai
 import psutil
 import pytest
 
-from headway.gateway.table import ModelRoute, Price, TenantRule
+from headway.gateway.table import ModelRoute, TenantRule, TokenPrice
 from tests.gateway.conftest import Start
 from tests.support.gateway import (
     DONE,
@@ -155,7 +155,7 @@ async def test_so_many_at_once_and_no_more(tmp_path: Path, engine: Start, worker
 
 async def test_a_budget_is_spent_to_the_last_token_and_told(tmp_path: Path, engine: Start) -> None:
     one = await engine(answers(completion(prompt=100, out=50)))
-    priced = route(endpoint(one.url), price=Price(input=1_000_000, cached=500_000, output=4_000_000))
+    priced = route(endpoint(one.url), price=TokenPrice(input=1_000_000, cached=500_000, output=4_000_000))
     live = GatewayProcess(
         tmp_path,
         priced,

@@ -6,7 +6,7 @@ import random
 from collections import deque
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headway.policy.fairness import PRIORITIES, FairQueue
@@ -97,7 +97,7 @@ class Server:
         self.names, self.running = [name for name, _ in left], [each for _, each in left]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.large_base_example])
 @given(st.randoms(use_true_random=False), st.integers(20, 200), st.sampled_from([(1.0, 1.0), (1.0, 2.0), (3.0, 1.0)]))
 def test_the_service_gap_of_two_backlogged_tenants_is_bounded(
     chance: random.Random, most: int, weights: tuple[float, float]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headway.errors import SpecError, from_wire
-from headway.spec.check import MOST_FAULTS, from_json, model_of
+from headway.spec.check import MOST_FAULTS, from_json, object_of
 from headway.spec.fault import Faults
 from headway.spec.gpu import GPU_FORM
 from headway.spec.load import load
@@ -17,7 +17,7 @@ from headway.spec.source import FORM as SOURCE_FORM
 from headway.spec.tree import MOST_CHARACTERS, MOST_DEPTH, MOST_VALUES
 
 HEAD = "kind: Model\nname: chat\nsource: builtin://smollm2-135m-instruct\n"
-FIELDS = "kind, name, source, task, engine, replicas, gpu, cpu, memory, slo, args, env, profiles"
+FIELDS = "kind, name, source, task, engine, replicas, gpu, cpu, memory, slo, price, routing, args, env, profiles"
 NO_UNIT = "which has no unit"
 DURATION = "write a duration like 500ms, 10m or 1h30m"
 SIZE = "write a size like 24GB, 512MB or 1.5GiB"
@@ -126,9 +126,9 @@ OF_A_FILE: list[tuple[str, str]] = [
     ("name: chat\n", "f.yaml:1:1: kind: missing; write kind: Model"),
     ("kind:\nname: chat\n", "f.yaml:1:1: kind: missing; write kind: Model"),
     ("kind: Modle\n", "f.yaml:1:7: kind: found 'Modle'; did you mean Model?"),
-    ("kind: [Model]\n", "f.yaml:1:7: kind: found a list; kinds here: Model"),
-    ("apiVersion: apps/v1\nkind: Deployment\n", "f.yaml:2:7: kind: found 'Deployment'; kinds here: Model"),
-    ("kind: Route\nname: a\n", "f.yaml:1:7: kind: Route is not in this version yet; kinds here: Model"),
+    ("kind: [Model]\n", "f.yaml:1:7: kind: found a list; kinds here: Model, Tenant"),
+    ("apiVersion: apps/v1\nkind: Deployment\n", "f.yaml:2:7: kind: found 'Deployment'; kinds here: Model, Tenant"),
+    ("kind: Route\nname: a\n", "f.yaml:1:7: kind: Route is not in this version yet; kinds here: Model, Tenant"),
     ("kind: Model\nsource: org/name\n", "f.yaml:1:1: name: missing; write name: chat"),
     ("kind: Model\nname: chat\n", "f.yaml:1:1: source: missing; write source: builtin://smollm2-135m-instruct"),
     ("kind: Model\nnmae: chat\nsource: org/name\n", "f.yaml:2:1: nmae: unknown field; did you mean name?"),
@@ -202,7 +202,7 @@ def test_all_faults_of_a_file_are_told_in_its_order() -> None:
         "f.yaml:5:1: replica: unknown field; did you mean replicas?",
         "f.yaml:6:8: args.-a: begins with a dash; write a, Headway adds the dashes",
         f"f.yaml:6:18: args.b: found a mapping; {ARG_FORM}",
-        "f.yaml:8:7: kind: Route is not in this version yet; kinds here: Model",
+        "f.yaml:8:7: kind: Route is not in this version yet; kinds here: Model, Tenant",
         "f.yaml:11:7: name: chat stands twice, first in line 2; callers could not tell them apart: choose another name",
         f"f.yaml:13:6: cpu: found 'x'; {CPU}",
     ]
@@ -223,7 +223,7 @@ def test_a_credential_is_never_repeated() -> None:
     for place in (f"env: {{HF_TOKEN: {value}}}", f"env: {value}", f"args: {{a: {value}}}", f"env: {{A: [{value}]}}"):
         assert value not in "".join(faults(f"{HEAD}{place}\n"))
     with pytest.raises(Faults) as caught:
-        model_of({"name": "a", "source": "org/name", "env": {"HF_TOKEN": value}})
+        object_of("Model", {"name": "a", "source": "org/name", "env": {"HF_TOKEN": value}})
     assert value not in str(caught.value)
 
 

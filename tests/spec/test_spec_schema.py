@@ -14,27 +14,32 @@ from headway.errors import SpecError
 from headway.spec.check import from_json
 from headway.spec.document import API_VERSION
 from headway.spec.load import load
-from headway.spec.model import Model, Profile, Slo
+from headway.spec.model import Model, Price, Profile, Routing, Slo
 from headway.spec.reference import render
 from headway.spec.schema import json_schema
+from headway.spec.tenant import Budget, Data, Limits, Tenant
 from tests.support.spec import fits
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SCHEMA = json_schema()
 PARTS = SCHEMA["$defs"]
+CLOSED = ("Model", "Slo", "Price", "Routing", "Profile", "Tenant", "Limits", "Budget", "Data")
 SMALLEST = {"kind": "Model", "name": "chat", "source": "org/name"}
 FIELDS = [
     (name, field, part)
-    for name in ("Model", "Profile", "Slo", "Object")
+    for name in (*CLOSED, "ModelObject", "TenantObject")
     for field, part in PARTS[name]["properties"].items()
 ]
 BOTH = ["source: ./m.gguf", "source: org/name@main", "replicas: 0..8", "replicas: 3", 'replicas: "3"', "gpu: 0.5",
         "gpu: H100:2", "gpu: RTX 4090", "gpu: 24GB..", "gpu: mig-1g.10gb", "cpu: 2", "cpu: 500m", "memory: 1.5GiB",
-        "memory: 16Gi", "memory: 7B", "slo: {ttft: 1h30m, itl: 50ms}", "args: {a: [1, x], b: true, c: null, d: 1.5}",
+        "memory: 16Gi", "memory: 7B", "slo: {ttft: 1h30m, itl: 50ms}", "price: {input: 0/1k}",
+        "price: {input: 0.15/1M, output: 0.6 USD / 1M}", "routing: {policy: power_of_two}",
+        "args: {a: [1, x], b: true, c: null, d: 1.5}",
         "env: {A: x, HF_TOKEN: secret:hf/token}", "task: embedding", "engine: vllm",
         "profiles: {local: {gpu: cpu, replicas: 0..2}, 'gke_p_z_c': {env: {A: b}}}"]  # fmt: skip
 NEITHER = ["replica: 1", "idle: 10m", "source: ftp://x", "replicas: 1.5", "replicas: many", "replicas: -1", "gpu: atuo",
            "gpu: 24GB", "gpu: 0", "cpu: lots", "memory: 24", "memory: 24gb", "slo: {ttft: 500}", "slo: {x: 1s}",
+           "price: {output: 1/1M}", "price: 0.15/1M", "price: {input: 0.15}", "routing: {policy: random}",
            "args: {--a: 1}", "args: {a: {b: 1}}", "args: {a: [[1]]}", "env: {A: 1}", "env: {1A: x}",
            "env: {A: secret:hf}", "task: chatt", "engine: x", "name: My Chat", "kind: Route",
            "profiles: {local: {bogus: 1}}", "profiles: {'a b': {}}", "metadata: {name: x}"]  # fmt: skip
@@ -85,7 +90,7 @@ def test_the_examples_fit(path: Path) -> None:
 def test_every_field_has_title_and_words(place: str, field: str, part: dict[str, Any]) -> None:
     assert part["title"]
     assert part["description"].endswith(".")
-    kubernetes_own = place == "Object" and field == "status"
+    kubernetes_own = place.endswith("Object") and field == "status"
     assert kubernetes_own or part["examples"]
 
 
@@ -109,8 +114,10 @@ def test_numbers_say_their_unit() -> None:
 
 def test_the_schema_is_closed_and_standard() -> None:
     assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert [each["$ref"] for each in SCHEMA["anyOf"]] == ["#/$defs/Model", "#/$defs/Object"]
-    for name in ("Model", "Profile", "Slo", "Object"):
+    assert [each["$ref"] for each in SCHEMA["anyOf"]] == [
+        f"#/$defs/{each}" for each in ("Model", "ModelObject", "Tenant", "TenantObject")
+    ]
+    for name in (*CLOSED, "ModelObject", "TenantObject"):
         assert PARTS[name]["additionalProperties"] is False
     assert '"null"' not in repr(PARTS["Model"]["properties"]["gpu"])
 
@@ -118,7 +125,17 @@ def test_the_schema_is_closed_and_standard() -> None:
 def test_the_page_tells_of_every_field() -> None:
     page = render()
     told = re.findall(r"^\| `([\w.]+)` \|", page, re.MULTILINE)
-    wanted = [("", Model), ("slo.", Slo), ("profiles.SITE.", Profile)]
+    wanted = [
+        ("", Model),
+        ("slo.", Slo),
+        ("price.", Price),
+        ("routing.", Routing),
+        ("profiles.SITE.", Profile),
+        ("", Tenant),
+        ("limits.", Limits),
+        ("budget.", Budget),
+        ("data.", Data),
+    ]
     assert told == [f"{prefix}{field}" for prefix, kind in wanted for field in kind.model_fields]
     rows = [line for line in page.splitlines() if line.startswith("| `")]
     assert all(line.count(" | ") == 5 for line in rows), "six cells in each"

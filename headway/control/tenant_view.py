@@ -1,0 +1,63 @@
+"""A Tenant as it is told: what it may, and what it used."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Literal
+
+from headway.control.snapshot import TenantView, UsedView
+from headway.policy.period import start_of
+from headway.spec.tenant import Tenant
+from headway.store.desired import DesiredState
+from headway.store.keys import Key
+from headway.store.ledger import Account
+from headway.store.tenants import DesiredTenant
+
+__all__ = ["tenant_views"]
+
+
+def tenant_views(wanted: DesiredState, now: float) -> list[TenantView]:
+    """`now` is Unix time."""
+    tenants = wanted.tenants.all()
+    if not tenants:
+        return []
+    accounts, keys = wanted.ledger.accounts(now), wanted.keys.all()
+    return [_view(each, _of(name, accounts), _valid(name, keys, now), now) for name, each in tenants.items()]
+
+
+def _view(wanted: DesiredTenant, accounts: Collection[Account], keys: int, now: float) -> TenantView:
+    tenant = wanted.tenant
+    return TenantView(
+        name=tenant.name,
+        members=list(tenant.members),
+        models=None if tenant.models is None else list(tenant.models),
+        limits={name: size for name, size in tenant.limits if size is not None},
+        priority=tenant.priority,
+        weight=tenant.weight,
+        log=tenant.data.log,
+        cache=tenant.cache,
+        keys=keys,
+        origin=wanted.origin,
+        since=wanted.created,
+        day=_used(tenant, "day", accounts, now),
+        month=_used(tenant, "month", accounts, now),
+    )
+
+
+def _used(tenant: Tenant, period: Literal["day", "month"], accounts: Iterable[Account], now: float) -> UsedView:
+    account = next((each for each in accounts if each.period == period), None)
+    start = start_of(period, now)
+    used = UsedView(start, account.requests, account.tokens, account.micros) if account else UsedView(start, 0, 0, 0)
+    budget = tenant.budget.day if period == "day" else tenant.budget.month
+    if budget is not None:
+        spent = used.tokens if budget.unit == "tokens" else used.micros
+        used.budget, used.unit, used.left = str(budget), budget.unit, max(0, budget.amount - spent)
+    return used
+
+
+def _of(name: str, accounts: Iterable[Account]) -> list[Account]:
+    return [each for each in accounts if each.tenant == name]
+
+
+def _valid(name: str, keys: Iterable[Key], now: float) -> int:
+    return sum(1 for each in keys if each.tenant == name and each.is_valid(now))

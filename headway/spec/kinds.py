@@ -1,0 +1,13 @@
+"""The kinds of documents that a file may hold in this version, and those that it will."""
+
+from __future__ import annotations
+
+from headway.spec.model import Model
+from headway.spec.tenant import Tenant
+
+__all__ = ["KINDS", "LATER_KINDS", "SpecObject"]
+
+SpecObject = Model | Tenant
+
+KINDS: dict[str, type[Model] | type[Tenant]] = {"Model": Model, "Tenant": Tenant}
+LATER_KINDS = ("Route", "Workload", "Knowledge", "FineTune", "Batch", "App", "Pipeline", "Site")
