@@ -23,7 +23,7 @@ from headway.policy.admission import (
     reserve_for,
 )
 from headway.policy.bucket import Bucket
-from headway.policy.budget import Amounts, Limit, Position, headroom, raised, share_out
+from headway.policy.budget import Amounts, Limit, Move, Position, headroom, raised, share_out
 from headway.policy.period import PERIODS, ends_in, start_of
 from headway.policy.price import cost
 from tests.support.tenants import APrice, ARule
