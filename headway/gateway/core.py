@@ -15,6 +15,7 @@ from headway.gateway.board import Board
 from headway.gateway.catalog import Catalog
 from headway.gateway.hubline import HubLine
 from headway.gateway.journal import Journal
+from headway.gateway.keyring import Caller, Keyring
 from headway.gateway.news import News
 from headway.gateway.prompt import Sessions
 from headway.gateway.reader import Bodies
@@ -22,8 +23,10 @@ from headway.gateway.record import Record, Stats
 from headway.gateway.settings import Settings, connection_limit
 from headway.gateway.table import RoutingTable
 from headway.gateway.tally import Tally
+from headway.gateway.tenancy import Tenancy
 from headway.gateway.timers import Wheel
 from headway.gateway.waiting import Lobby
+from headway.policy.admission import allows
 from headway.policy.prefix import PrefixIndex
 from headway.wire.openai import Operation
 
@@ -50,6 +53,8 @@ class Gateway:
         self.catalog = Catalog(settings, self.wheel, board.sections, number, self.index)
         self.news = News(hub, loop, settings.news_seconds, shared=len(board.sections) > 1)
         self.lobby = Lobby(settings, self.wheel)
+        self.keyring = Keyring(RoutingTable(0))
+        self.tenancy = Tenancy(hub)
         self.journal = Journal(settings.records_max)
         self.tally = Tally()
         self.bodies = Bodies(settings.bodies_bytes)
@@ -74,9 +79,17 @@ class Gateway:
     def use(self, table: RoutingTable, slots: Mapping[str, int]) -> list[str]:
         """Swap to a new table; who waits looks again. Returns what is wrong with endpoints that were left
         out."""
+        self.keyring = Keyring(table)
         problems = self.catalog.apply(table, slots)
         self.lobby.look()
         return problems
+
+    def visible(self, caller: Caller | None) -> list[str]:
+        """The models that a caller may know of."""
+        names = list(self.catalog.routes)
+        if caller is None:
+            return names
+        return [name for name in names if allows(caller.rule.models, name) and allows(caller.key.models, name)]
 
     def look_soon(self) -> None:
         """An endpoint that had failed works again: who waits looks, once this event is over."""

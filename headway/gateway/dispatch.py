@@ -27,6 +27,9 @@ class Sender(Protocol):
     def unserved(self, status: int) -> bool:
         """Whether this status says that the engine has no such operation; then the sender has said so."""
 
+    def hides_usage(self) -> bool:
+        """Whether a stream's usage is for the gateway alone."""
+
     def heard(self) -> None:
         """A piece of the answer's body came."""
 
@@ -106,7 +109,8 @@ class Dispatch:
             return
         headers = self._headers(head)
         if head.status == 200 and head.content_type.startswith(b"text/event-stream"):
-            self.relay = EventRelay(self._caller, head, headers, self._settings)
+            hide = self._sender.hides_usage()
+            self.relay = EventRelay(self._caller, head, headers, self._settings, hide_usage=hide)
         else:
             self.relay = HeldRelay(self._caller, head, headers, self._settings, self.upstream.key_name)
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from headway.gateway.catalog import Route
 from headway.gateway.dispatch import Dispatch
+from headway.gateway.gate import Gate
 from headway.gateway.prompt import Prompt
 from headway.gateway.record import Attempt, Record
 from headway.gateway.relay import Caller
@@ -25,7 +26,16 @@ from headway.gateway.request import Request
 from headway.gateway.stay import Stay
 from headway.policy.prefix import BOUNDS
 from headway.policy.routing import Ask, Choice, choose
-from headway.wire.openai import Call, Operation, Refusal, model_not_found, read_call, with_model, wrong_operation
+from headway.wire.openai import (
+    Call,
+    Operation,
+    Refusal,
+    model_not_found,
+    read_call,
+    with_fields,
+    with_model,
+    wrong_operation,
+)
 
 if TYPE_CHECKING:
     from headway.gateway.core import Gateway
@@ -41,10 +51,16 @@ _LEFT = 499
 _SESSION = b"x-session-id"
 _MUCH_LESS = 0.5
 """When an engine had less than this share of what it was taken to have cached, the index is put right."""
+_INTERRUPTED = ("deadline_exceeded", "shutting_down")
+"""Ends at which an engine may have been at work."""
 _NO_SUCH_PATH = (404, 405, 501)  # what engines say of a path that they have not
 
 
 class Client(Caller, Protocol):
+    @property
+    def near(self) -> bool:
+        """The caller is on this machine."""
+
     def refuse(self, refusal: Refusal) -> None: ...
     def wake_at(self, due: float) -> None:
         """Call `on_due` at this time, or earlier."""
@@ -56,6 +72,7 @@ class Exchange:
         self._gateway, self._client, self._operation = gateway, client, operation
         self._model, self._stream = "", False
         self._call: Call | None = None
+        self._gate = Gate(gateway, None)
         self._prompt: Prompt | None = None
         self._ask: Ask | None = None
         self._deadline = request.accepted + gateway.settings.deadline_seconds
@@ -63,6 +80,7 @@ class Exchange:
         self._attempts: list[Attempt] = []
         self._unwilling: set[str] = set()  # endpoints that said 502 or 503 to this request
         self._cached = 0.0  # prompt tokens that the endpoint is taken to have
+        self._gate_until: float | None = None  # it waits there until then
         self._tries = 0  # times it reached an engine
         self._in_line_since: float | None = None
         self._wait_began: float | None = None  # no engine was reached since
@@ -84,6 +102,11 @@ class Exchange:
             self.refuse(call)
             return
         self._call, self._model, self._stream = call, call.model, bool(call.stream)
+        caller = self._gateway.keyring.find(self.request.headers, near=self._client.near)
+        if isinstance(caller, Refusal):
+            self.refuse(caller)
+            return
+        self._gate = Gate(self._gateway, caller)
         if asked := self.request.headers.get(b"x-headway-timeout"):
             found = _TIMEOUT.fullmatch(asked.strip())
             if not found:
@@ -107,11 +130,13 @@ class Exchange:
         self._leave_line(now)
         route = self._gateway.catalog.routes.get(self._model)
         if route is None:
-            self.refuse(model_not_found(self._model, self._gateway.catalog.routes))
+            self.refuse(model_not_found(self._model, self._gateway.visible(self._gate.caller)))
         elif self._operation.known and route.model.task not in self._operation.tasks:
             self.refuse(wrong_operation(self._model, route.model.task, self._operation.path))
         elif now >= self._deadline:
             self._expire()
+        elif not self._gate.passed and not self._enter(route, now):
+            return
         elif (choice := self._pick(route, now)) is None:
             self._wait(route, now, math.inf)
         elif choice.look_again and self._attempts:
@@ -119,15 +144,40 @@ class Exchange:
         else:
             self._send(route, choice, now)
 
+    def _enter(self, route: Route, now: float) -> bool:
+        """Through the gate; False = it waits there, or was refused."""
+        found = self._gate.enter(self, route, self._read_call, self._read_prompt(route), now)
+        if isinstance(found, Refusal):
+            self.refuse(found)
+        elif found is not None:
+            self._gate_until = found
+            self._client.wake_at(self.next_due())
+        return found is None
+
+    def admit_again(self) -> None:
+        self._gate_until = None
+        self.place()
+
+    @property
+    def _read_call(self) -> Call:
+        if self._call is None:
+            raise AssertionError("nothing is placed before it is read")
+        return self._call
+
+    def _read_prompt(self, route: Route) -> Prompt:
+        if self._prompt is None:
+            session, seed = self.request.headers.get(_SESSION, b""), route.seed ^ self._gate.seed
+            self._prompt = Prompt(self._read_call, seed, route.learned, session, self.request.size)
+        return self._prompt
+
     def _pick(self, route: Route, now: float) -> Choice | None:
         gateway, upstreams = self._gateway, route.upstreams
-        if self._prompt is None and self._call is not None:
-            session = self.request.headers.get(_SESSION, b"")
-            self._prompt = Prompt(self._call, route.seed, route.learned, session, self.request.size)
-        if not upstreams or self._prompt is None:
+        if not upstreams:
             return None
         gateway.catalog.look(now)
-        ask = self._ask = self._prompt.ask(route.ids, route.slots, gateway.index, gateway.sessions, route.learned)
+        ask = self._ask = self._read_prompt(route).ask(
+            route.ids, route.slots, gateway.index, gateway.sessions, route.learned
+        )
         choice = choose(route.model.policy, ask, upstreams, now, gateway.turn(), excluded=self._unwilling)
         if choice is None and self._unwilling:
             self._unwilling.clear()
@@ -136,7 +186,7 @@ class Exchange:
 
     def _send(self, route: Route, choice: Choice, now: float) -> None:
         upstream, name = route.upstreams[choice.index], route.names[choice.index]
-        body = with_model(self.request.body, name, self._content_type) if name else self.request.body
+        body = self._body(name)
         if isinstance(body, Refusal):
             self.refuse(body)
             return
@@ -150,6 +200,15 @@ class Exchange:
         if self._paused_at is not None:
             self._dispatch.pause()
         self._dispatch.start()
+
+    def _body(self, name: str) -> bytes | Refusal:
+        """What the engine gets: the caller's bytes, but for what must be said otherwise."""
+        body: bytes | Refusal = self.request.body
+        if name:
+            body = with_model(self.request.body, name, self._content_type)
+        if isinstance(body, bytes) and (fields := self._gate.fields(self._read_call)):
+            body = with_fields(body, **fields)
+        return body
 
     def _settle_in(self, upstream: Upstream, choice: Choice, now: float) -> Stay:
         """From here on the choice counts, for the next one and for other workers."""
@@ -210,6 +269,7 @@ class Exchange:
     def sending(self, reused: bool) -> None:
         """The request goes to an engine now; `reused` = again, because an idle connection was closed."""
         self._tries += 1
+        self._gate.sent()
         self._wait_began = None
         if reused:
             last = self._attempts[-1]
@@ -237,6 +297,9 @@ class Exchange:
         if route is not None:
             self.refuse(wrong_operation(self._model, route.model.task, self._operation.path))
         return route is not None
+
+    def hides_usage(self) -> bool:
+        return self._gate.hides_usage(self._call)
 
     def heard(self) -> None:
         self._heard_at = self._gateway.time()
@@ -302,6 +365,8 @@ class Exchange:
 
     def next_due(self) -> float:
         settings, due = self._gateway.settings, self._deadline
+        if self._gate_until is not None:
+            return min(due, self._gate_until)
         if self._in_line_since is not None:
             return min(due, self._give_up_at)
         if self._paused_at is not None:
@@ -317,6 +382,8 @@ class Exchange:
             self._client.wake_at(self.next_due())
         elif now >= self._deadline - 0.001:
             self._expire()
+        elif self._gate_until is not None:
+            self.admit_again()  # which finds that it has waited long enough
         elif self._in_line_since is not None:
             self.place()  # which finds that it has waited long enough, unless the table gave it more time
         elif self._paused_at is not None:
@@ -385,6 +452,8 @@ class Exchange:
         self._ended = True
         relay = self._dispatch.relay if self._dispatch else None
         usage = relay.usage() if relay and relay.started else None
+        free = status >= 400 and status != _LEFT and error not in _INTERRUPTED and not (relay and relay.status == 200)
+        self._gate.leave(self, usage, whole=status == 200 and not error, free=free)
         duration = self._since()
         if usage and status == 200 and not error:
             self._learn(usage)
@@ -394,6 +463,7 @@ class Exchange:
             at=self._gateway.unix_time() - duration,
             path=self._operation.path,
             model=self._model,
+            tenant=self._gate.tenant,
             stream=self._stream,
             status=status,
             error=error,

@@ -16,7 +16,23 @@ from headway.gateway.record import Record, Stats
 from headway.gateway.table import RoutingTable
 from headway.gateway.tally import Counts
 
-__all__ = ["Applied", "Channel", "Frame", "Heard", "Hello", "Load", "Metrics", "Said", "Scrape", "Sent", "Use", "Want"]
+__all__ = [
+    "Applied",
+    "Channel",
+    "Frame",
+    "Heard",
+    "Hello",
+    "Lease",
+    "Lent",
+    "Load",
+    "Metrics",
+    "Said",
+    "Scrape",
+    "Sent",
+    "Short",
+    "Use",
+    "Want",
+]
 
 MOST_BYTES = 256 * 1024 * 1024
 
@@ -67,6 +83,21 @@ class Sent(msgspec.Struct, tag="sent"):
     hashes: bytes
 
 
+class Lease(msgspec.Struct, tag="lease"):
+    """Hub to worker: its section of the lease file, in which it holds what is lent of tenants' limits."""
+
+    path: str
+    section: int
+
+
+class Lent(msgspec.Struct, tag="lent"):
+    """Hub to worker: it has shared out; look at the section."""
+
+
+class Short(msgspec.Struct, tag="short"):
+    """Worker to hub: somebody waits for more of a limit, or something was given back."""
+
+
 class Hello(msgspec.Struct, tag="hello"):
     """Worker to hub: it is there."""
 
@@ -95,7 +126,7 @@ class Scrape(msgspec.Struct, tag="scrape"):
     number: int
 
 
-Frame = Use | Heard | Sent | Want | Metrics | Hello | Applied | Said | Scrape
+Frame = Use | Heard | Sent | Lease | Lent | Short | Want | Metrics | Hello | Applied | Said | Scrape
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER: msgspec.msgpack.Decoder[Frame] = msgspec.msgpack.Decoder(Frame)

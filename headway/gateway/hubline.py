@@ -11,8 +11,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headway.gateway.frames import Applied, Channel, Frame, Heard, Hello, Metrics, Said, Scrape, Sent, Use, Want
+from headway.gateway.frames import (
+    Applied,
+    Channel,
+    Frame,
+    Heard,
+    Hello,
+    Lease,
+    Lent,
+    Metrics,
+    Said,
+    Scrape,
+    Sent,
+    Use,
+    Want,
+)
 from headway.gateway.tally import Counts
+from headway.store.leases import LeaseFile
+from headway.store.purse import Purse
 
 if TYPE_CHECKING:
     from headway.gateway.core import Gateway
@@ -61,6 +77,10 @@ class HubLine:
             self._channel.say(Applied(frame.table.version, gateway.use(frame.table, frame.slots)))
         elif isinstance(frame, Sent):
             gateway.news.came(frame, gateway.index)
+        elif isinstance(frame, Lent):
+            gateway.tenancy.lent()
+        elif isinstance(frame, Lease):
+            gateway.tenancy.lend(Purse(LeaseFile(Path(frame.path)), frame.section))
         elif isinstance(frame, Heard):
             gateway.catalog.hear(frame.signals, gateway.time())
         elif isinstance(frame, Want):

@@ -27,6 +27,7 @@ class Record(msgspec.Struct, omit_defaults=True):
     at: float
     path: str
     model: str = ""
+    tenant: str = ""  # empty = nobody needs a key
     stream: bool = False
     status: int = 0  # what the caller got; 499 = the caller left
     error: str = ""  # error code told to the caller, also in mid-stream

@@ -18,6 +18,7 @@ from headway.gateway.board import Board
 from headway.gateway.frames import Heard, Load, Said, Sent, Use
 from headway.gateway.hub.member import Member
 from headway.gateway.hub.metrics import scrape
+from headway.gateway.hub.treasurer import Treasurer
 from headway.gateway.journal import Journal
 from headway.gateway.record import Records, Stats
 from headway.gateway.tally import Counts, add_up
@@ -38,8 +39,11 @@ Starter = Callable[[int, int, socket.socket, Board], tuple[subprocess.Popen[byte
 
 
 class Crew:
-    def __init__(self, listeners: list[socket.socket], board: Board, records_max: int, start: Starter) -> None:
-        self.members = [Member(self._scrape, self._spread, self._problems, self._gone) for _ in listeners]
+    def __init__(
+        self, listeners: list[socket.socket], board: Board, treasurer: Treasurer, records_max: int, start: Starter
+    ) -> None:
+        self._treasurer = treasurer
+        self.members = [self._member() for _ in listeners]
         self.journal = Journal(records_max)
         self._listeners, self._board, self._start_one = listeners, board, start
         self._buried = Counts()  # what dead workers had counted
@@ -57,6 +61,9 @@ class Crew:
         for number in range(len(self.members)):
             await self._start(number)
 
+    def _member(self) -> Member:
+        return Member(self._scrape, self._spread, self._treasurer.short, self._problems, self._gone)
+
     async def _start(self, number: int) -> None:
         member = self.members[number]
         member.number = number
@@ -65,6 +72,7 @@ class Crew:
         if member.child is not None:
             self._board.name_worker(number, member.child.pid)
         await member.join(channel)
+        self._treasurer.hire(member)
         if self._use is not None:
             member.use(self._use)
 
@@ -124,12 +132,13 @@ class Crew:
             await asyncio.to_thread(dead.child.wait)
             log.warning("worker %d (process %d) ended: %s", number, dead.child.pid, _how(dead.child.returncode))
         self._board.sections[number].clear()
+        self._treasurer.bury(dead)
         self._buried = add_up([self._buried, dead.counts.of_the_dead()])
         young = asyncio.get_running_loop().time() - self._started[number] < YOUNG_SECONDS
         self._pause[number] = min(LONGEST_PAUSE, max(FIRST_PAUSE, 2 * self._pause[number])) if young else 0.0
         await asyncio.sleep(self._pause[number])
         if not self._ending:
-            self.members[number] = Member(self._scrape, self._spread, self._problems, self._gone)
+            self.members[number] = self._member()
             await self._start(number)
 
     # what they know

@@ -14,7 +14,22 @@ from collections.abc import Callable
 from typing import Literal
 
 from headway.gateway.board import Board
-from headway.gateway.frames import Applied, Channel, Frame, Heard, Hello, Metrics, Said, Scrape, Sent, Use, Want
+from headway.gateway.frames import (
+    Applied,
+    Channel,
+    Frame,
+    Heard,
+    Hello,
+    Lease,
+    Lent,
+    Metrics,
+    Said,
+    Scrape,
+    Sent,
+    Short,
+    Use,
+    Want,
+)
 from headway.gateway.tally import Counts
 from headway.gateway.tls import Certificate
 
@@ -43,6 +58,7 @@ class Member:
         self,
         scrape: Callable[[Member, int], None],
         sent: Callable[[Member, Sent], None],
+        short: Callable[[], None],
         problems: Callable[[list[str]], None],
         gone: Callable[[Member], None],
     ) -> None:
@@ -52,7 +68,8 @@ class Member:
         self._due = 1
         self.records_from = 0
         self.counts = Counts()  # as it last said
-        self._scrape, self._sent, self._problems, self._gone = scrape, sent, problems, gone
+        self._scrape, self._sent, self._short = scrape, sent, short
+        self._problems, self._gone = problems, gone
         self._channel = Channel(self._heard, self._broke)
         self._numbers = itertools.count(1)
         self._asked: dict[int, asyncio.Future[Said]] = {}
@@ -65,7 +82,7 @@ class Member:
         self.ready.clear()
         self._channel.say(frame)
 
-    def tell(self, frame: Heard | Sent) -> None:
+    def tell(self, frame: Heard | Sent | Lease | Lent) -> None:
         self._channel.say(frame)
 
     def answer(self, number: int, text: bytes) -> None:
@@ -113,6 +130,8 @@ class Member:
                 self._problems(frame.problems)
         elif isinstance(frame, Sent):
             self._sent(self, frame)
+        elif isinstance(frame, Short):
+            self._short()
         elif isinstance(frame, Scrape):
             self._scrape(self, frame.number)
 
