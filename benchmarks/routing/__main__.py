@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -37,11 +38,14 @@ OVERHEAD = 2.5
 
 
 def main() -> int:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin without
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # what was started is ended then
     given = parsed()
     workloads = [REAL] if given.real else chosen(WORKLOADS, given.workloads, "workload")
     rounds = 1 if given.quick else given.rounds
     plan = Plan(workloads, chosen(SUBJECTS, given.only, "subject"), rounds, given.load, given.seed)
     runs: list[Run] = []
+    stopped = False
     try:
         for subject in plan.subjects:
             if subject.peer:
@@ -55,8 +59,11 @@ def main() -> int:
     except BenchError as error:
         print(f"benchmarks/routing: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        say("stopped: what follows is of the runs until here")
+        stopped = True
     report(plan, runs, given.real)
-    return 0
+    return 130 if stopped else 0
 
 
 def parsed() -> argparse.Namespace:
@@ -99,13 +106,14 @@ def line(run: Run, number: int, of: int) -> str:
 
 def report(plan: Plan, runs: Sequence[Run], real: bool) -> None:
     peers = [subject.name for subject in plan.subjects if subject.peer]
-    mine = {workload.name: [run for run in runs if run.workload == workload.name] for workload in plan.workloads}
-    for workload in plan.workloads:
+    mine = {each.name: [run for run in runs if run.workload == each.name] for each in plan.workloads}
+    workloads = [each for each in plan.workloads if mine[each.name]]
+    for workload in workloads:
         print(told(workload, mine[workload.name]))
     if real:
         return
     marks = {True: "reached", False: "NOT REACHED", None: "not told"}
-    for workload in plan.workloads:
+    for workload in workloads:
         for verdict in judged(workload, mine[workload.name], peers):
             print(f"- {marks[verdict.reached]}: {verdict.reach}: {verdict.said}")
 

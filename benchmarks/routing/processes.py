@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import socket
 import subprocess
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -78,7 +78,7 @@ def answers(url: str, holds: bytes = b"", body: bytes | None = None) -> bool:
     try:
         with urllib.request.urlopen(request, timeout=5) as answer:
             return holds in answer.read()
-    except (urllib.error.URLError, OSError):
+    except (http.client.HTTPException, OSError):
         return False
 
 

@@ -35,16 +35,16 @@ def told(workload: Workload, runs: Sequence[Run]) -> str:
     )
 
 
-def judged(workload: Workload, runs: Sequence[Run], peers: Iterable[str]) -> list[Verdict]:
+def judged(workload: Workload, runs: Sequence[Run], peers: Sequence[str]) -> list[Verdict]:
     tails = rounds_of(runs, lambda figures: figures.ttft_p95)
     return verdicts(workload.name, tails, peers, workload.talks, workload.shares)
 
 
 def rounds_of(runs: Sequence[Run], figure: Callable[[Figures], float]) -> Rounds:
-    """One figure of the valid runs, by subject and round."""
-    found: dict[str, dict[int, float]] = {}
+    """One figure of the valid runs, by subject and round; a subject without one is there and has none."""
+    found: dict[str, dict[int, float]] = {run.subject: {} for run in runs}
     for run in valid(runs):
-        found.setdefault(run.subject, {})[run.round] = figure(run.figures)
+        found[run.subject][run.round] = figure(run.figures)
     return found
 
 

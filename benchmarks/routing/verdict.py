@@ -9,7 +9,7 @@ Compared are the rounds that are valid for both. The best other is the one that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.routing.paired import Ratio, ratio
@@ -41,7 +41,7 @@ def against(rounds: Rounds, one: str, other: str) -> Ratio | None:
     return ratio([rounds[one][number] for number in common], [rounds[other][number] for number in common])
 
 
-def verdicts(workload: str, rounds: Rounds, peers: Iterable[str], talks: bool, shares: bool) -> list[Verdict]:
+def verdicts(workload: str, rounds: Rounds, peers: Sequence[str], talks: bool, shares: bool) -> list[Verdict]:
     """`talks`: agentic or multi-turn chat; `shares`: prompts share prefixes."""
     others = [name for name in rounds if name != OURS]
     best = f"{workload}: best TTFT p95"
@@ -60,9 +60,12 @@ def _no_worse(found: Ratio) -> bool:
     return found.middle <= WORSE_BY or (found.rounds >= ROUNDS and found.low <= WORSE_BY)
 
 
-def _judged(reach: str, rounds: Rounds, others: Iterable[str], reached: Callable[[Ratio], bool]) -> Verdict:
+def _judged(reach: str, rounds: Rounds, others: Sequence[str], reached: Callable[[Ratio], bool]) -> Verdict:
     found = {name: pair for name in others if (pair := against(rounds, OURS, name))}
     if not found:
         return Verdict(reach, None, "no valid rounds to compare")
     name = max(found, key=lambda each: found[each].middle)
-    return Verdict(reach, reached(found[name]), f"{found[name]} of {name}")
+    said, good = f"{found[name]} of {name}", reached(found[name])
+    if without := [each for each in others if each in rounds and each not in found]:
+        return Verdict(reach, None if good else False, f"{said}; no valid round of {', '.join(without)}")
+    return Verdict(reach, good, said)

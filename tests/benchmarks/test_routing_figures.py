@@ -139,6 +139,15 @@ def test_who_is_first_changes_with_the_round() -> None:
     assert [turned("abc", number) for number in range(4)] == [list("abc"), list("bca"), list("cab"), list("abc")]
 
 
+def test_nothing_is_reached_against_those_who_have_no_valid_round() -> None:
+    rounds = {"predicted_latency": five(1.0), "least_request": five(2.0), "vllm-router": {}}
+    best, peers, least = verdicts("chat", rounds, ("vllm-router",), talks=True, shares=True)
+    assert (best.reached, peers.reached, least.reached) == (None, None, True)
+    assert best.said.endswith("no valid round of vllm-router")
+    slow = verdicts("chat", rounds | {"predicted_latency": five(9.0)}, (), talks=False, shares=False)
+    assert slow[0].reached is False, "that one is better is enough to miss it"
+
+
 GOOD = Validity(0.001, 0.002, 0.0, 0.4, 0.1, 0.2, 0.3)
 LATE = Validity(0.05, 0.002, 0.0, 0.4, 0.1, 0.2, 0.3)
 
