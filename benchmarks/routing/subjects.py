@@ -62,7 +62,13 @@ def headway(policy: Policy) -> Subject:
 def table(policy: Policy, engines: Sequence[str], adapters: Sequence[str]) -> RoutingTable:
     """One model and its adapters on all engines."""
     endpoints = tuple(Endpoint(f"engine-{n}.1", f"engine-{n}", "r1", url) for n, url in enumerate(engines))
-    return RoutingTable(1, tuple(ModelRoute(name, "chat", endpoints, policy=policy) for name in (MODEL, *adapters)))
+    return RoutingTable(
+        1,
+        tuple(
+            ModelRoute(name, "chat", endpoints, policy=policy, adapter="" if name == MODEL else name)
+            for name in (MODEL, *adapters)
+        ),
+    )
 
 
 def vllm_router(engines: Sequence[str], adapters: Sequence[str], port: int, folder: Path) -> list[str]:

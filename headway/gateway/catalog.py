@@ -21,7 +21,7 @@ from headway.gateway.table import Endpoint, ModelRoute, RoutingTable
 from headway.gateway.timers import Wheel
 from headway.gateway.upstream import Upstream
 from headway.policy.prefix import PrefixIndex
-from headway.policy.speed import Speed
+from headway.policy.speed import ModelSpeed
 from headway.store.secrets import resolve_secret
 
 __all__ = ["Catalog", "Route"]
@@ -97,14 +97,14 @@ class Catalog:
         """What engines said of themselves, by slot."""
         for upstream in self._upstreams.values():
             if upstream.slot in signals:
-                upstream.hear(signals[upstream.slot], now)
+                upstream.hear(signals[upstream.slot], now, self._index)
 
     def look(self, now: float) -> None:
         """Bring the loads up to date; once in each turn of the event loop is enough. Alone we know them anyway."""
         if now > self._looked_at and len(self._board) > 1:
             self._looked_at = now
             for upstream in self._upstreams.values():
-                upstream.look(self._board, now)
+                upstream.look(self._board)
 
     def stats(self) -> list[EndpointStats]:
         """One entry an id; endpoints that left the table are told while something runs on them."""
@@ -144,7 +144,7 @@ class Catalog:
             expected=model.expected and not blocked,
         )
 
-    def _upstream(self, endpoint: Endpoint, kept: dict[_Key, Upstream], shared: Speed) -> Upstream:
+    def _upstream(self, endpoint: Endpoint, kept: dict[_Key, Upstream], shared: ModelSpeed) -> Upstream:
         secret = resolve_secret(endpoint.key) if endpoint.key else ""
         key = (endpoint.id, endpoint.url, secret)
         found = kept.get(key) or self._upstreams.get(key)
@@ -159,7 +159,7 @@ class Catalog:
                 settings=self._settings,
                 wheel=self._wheel,
                 section=self._section,
-                speed=shared.member(),
+                speed=shared.endpoint(),
                 left=self._bury,
             )
         kept[key] = found

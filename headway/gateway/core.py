@@ -64,6 +64,7 @@ class Gateway:
         self.deserted = asyncio.Event()  # draining, and no connection is left
         self._started_at = time.time()
         self._turn = random.getrandbits(32)
+        self.draw = random.Random().random  # noqa: S311 (chance among equals)
         self._look: asyncio.Handle | None = None
 
     def left(self, client: ClientConnection) -> None:
@@ -72,7 +73,7 @@ class Gateway:
             self.deserted.set()
 
     def turn(self) -> int:
-        """Draws among equal choices."""
+        """Counts requests."""
         self._turn += 1
         return self._turn
 

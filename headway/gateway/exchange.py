@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 import re
-from bisect import bisect_right
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Protocol
 
@@ -26,7 +25,6 @@ from headway.gateway.record import Attempt, Record
 from headway.gateway.relay import Caller
 from headway.gateway.request import Request
 from headway.gateway.stay import Stay
-from headway.policy.prefix import BOUNDS
 from headway.policy.routing import Ask, Choice, choose
 from headway.wire.openai import (
     Call,
@@ -52,8 +50,6 @@ _FORWARDED = (b"accept", b"traceparent", b"tracestate")
 _LEFT = 499
 _SESSION = b"x-session-id"
 _PRIORITY = b"x-headway-priority"
-_MUCH_LESS = 0.5
-"""When an engine had less than this share of what it was taken to have cached, the index is put right."""
 _INTERRUPTED = ("deadline_exceeded", "shutting_down")
 """Ends at which an engine may have been at work."""
 _NO_SUCH_PATH = (404, 405, 501)  # what engines say of a path that they have not
@@ -225,16 +221,14 @@ class Exchange:
         if not upstreams:
             return None
         gateway.catalog.look(now)
-        ask = self._ask = self._read_prompt(route).ask(
-            route.ids, route.slots, gateway.index, gateway.sessions, route.learned
-        )
+        ask = self._ask = self._read_prompt(route).ask(route, gateway.index, gateway.sessions, gateway.turn())
         avoided: Collection[str] = self._unwilling
         if most := route.model.capacity:
             avoided = self._unwilling | {each.id for each in upstreams if each.running >= most}
-        choice = choose(route.model.policy, ask, upstreams, now, gateway.turn(), excluded=avoided)
+        choice = choose(route.model.policy, ask, upstreams, now, gateway.draw(), excluded=avoided)
         if choice is None and avoided:
             self._unwilling.clear()
-            choice = choose(route.model.policy, ask, upstreams, now, gateway.turn())
+            choice = choose(route.model.policy, ask, upstreams, now, gateway.draw())
         return choice
 
     def _send(self, route: Route, choice: Choice, now: float) -> None:
@@ -267,13 +261,14 @@ class Exchange:
         """From here on the choice counts, for the next one and for other workers."""
         gateway, prompt, ask = self._gateway, self._prompt, self._ask
         if prompt is None or ask is None:
-            return Stay(upstream, 0.0, now)
-        if prompt.hashes:
-            gateway.news.went(gateway.index.insert(prompt.hashes, upstream.slot), upstream.slot)
+            return Stay(upstream, 0.0, 0.0, now, adapter="")
+        if prompt.hashes and gateway.index.insert(prompt.hashes, upstream.slot):
+            gateway.news.went(prompt.hashes, upstream.slot)
         if prompt.session:
-            gateway.sessions.put(prompt.session, upstream.id, prompt.tokens)
-        self._cached = ask.cached[choice.index]
-        return Stay(upstream, max(1.0, prompt.tokens - self._cached), now)
+            gateway.sessions.put(prompt.session, upstream.id, prompt.tokens + prompt.output)
+        self._cached = ask.matched[choice.index]
+        uncached = max(1.0, prompt.tokens - self._cached)
+        return Stay(upstream, uncached, prompt.tokens + prompt.output, now, adapter=ask.adapter)
 
     def _forwarded(self) -> bytes:
         """What an engine may know of the caller: never who it is."""
@@ -498,15 +493,18 @@ class Exchange:
         route = gateway.catalog.routes.get(self._model)
         if prompt is None or dispatch is None or route is None:
             return
-        route.learned.learn(prompt.bytes, usage)
+        sizes, upstream, cached = route.learned.sizes, dispatch.upstream, usage.cached_tokens
         dispatch.stay.answered(gateway.time(), usage.completion_tokens or 0)
-        upstream, cached = dispatch.upstream, usage.cached_tokens
+        if usage.completion_tokens:
+            sizes.answer(usage.completion_tokens)
+        if usage.prompt_tokens:
+            sizes.prompt(prompt.bytes, usage.prompt_tokens)
         if cached is None or not prompt.hashes:
             return
         upstream.tells_cached = upstream.tells_cached or cached > 0
-        if upstream.tells_cached and cached < _MUCH_LESS * self._cached:
-            kept = bisect_right(BOUNDS, cached * route.learned.bytes_per_token)
-            gateway.index.correct(prompt.hashes, upstream.slot, kept)
+        if upstream.tells_cached:
+            claimed = int(self._cached * sizes.token_bytes)
+            gateway.index.heard(upstream.slot, claimed, cached * sizes.token_bytes)
 
     def _end(self, status: int, error: str) -> None:
         """Settle usage, write the Record; once."""

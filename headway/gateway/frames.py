@@ -83,11 +83,11 @@ class Load(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Sent(msgspec.Struct, tag="sent"):
-    """Worker to hub, and on to the other workers: these blocks of prompts went to the endpoint in this slot. Hashes are
-    8 bytes each, in the machine's order."""
+    """Worker to hub, and on to the other workers: these prompts went to the endpoint in this slot. A chain is its
+    hashes, 8 bytes each, in the machine's order."""
 
     slot: int
-    hashes: bytes
+    chains: list[bytes]
 
 
 class Lease(msgspec.Struct, tag="lease"):

@@ -20,19 +20,20 @@ class News:
 
     def __init__(self, hub: HubLine, loop: asyncio.AbstractEventLoop, seconds: float, *, shared: bool) -> None:
         self._hub, self._loop, self._seconds, self._shared = hub, loop, seconds, shared
-        self._by_slot: dict[int, array.array[int]] = {}
+        self._by_slot: dict[int, list[bytes]] = {}
 
     def went(self, hashes: list[int], slot: int) -> None:
         if not self._shared or not hashes:
             return
         if not self._by_slot:
             self._loop.call_later(self._seconds, self._tell)
-        self._by_slot.setdefault(slot, array.array("Q")).extend(hashes)
+        self._by_slot.setdefault(slot, []).append(array.array("Q", hashes).tobytes())
 
     def came(self, news: Sent, index: PrefixIndex) -> None:
-        index.absorb(array.array("Q", news.hashes), news.slot)
+        for hashes in news.chains:
+            index.insert(array.array("Q", hashes), news.slot)
 
     def _tell(self) -> None:
-        for slot, hashes in self._by_slot.items():
-            self._hub.say(Sent(slot, hashes.tobytes()))
+        for slot, chains in self._by_slot.items():
+            self._hub.say(Sent(slot, chains))
         self._by_slot.clear()

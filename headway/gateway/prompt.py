@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from xxhash import xxh3_64_intdigest
 
-from headway.policy.prefix import BOUNDS, PrefixIndex, chain
+from headway.policy.prefix import BOUNDARIES, PrefixIndex, chain
 from headway.policy.routing import Ask
 from headway.wire.openai import Call, ChatCall, CompletionCall
 
 if TYPE_CHECKING:
+    from headway.gateway.catalog import Route
     from headway.gateway.learned import Learned
 
 __all__ = ["Prompt", "Sessions", "seed_of"]
-
-SESSION_SHARE = 0.5
-"""Of a session's last prompt, so much is taken to be cached where it was sent, when the text does not say more."""
 
 
 def seed_of(name: str) -> int:
@@ -58,31 +55,21 @@ class Prompt:
                 self.bytes += len(tools)
             if call.cache_salt:
                 seed = xxh3_64_intdigest(call.cache_salt.encode(), seed)
-            if len(text) >= BOUNDS[0]:
+            if len(text) >= BOUNDARIES[1]:
                 self.hashes = chain(seed, text)
             most = call.max_completion_tokens or call.max_tokens
-            self.output = min(learned.output, most) if most else learned.output
+            self.output = learned.sizes.output(most)
             session = session or (call.prompt_cache_key or call.user or "").encode()
-        self.tokens = self.bytes / learned.bytes_per_token
+        self.tokens = self.bytes / learned.sizes.token_bytes
         self.session = xxh3_64_intdigest(session, seed_of("session")) if session else 0
 
-    def ask(
-        self,
-        endpoints: Sequence[str],
-        slots: Sequence[int],
-        index: PrefixIndex,
-        sessions: Sessions,
-        learned: Learned,
-    ) -> Ask:
-        """With what each endpoint is taken to have cached of it, in tokens. `slots[i]` is that of `endpoints[i]`."""
-        cached = [0.0] * len(endpoints)
-        if self.hashes and (found := index.match(self.hashes, slots)):
-            for i, blocks in enumerate(found):
-                if blocks:
-                    cached[i] = BOUNDS[blocks - 1] / learned.bytes_per_token
+    def ask(self, route: Route, index: PrefixIndex, sessions: Sessions, turn: int) -> Ask:
+        """With what each endpoint is believed to have cached of it. `turn` counts requests."""
+        unit = 1.0 / route.learned.sizes.token_bytes
+        matched = index.match(self.hashes, route.slots, unit)
+        ask = Ask(self.tokens, matched, self.output, route.model.adapter, turn=turn)
         if self.session and (last := sessions.get(self.session)):
             endpoint, tokens = last
-            for i, each in enumerate(endpoints):
-                if each == endpoint:
-                    cached[i] = max(cached[i], SESSION_SHARE * min(tokens, self.tokens))
-        return Ask(self.tokens, cached, self.output)
+            if endpoint in route.ids:
+                ask.session, ask.session_tokens = route.slots[route.ids.index(endpoint)], min(tokens, self.tokens)
+        return ask

@@ -3,6 +3,8 @@ worker's UNIX socket: `GET /stats` (Stats) and `GET /records?since=SEQ` (Records
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 __all__ = ["Attempt", "EndpointStats", "Record", "Records", "Stats"]
@@ -16,7 +18,9 @@ class Attempt(msgspec.Struct, omit_defaults=True):
     failure: str = ""  # refused, reset, closed, timeout, status 503
     why: str = ""  # policy.routing.Why
     among: tuple[str, ...] = ()  # the endpoints of its model
-    costs: dict[int, float] = {}  # index into `among` -> as its policy counts, seconds for predicted_latency
+    costs: Sequence[
+        float | None
+    ] = ()  # of each, as its policy counts (seconds for predicted_latency); None = passed over
 
 
 class Record(msgspec.Struct, omit_defaults=True):

@@ -50,6 +50,7 @@ class ModelRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     policy: Literal["predicted_latency", "round_robin", "least_request", "power_of_two", "prefix_affinity"] = (
         "predicted_latency"
     )
+    adapter: str = ""  # this name is a LoRA adapter, loaded by the engines when they need it
     price: TokenPrice | None = None
     capacity: int = 0  # requests that one endpoint should run at once; more wait here, in a fair order. 0 = unlimited
     expected: bool = True  # False = none will come by itself (failed): answer 503 at once

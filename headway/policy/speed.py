@@ -1,107 +1,162 @@
-"""How fast an endpoint is, learned from the answers that it gave: no tokenizer, no GPU table, no training run.
+"""How fast an endpoint is, learned from what a gateway sees of its answers. Times are seconds.
 
-Two straight lines are kept, each by least squares over recent samples (older ones fade by FADE a sample):
+    time to first token = first + prefill * (tokens to compute there before it and for it)
+    time of one token   = step + sequence * (requests running there) + context * (tokens of context they hold)
 
-    seconds to the first token  = base + per_token * prompt tokens to prefill before it, others' and its own
-    seconds between two tokens  = step + per_running * requests running there beside it
+The second holds what a step of continuous batching costs: reading the weights, work for each sequence, reading the KV
+cache. Prompts that were computed meanwhile are taken off before it is learned.
 
-They are the step model of an engine with continuous batching, seen from outside (gateway.md section 3.2). A line begins
-at a prior worth a few samples, so that one odd sample (the first after a start) moves it little.
+All endpoints of a Model teach one shared ModelSpeed, the prior of each of them: a new endpoint begins with what its
+siblings can do and keeps what it has no samples of. An endpoint's first answer counts for little: engines compile,
+capture graphs and load kernels then.
 """
 
 from __future__ import annotations
 
-__all__ = ["PRIOR", "Line", "Speed"]
+from weakref import WeakSet
 
-FADE = 0.98
-"""Half of the weight is in the last 35 samples: a change of load is seen within seconds, noise is averaged."""
-PRIOR_WEIGHT = 3.0
-ENOUGH = 8
-UNLIKE = 1.25
-"""An endpoint that needs a quarter more or less time than the model's others is another kind of endpoint."""
-MOST_TIMES = 5.0
-"""A sample counts at most as so many times what was expected: a stall is not a speed."""
+from headway.policy.fit import Line
 
+__all__ = ["ModelSpeed", "Sizes", "Speed"]
 
-class Line:
-    """y = a + b * x with a, b >= 0, in any units. `spread` is an x that is usual, where the prior is held fast."""
-
-    __slots__ = ("_n", "_sx", "_sxx", "_sxy", "_sy", "a", "b")
-
-    def __init__(self, a: float, b: float, spread: float) -> None:
-        self.a, self.b = a, b
-        half = PRIOR_WEIGHT / 2
-        top = a + b * spread
-        self._n, self._sx, self._sy = PRIOR_WEIGHT, half * spread, half * (a + top)
-        self._sxx, self._sxy = half * spread * spread, half * spread * top
-
-    def at(self, x: float) -> float:
-        return self.a + self.b * x
-
-    @property
-    def middle(self) -> float:
-        """The mean x of late."""
-        return self._sx / self._n
-
-    def learn(self, x: float, y: float) -> None:
-        y = min(y, MOST_TIMES * (self.a + self.b * x))
-        n = self._n = self._n * FADE + 1.0
-        sx = self._sx = self._sx * FADE + x
-        sy = self._sy = self._sy * FADE + y
-        sxx = self._sxx = self._sxx * FADE + x * x
-        sxy = self._sxy = self._sxy * FADE + x * y
-        spread = n * sxx - sx * sx
-        if spread > 1e-6 * n * sxx:  # else all x are alike: the slope stays, the line moves
-            self.b = max(0.0, (n * sxy - sx * sy) / spread)
-        self.a = max(0.0, (sy - self.b * sx) / n)
-        if self.a == 0.0 and sxx > 0:
-            self.b = max(0.0, sxy / sxx)
+_FIRST = (0.03, 1 / 8_000)
+_TOKEN = (0.02, 1e-4, 1e-7)
+"""Before any sample: an 8B model on one data-centre GPU, within a factor of four (vendors' data sheets). What is wrong
+here is the same for all endpoints, and the first few samples mend it."""
+_PROMPT_SHARE = 0.1
+"""Of the time to first token at the least: else noise could teach that prompts cost nothing, and routing would no
+longer care where they are cached."""
+_FAINT = 0.02  # samples that this first belief weighs
+_SHARED = 2.0  # samples that the siblings' figures weigh against an endpoint's own
+_NOVICE = 8  # samples from which an endpoint has figures of its own
+_EVERY = 8  # after them, one sample in so many is told to the siblings, and of two the endpoint learns from one
+_COLD = 0.1  # weight of an endpoint's first sample
 
 
-class Speed:
-    """`base`, `per_token`, `step` and `per_running` as above; `samples` counts first tokens seen.
+class _Learner:
+    """The two lines; each attribute is a coefficient, plain so that routing reads it at no cost."""
 
-    Endpoints of one model share what they learn (`shared`). An endpoint is believed to be unlike the others only when
-    it has enough samples and is clearly faster or slower: else noise alone would make one idle endpoint everybody's
-    favourite, and a new one, of which nothing is known, nobody's. `believed` is what to reckon with.
-    """
+    __slots__ = ("_decode", "_first", "context", "first", "prefill", "sequence", "step")
 
-    __slots__ = ("base", "believed", "decode", "per_running", "per_token", "prefill", "samples", "shared", "step")
+    def __init__(self, first: tuple[float, ...], token: tuple[float, ...], trust: float) -> None:
+        self._first, self._decode = Line(first, trust, (0.0, _PROMPT_SHARE)), Line(token, trust, (0.0, 0.0, 0.0))
+        self.first, self.prefill = first
+        self.step, self.sequence, self.context = token
 
-    def __init__(self, prefill: tuple[float, float], decode: tuple[float, float], shared: Speed | None = None) -> None:
-        self.prefill = Line(*prefill, spread=2000.0)
-        self.decode = Line(*decode, spread=8.0)
+    def _learn_first(self, tokens: float, seconds: float, weight: float) -> None:
+        self._first.observe((1.0, tokens), seconds, weight)
+        self.first, self.prefill = self._first.coefficients
+
+    def _learn_token(self, running: float, context: float, seconds: float, weight: float) -> None:
+        self._decode.observe((1.0, running, context), seconds, weight)
+        self.step, self.sequence, self.context = self._decode.coefficients
+
+
+class ModelSpeed(_Learner):
+    """What the endpoints of one Model have in common."""
+
+    __slots__ = ("_novices",)
+
+    def __init__(self, first: tuple[float, float] = _FIRST, token: tuple[float, float, float] = _TOKEN) -> None:
+        super().__init__(first, token, _FAINT)
+        self._novices: WeakSet[Speed] = WeakSet()
+
+    def endpoint(self) -> Speed:
+        speed = Speed(self)
+        self._novices.add(speed)
+        return speed
+
+    def _told(self, by: Speed) -> None:
+        """Who has few samples of its own follows."""
+        if by.samples >= _NOVICE:
+            self._novices.discard(by)
+        for each in self._novices:
+            if each is not by:
+                each._follow(self)
+
+
+class Speed(_Learner):
+    """Of one endpoint. Made by `ModelSpeed.endpoint`."""
+
+    __slots__ = ("__weakref__", "_answers", "_model", "samples")
+
+    def __init__(self, model: ModelSpeed) -> None:
+        super().__init__((model.first, model.prefill), (model.step, model.sequence, model.context), _SHARED)
+        self._model = model
         self.samples = 0
-        self.shared = shared
-        self.believed: Speed = self if shared is None else shared
-        (self.base, self.per_token), (self.step, self.per_running) = prefill, decode
-
-    def member(self) -> Speed:
-        """One endpoint's, of the many whose this is."""
-        return Speed((self.base, self.per_token), (self.step, self.per_running), self)
+        self._answers = 0
 
     def first_token(self, tokens: float, seconds: float) -> None:
-        """So long it took to prefill so many tokens: those that were ahead of it and its own."""
-        self.prefill.learn(tokens, seconds)
-        self.base, self.per_token = self.prefill.a, self.prefill.b
+        """A first token came `seconds` after its request was sent. `tokens`: what was estimated, when it was sent,
+        to be computed there before it (pending) and for it (uncached). Not to be told of one that had to wait for a
+        seat or for its adapter: that is no prefill."""
         self.samples += 1
-        if self.shared is not None:
-            self.shared.first_token(tokens, seconds)
-            self._judge(self.shared)
+        count = self.samples
+        if count > _NOVICE and count & 1:
+            return
+        weight = _COLD if count == 1 else 1.0
+        model = self._model
+        if count <= _NOVICE or count % _EVERY == 0:
+            model._learn_first(tokens, seconds, weight)
+            self._first.prior = (model.first, model.prefill)
+            model._told(self)
+        self._learn_first(tokens, seconds, weight)
 
-    def decoded(self, running: float, seconds: float) -> None:
-        """So long it was between two tokens while so many others ran."""
-        self.decode.learn(running, seconds)
-        self.step, self.per_running = self.decode.a, self.decode.b
-        if self.shared is not None:
-            self.shared.decoded(running, seconds)
+    def ended(self, tokens: int, seconds: float, running: float, context: float, prefilled: float) -> None:
+        """An answer of `tokens` tokens ended `seconds` after its first. `running` requests and their `context` tokens
+        (itself included; the mean of its beginning and end will do), and the prompt tokens computed there
+        meanwhile."""
+        if tokens < 2:
+            return
+        self._answers += 1
+        count = self._answers
+        if count > _NOVICE and count & 1:
+            return
+        each = seconds / (tokens - 1)
+        seconds = max(0.1 * each, each - self.prefill * prefilled / (tokens - 1))
+        model = self._model
+        if count <= _NOVICE or count % _EVERY == 0:
+            model._learn_token(running, context, seconds, 1.0)
+            self._decode.prior = (model.step, model.sequence, model.context)
+            model._told(self)
+        self._learn_token(running, context, seconds, 1.0)
 
-    def _judge(self, shared: Speed) -> None:
-        usual = shared.prefill.middle
-        ratio = self.prefill.at(usual) / max(1e-9, shared.prefill.at(usual))
-        unlike = ratio > UNLIKE or ratio * UNLIKE < 1
-        self.believed = self if unlike and self.samples >= ENOUGH else shared
+    def _follow(self, model: ModelSpeed) -> None:
+        if self.samples == 0:
+            self.first, self.prefill = model.first, model.prefill
+            self._first.coefficients[:] = self._first.prior = (model.first, model.prefill)
+        if self._answers == 0:
+            self.step, self.sequence, self.context = model.step, model.sequence, model.context
+            self._decode.coefficients[:] = self._decode.prior = (model.step, model.sequence, model.context)
 
 
-PRIOR = (0.05, 1 / 8000), (0.02, 0.0005)
-"""`Speed(*PRIOR)`: round figures of an 8B model on one data-centre GPU, which the first few answers correct."""
+class Sizes:
+    """How long prompts and answers of one Model are: bytes of a token, and tokens of an answer. Both are ratios of
+    fading sums, so that a long prompt says more than a short one."""
+
+    __slots__ = ("_answers", "_bytes", "_ended", "_tokens")
+
+    _KEEP = 0.99
+
+    def __init__(self, token_bytes: float = 4.0, output: float = 200.0) -> None:
+        self._bytes, self._tokens = token_bytes * 1000.0, 1000.0
+        self._answers, self._ended = output, 1.0
+
+    @property
+    def token_bytes(self) -> float:
+        return self._bytes / self._tokens
+
+    def output(self, limit: int | None = None) -> float:
+        """Tokens that an answer is expected to have, when the caller allows `limit`."""
+        mean = self._answers / self._ended
+        return mean if limit is None else min(mean, float(limit))
+
+    def prompt(self, size: int, tokens: int) -> None:
+        """A prompt of `size` bytes was `tokens` tokens, as the engine counted."""
+        if size > 0 and tokens > 0:
+            self._bytes = self._KEEP * self._bytes + size
+            self._tokens = self._KEEP * self._tokens + tokens
+
+    def answer(self, tokens: int) -> None:
+        self._answers = self._KEEP * self._answers + tokens
+        self._ended = self._KEEP * self._ended + 1.0
