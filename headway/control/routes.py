@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from headway.gateway.table import Endpoint, KeyEntry, ModelRoute, TenantRule, TokenPrice
 from headway.sites.base import Replica, ReplicaState
 from headway.spec.model import Price
+from headway.spec.revision import Revision
 from headway.spec.tenant import Tenant
 from headway.store.keys import Key
 from headway.store.models import DesiredModel
@@ -48,7 +49,18 @@ def _route(wanted: DesiredModel, replicas: list[Replica], external: Mapping[str,
         expected=bool(ready or coming or (count and not replicas)),
         policy=wanted.model.routing.policy,
         price=_price(wanted.model.price),
+        capacity=_capacity(wanted.revision),
     )
+
+
+def _capacity(revision: Revision) -> int:
+    """Requests that one engine runs at once, where its arguments say so: more of them wait in the gateway's fair line
+    and not in the engine's own."""
+    places = revision.args.get(_PLACES.get(revision.engine, ""), 0)
+    return places if isinstance(places, int) and places > 0 else 0
+
+
+_PLACES = {"llamacpp": "parallel", "vllm": "max-num-seqs", "mock": "max-running"}
 
 
 def _price(price: Price | None) -> TokenPrice | None:

@@ -213,8 +213,9 @@ class Caller(asyncio.Protocol):
             raise
 
     def _refuse(self, status: int, message: str) -> None:
-        if not self.transport.is_closing():
+        """What was read cannot be answered. Within another answer there is no place to say so."""
+        if self._turn is None and not self.transport.is_closing():
             refused = Exchange(self)
             refused.keep_alive = False
             refused.error(status, message, "invalid_request_error")
-            self.transport.close()
+        self.transport.close()

@@ -9,7 +9,10 @@ import array
 import base64
 import hashlib
 import math
+from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 from headway.engines import mock_text
 from headway.engines.mock_question import Question
@@ -64,7 +67,7 @@ def rendered(question: Question, ident: str) -> dict[str, Any]:
     """What vLLM's /render says of one prompt: a request for its tokens-in tokens-out API."""
     return {
         "request_id": ident,
-        "token_ids": mock_text.ids(question.prompt),
+        "token_ids": _ids(question.prompt),
         "features": None,
         "sampling_params": {"n": 1, "temperature": 1.0, "top_p": 1.0, "max_tokens": question.length},
         "model": question.model,
@@ -74,6 +77,12 @@ def rendered(question: Question, ident: str) -> dict[str, Any]:
         "priority": 0,
         "kv_transfer_params": None,
     }
+
+
+@lru_cache(maxsize=16)
+def _ids(prompt: bytes) -> msgspec.Raw:
+    """As JSON, and remembered: a router asks all engines of a fleet for the same prompt, and here they share a core."""
+    return msgspec.Raw(msgspec.json.encode(mock_text.ids(prompt)))
 
 
 def tokenized(body: Any, longest: int) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s gateway %(levelname)s %(message)s")
     try:
         socket = given.socket or _private_socket(given.port)
-        listen = Listen(given.table, given.host, given.port, socket, given.workers, _certificate(given))
+        listen = Listen(given.table, given.host, given.port, socket, given.workers, _certificate(given), given.ledger)
         uvloop.run(run(listen, Settings()))
     except HeadwayError as error:
         print(f"headway gateway: {error}", file=sys.stderr)  # noqa: T201
@@ -44,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
         "--tls-cert", type=Path, help="PEM file of the certificate and its chain, followed as it changes"
     )
     parser.add_argument("--tls-key", type=Path, help="PEM file: its key")
+    parser.add_argument("--ledger", type=Path, help="SQLite file of what tenants spent (beside the socket if left out)")
     return parser
 
 

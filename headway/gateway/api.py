@@ -28,7 +28,6 @@ class Api:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._reads = {
-            _MODELS: self._models,
             "/healthz": self._healthz,
             "/readyz": self._readyz,
         }
@@ -54,7 +53,7 @@ class Api:
                 exchange.begin()
                 return exchange
             self._not_called(client, request, path, _CALLS)
-        elif path == _METRICS or path in self._reads or path.startswith(_MODELS + "/"):
+        elif path in (_METRICS, _MODELS) or path in self._reads or path.startswith(_MODELS + "/"):
             if request.method not in ("GET", "HEAD"):
                 self._not_called(client, request, path, _READS)
             elif path == _METRICS:
@@ -62,7 +61,7 @@ class Api:
             elif read := self._reads.get(path):
                 read(client)
             else:
-                self._model(client, path.removeprefix(_MODELS + "/"))
+                self._models(client, request, path)
         elif request.method == "OPTIONS" and path == "*":
             client.respond(204, b"allow: GET, HEAD, POST, OPTIONS\r\n", b"")
         else:
@@ -87,16 +86,21 @@ class Api:
 
     # reads
 
-    def _models(self, client: ClientConnection) -> None:
-        data = [_shown(route.model) for route in self._gateway.catalog.routes.values()]
-        client.respond(200, answers.JSON, msgspec.json.encode({"object": "list", "data": data}))
-
-    def _model(self, client: ClientConnection, name: str) -> None:
-        routes = self._gateway.catalog.routes
-        if route := routes.get(name):
-            client.respond(200, answers.JSON, msgspec.json.encode(_shown(route.model)))
+    def _models(self, client: ClientConnection, request: Request, path: str) -> None:
+        """Those that the caller may use, or one of them."""
+        caller = self._gateway.keyring.find(request.headers, near=client.near)
+        if isinstance(caller, Refusal):
+            client.refuse(caller)
+            return
+        names, routes = self._gateway.visible(caller), self._gateway.catalog.routes
+        name = path.removeprefix(_MODELS).removeprefix("/")
+        if path == _MODELS:
+            data = [_shown(routes[each].model) for each in names]
+            client.respond(200, answers.JSON, msgspec.json.encode({"object": "list", "data": data}))
+        elif name in names:
+            client.respond(200, answers.JSON, msgspec.json.encode(_shown(routes[name].model)))
         else:
-            client.refuse(model_not_found(name, routes))
+            client.refuse(model_not_found(name, names))
 
     def _healthz(self, client: ClientConnection) -> None:
         client.respond(200, _TEXT, b"ok\n")

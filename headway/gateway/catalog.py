@@ -7,17 +7,21 @@ missing, an address that is none) is left out, and its model says why.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from headway.errors import HeadwayError, ResourceError
 from headway.gateway.board import SLOTS, Section
 from headway.gateway.frames import Load
+from headway.gateway.learned import Learned
+from headway.gateway.prompt import seed_of
 from headway.gateway.record import EndpointStats
 from headway.gateway.settings import Settings
 from headway.gateway.table import Endpoint, ModelRoute, RoutingTable
 from headway.gateway.timers import Wheel
 from headway.gateway.upstream import Upstream
+from headway.policy.prefix import PrefixIndex
+from headway.policy.speed import ModelSpeed
 from headway.store.secrets import resolve_secret
 
 __all__ = ["Catalog", "Route"]
@@ -31,6 +35,10 @@ class Route:
     does."""
 
     model: ModelRoute
+    seed: int
+    learned: Learned
+    ids: tuple[str, ...]
+    slots: tuple[int, ...]
     upstreams: tuple[Upstream, ...]
     names: tuple[str, ...]
     reason: str
@@ -38,12 +46,17 @@ class Route:
 
 
 class Catalog:
-    def __init__(self, settings: Settings, wheel: Wheel, section: Section) -> None:
+    def __init__(
+        self, settings: Settings, wheel: Wheel, board: Sequence[Section], number: int, index: PrefixIndex
+    ) -> None:
         self.routes: dict[str, Route] = {}
         self.failures_of_the_gone: dict[str, int] = {}  # by replica: of endpoints that are no more
         self.version = 0
         self.ready = False  # a table was read
-        self._settings, self._wheel, self._section = settings, wheel, section
+        self._settings, self._wheel, self._board, self._section = settings, wheel, board, board[number]
+        self._index = index
+        self._learned: dict[str, Learned] = {}
+        self._looked_at = 0.0
         self._slots: Mapping[str, int] = {}
         self._upstreams: dict[_Key, Upstream] = {}
         self._leaving: set[Upstream] = set()
@@ -63,7 +76,7 @@ class Catalog:
         self._upstreams, self.routes = kept, routes
         self.version, self.ready = table.version, True
         for upstream in gone:
-            if upstream.running:
+            if upstream.own_running:
                 self._leaving.add(upstream)
             else:
                 self._bury(upstream)
@@ -84,14 +97,21 @@ class Catalog:
         """What engines said of themselves, by slot."""
         for upstream in self._upstreams.values():
             if upstream.slot in signals:
-                upstream.signals, upstream.signals_at = signals[upstream.slot], now
+                upstream.hear(signals[upstream.slot], now, self._index)
+
+    def look(self, now: float) -> None:
+        """Bring the loads up to date; once in each turn of the event loop is enough. Alone we know them anyway."""
+        if now > self._looked_at and len(self._board) > 1:
+            self._looked_at = now
+            for upstream in self._upstreams.values():
+                upstream.look(self._board)
 
     def stats(self) -> list[EndpointStats]:
         """One entry an id; endpoints that left the table are told while something runs on them."""
         by_id: dict[str, EndpointStats] = {}
         for upstream in self.upstreams():
             entry = by_id.setdefault(upstream.id, EndpointStats(upstream.id, 0, 0, 0))
-            entry.running += upstream.running
+            entry.running += upstream.own_running
             entry.total += upstream.total
             entry.failures += upstream.failures
         return list(by_id.values())
@@ -103,9 +123,10 @@ class Catalog:
     def _route(self, model: ModelRoute, kept: dict[_Key, Upstream], problems: list[str]) -> Route:
         usable: list[tuple[Upstream, str]] = []
         wrong: list[str] = []
+        learned = self._learned.setdefault(model.name, Learned())
         for endpoint in model.endpoints:
             try:
-                usable.append((self._upstream(endpoint, kept), endpoint.upstream_model))
+                usable.append((self._upstream(endpoint, kept, learned.speed), endpoint.upstream_model))
             except HeadwayError as error:
                 wrong.append(f"model {model.name}, endpoint {endpoint.id}: {error}")
         problems += wrong
@@ -113,19 +134,24 @@ class Catalog:
         reason = f"its endpoint {model.endpoints[0].id} cannot be used: see the gateway's log" if blocked else ""
         return Route(
             model=model,
+            seed=seed_of(model.name),
+            learned=learned,
+            ids=tuple(upstream.id for upstream, _ in usable),
+            slots=tuple(upstream.slot for upstream, _ in usable),
             upstreams=tuple(upstream for upstream, _ in usable),
             names=tuple(name for _, name in usable),
             reason=reason or model.reason,
             expected=model.expected and not blocked,
         )
 
-    def _upstream(self, endpoint: Endpoint, kept: dict[_Key, Upstream]) -> Upstream:
+    def _upstream(self, endpoint: Endpoint, kept: dict[_Key, Upstream], shared: ModelSpeed) -> Upstream:
         secret = resolve_secret(endpoint.key) if endpoint.key else ""
         key = (endpoint.id, endpoint.url, secret)
         found = kept.get(key) or self._upstreams.get(key)
         if found is None:
             if (slot := self._slots.get(endpoint.id)) is None:
                 raise ResourceError(f"more than {SLOTS} endpoints", hint="run several gateways")
+            self._index.forget(slot)  # whoever had it before is not this one
             found = Upstream(
                 endpoint,
                 secret,
@@ -133,6 +159,7 @@ class Catalog:
                 settings=self._settings,
                 wheel=self._wheel,
                 section=self._section,
+                speed=shared.endpoint(),
                 left=self._bury,
             )
         kept[key] = found

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from headway.gateway import answers
 from headway.gateway.reader import RequestReader
 from headway.gateway.request import Request
-from headway.gateway.sockets import tune
+from headway.gateway.sockets import is_near, tune
 from headway.gateway.timers import Timed
 from headway.wire.http import chunk, response_head
 from headway.wire.openai import Refusal
@@ -58,6 +58,7 @@ class ClientConnection(Timed, asyncio.Protocol):
         self._heard_at = 0.0
         self._phase = "head"  # what of the caller is awaited: head, body, idle; empty = a request runs
         self._lingering = False
+        self.near = False  # the caller is on this machine
 
     @property
     def busy(self) -> bool:
@@ -68,6 +69,7 @@ class ClientConnection(Timed, asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         tune(transport)
+        self.near = is_near(transport.get_extra_info("peername"))
         gateway = self._gateway
         gateway.connections.add(self)
         self._heard_at = gateway.time()

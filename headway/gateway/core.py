@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import random
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -14,13 +15,19 @@ from headway.gateway.board import Board
 from headway.gateway.catalog import Catalog
 from headway.gateway.hubline import HubLine
 from headway.gateway.journal import Journal
+from headway.gateway.keyring import Caller, Keyring
+from headway.gateway.news import News
+from headway.gateway.prompt import Sessions
 from headway.gateway.reader import Bodies
 from headway.gateway.record import Record, Stats
 from headway.gateway.settings import Settings, connection_limit
 from headway.gateway.table import RoutingTable
 from headway.gateway.tally import Tally
+from headway.gateway.tenancy import Tenancy
 from headway.gateway.timers import Wheel
 from headway.gateway.waiting import Lobby
+from headway.policy.admission import allows
+from headway.policy.prefix import PrefixIndex
 from headway.wire.openai import Operation
 
 if TYPE_CHECKING:
@@ -41,8 +48,13 @@ class Gateway:
         self.time = loop.time
         self.unix_time = time.time
         self.wheel = Wheel(loop, settings.tick_seconds)
-        self.catalog = Catalog(settings, self.wheel, board.sections[number])
+        self.index = PrefixIndex(settings.index_blocks)
+        self.sessions = Sessions(settings.sessions_max)
+        self.catalog = Catalog(settings, self.wheel, board.sections, number, self.index)
+        self.news = News(hub, loop, settings.news_seconds, shared=len(board.sections) > 1)
         self.lobby = Lobby(settings, self.wheel)
+        self.keyring = Keyring(RoutingTable(0))
+        self.tenancy = Tenancy(hub)
         self.journal = Journal(settings.records_max)
         self.tally = Tally()
         self.bodies = Bodies(settings.bodies_bytes)
@@ -51,7 +63,8 @@ class Gateway:
         self.draining = False
         self.deserted = asyncio.Event()  # draining, and no connection is left
         self._started_at = time.time()
-        self._turn = 0
+        self._turn = random.getrandbits(32)
+        self.draw = random.Random().random  # noqa: S311 (chance among equals)
         self._look: asyncio.Handle | None = None
 
     def left(self, client: ClientConnection) -> None:
@@ -60,16 +73,24 @@ class Gateway:
             self.deserted.set()
 
     def turn(self) -> int:
-        """Rotates equal choices."""
+        """Counts requests."""
         self._turn += 1
         return self._turn
 
     def use(self, table: RoutingTable, slots: Mapping[str, int]) -> list[str]:
         """Swap to a new table; who waits looks again. Returns what is wrong with endpoints that were left
         out."""
+        self.keyring = Keyring(table)
         problems = self.catalog.apply(table, slots)
         self.lobby.look()
         return problems
+
+    def visible(self, caller: Caller | None) -> list[str]:
+        """The models that a caller may know of."""
+        names = list(self.catalog.routes)
+        if caller is None:
+            return names
+        return [name for name in names if allows(caller.rule.models, name) and allows(caller.key.models, name)]
 
     def look_soon(self) -> None:
         """An endpoint that had failed works again: who waits looks, once this event is over."""
@@ -80,8 +101,10 @@ class Gateway:
         self._look = None
         self.lobby.look()
 
-    def ended(self, record: Record, operation: Operation) -> None:
-        self.journal.add(record)
+    def ended(self, record: Record, operation: Operation, *, kept: bool) -> None:
+        """`kept`: its Record may be remembered; it is counted in any case."""
+        if kept:
+            self.journal.add(record)
         self.tally.end(record, operation.name, record.model in self.catalog.routes)
 
     def stats(self) -> Stats:

@@ -12,8 +12,7 @@ from typing import Protocol
 from headway.gateway.link import AnswerHead, Link
 from headway.gateway.relay import Caller, EventRelay, HeldRelay, Relay
 from headway.gateway.settings import Settings
-from headway.gateway.upstream import Upstream
-from headway.wire.http import header
+from headway.gateway.stay import Stay
 
 __all__ = ["Dispatch", "Sender"]
 
@@ -28,6 +27,9 @@ class Sender(Protocol):
     def unserved(self, status: int) -> bool:
         """Whether this status says that the engine has no such operation; then the sender has said so."""
 
+    def hides_usage(self) -> bool:
+        """Whether a stream's usage is for the gateway alone."""
+
     def heard(self) -> None:
         """A piece of the answer's body came."""
 
@@ -36,10 +38,8 @@ class Sender(Protocol):
 
 
 class Dispatch:
-    def __init__(
-        self, sender: Sender, caller: Caller, upstream: Upstream, settings: Settings, data: list[bytes]
-    ) -> None:
-        self.upstream = upstream
+    def __init__(self, sender: Sender, caller: Caller, stay: Stay, settings: Settings, data: list[bytes]) -> None:
+        self.upstream, self.stay = stay.upstream, stay
         self.relay: Relay | None = None
         self._sender, self._caller, self._settings = sender, caller, settings
         self._data = data
@@ -47,7 +47,6 @@ class Dispatch:
         self._opening: asyncio.Task[None] | None = None
         self._running = True
         self._paused = False
-        upstream.begin()
 
     def start(self) -> None:
         if link := self.upstream.take():
@@ -89,15 +88,29 @@ class Dispatch:
 
     # the answer
 
+    def whole(self, head: AnswerHead, body: bytes) -> None:
+        self._link = None
+        if self._running:
+            relay = HeldRelay(self._caller, head, self._headers(head), self._settings, self.upstream.key_name)
+            self.relay = relay
+            self._end()
+            self._sender.heard()
+            relay.whole(body)
+            self._sender.succeeded()
+
+    def _headers(self, head: AnswerHead) -> bytes:
+        return b"".join(head.passed) + self.upstream.replica_header
+
     def answered(self, head: AnswerHead) -> None:
         if self._sender.prefers_another(head.status):
             self._lose(f"status {head.status}")
             return
         if self._sender.unserved(head.status):
             return
-        headers = b"".join(head.passed) + header("x-headway-replica", self.upstream.replica)
+        headers = self._headers(head)
         if head.status == 200 and head.content_type.startswith(b"text/event-stream"):
-            self.relay = EventRelay(self._caller, head, headers, self._settings)
+            hide = self._sender.hides_usage()
+            self.relay = EventRelay(self._caller, head, headers, self._settings, hide_usage=hide)
         else:
             self.relay = HeldRelay(self._caller, head, headers, self._settings, self.upstream.key_name)
 
@@ -147,4 +160,4 @@ class Dispatch:
     def _end(self) -> None:
         if self._running:
             self._running = False
-            self.upstream.end()
+            self.stay.leave()

@@ -13,19 +13,34 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Protocol
 
 from headway.gateway.catalog import Route
 from headway.gateway.dispatch import Dispatch
+from headway.gateway.frames import Freed
+from headway.gateway.gate import Gate
+from headway.gateway.prompt import Prompt
 from headway.gateway.record import Attempt, Record
 from headway.gateway.relay import Caller
 from headway.gateway.request import Request
-from headway.policy.routing import Choice, least_loaded
-from headway.wire.http import header
-from headway.wire.openai import Operation, Refusal, model_not_found, read_call, with_model, wrong_operation
+from headway.gateway.stay import Stay
+from headway.policy.routing import Ask, Choice, choose
+from headway.wire.openai import (
+    Call,
+    Operation,
+    Refusal,
+    model_not_found,
+    read_call,
+    with_fields,
+    with_model,
+    wrong_operation,
+)
 
 if TYPE_CHECKING:
     from headway.gateway.core import Gateway
+    from headway.gateway.upstream import Upstream
+from headway.wire.usage import Usage
 
 __all__ = ["Client", "Exchange"]
 
@@ -33,10 +48,18 @@ _TIMEOUT = re.compile(rb"(\d{1,6}(?:\.\d{1,3})?)(ms|s|m)?")
 _UNITS = {b"": 1.0, b"s": 1.0, b"ms": 0.001, b"m": 60.0}
 _FORWARDED = (b"accept", b"traceparent", b"tracestate")
 _LEFT = 499
+_SESSION = b"x-session-id"
+_PRIORITY = b"x-headway-priority"
+_INTERRUPTED = ("deadline_exceeded", "shutting_down")
+"""Ends at which an engine may have been at work."""
 _NO_SUCH_PATH = (404, 405, 501)  # what engines say of a path that they have not
 
 
 class Client(Caller, Protocol):
+    @property
+    def near(self) -> bool:
+        """The caller is on this machine."""
+
     def refuse(self, refusal: Refusal) -> None: ...
     def wake_at(self, due: float) -> None:
         """Call `on_due` at this time, or earlier."""
@@ -47,10 +70,20 @@ class Exchange:
         self.request = request
         self._gateway, self._client, self._operation = gateway, client, operation
         self._model, self._stream = "", False
+        self._call: Call | None = None
+        self._gate = Gate(gateway, None)
+        self._prompt: Prompt | None = None
+        self._ask: Ask | None = None
         self._deadline = request.accepted + gateway.settings.deadline_seconds
         self._dispatch: Dispatch | None = None
         self._attempts: list[Attempt] = []
         self._unwilling: set[str] = set()  # endpoints that said 502 or 503 to this request
+        self._cached = 0.0  # prompt tokens that the endpoint is taken to have
+        self._has_turn = False  # it need not line up for a place
+        self._line_number = 0  # under which it waits for one
+        self._lined_since = 0.0
+        self._priority = "normal"
+        self._gate_until: float | None = None  # it waits there until then
         self._tries = 0  # times it reached an engine
         self._in_line_since: float | None = None
         self._wait_began: float | None = None  # no engine was reached since
@@ -71,7 +104,12 @@ class Exchange:
         if isinstance(call, Refusal):
             self.refuse(call)
             return
-        self._model, self._stream = call.model, bool(call.stream)
+        self._call, self._model, self._stream = call, call.model, bool(call.stream)
+        caller = self._gateway.keyring.find(self.request.headers, near=self._client.near)
+        if isinstance(caller, Refusal):
+            self.refuse(caller)
+            return
+        self._gate = Gate(self._gateway, caller)
         if asked := self.request.headers.get(b"x-headway-timeout"):
             found = _TIMEOUT.fullmatch(asked.strip())
             if not found:
@@ -95,11 +133,15 @@ class Exchange:
         self._leave_line(now)
         route = self._gateway.catalog.routes.get(self._model)
         if route is None:
-            self.refuse(model_not_found(self._model, self._gateway.catalog.routes))
+            self.refuse(model_not_found(self._model, self._gateway.visible(self._gate.caller)))
         elif self._operation.known and route.model.task not in self._operation.tasks:
             self.refuse(wrong_operation(self._model, route.model.task, self._operation.path))
         elif now >= self._deadline:
             self._expire()
+        elif not self._gate.passed and not self._enter(route, now):
+            return
+        elif route.model.capacity and not self._has_turn and self._must_line_up(route, now):
+            self._line_up(route, now)
         elif (choice := self._pick(route, now)) is None:
             self._wait(route, now, math.inf)
         elif choice.look_again and self._attempts:
@@ -107,34 +149,136 @@ class Exchange:
         else:
             self._send(route, choice, now)
 
+    def _enter(self, route: Route, now: float) -> bool:
+        """Through the gate; False = it waits there, or was refused."""
+        found = self._gate.enter(self, route, self._read_call, self._read_prompt(route), now)
+        if isinstance(found, Refusal):
+            self.refuse(found)
+        elif found is not None:
+            self._gate_until = found
+            self._client.wake_at(self.next_due())
+        return found is None
+
+    def admit_again(self) -> None:
+        self._gate_until = None
+        self.place()
+
+    # the line for a place
+
+    def _must_line_up(self, route: Route, now: float) -> bool:
+        """Others wait already, or all places are taken."""
+        hub, most = self._gateway.hub, route.model.capacity
+        if not hub.there or not route.upstreams:
+            return False
+        if route.model.name in hub.queueing:
+            return True
+        self._gateway.catalog.look(now)
+        return all(each.running >= most for each in route.upstreams)
+
+    def _line_up(self, route: Route, now: float) -> None:
+        gate, prompt = self._gate, self._read_prompt(route)
+        self._priority = gate.priority(self.request.headers.get(_PRIORITY))
+        self._lined_since = now
+        self._line_number = self._gateway.hub.line_up(
+            self,
+            model=route.model.name,
+            tenant=gate.tenant,
+            priority=self._priority,
+            weight=gate.weight,
+            cost=prompt.tokens,
+            size=self.request.size,
+        )
+        self._client.wake_at(self.next_due())
+
+    def turn(self, full: float | None) -> None:
+        """The hub says that a place is free; or that so many wait that there is no room to (`full` = for how long)."""
+        number, self._line_number = self._line_number, 0
+        self._waited += self._gateway.time() - self._lined_since
+        if self._ended:
+            return
+        if full is not None:
+            message = f"Too many requests wait for the model {self._model!r}."
+            self.refuse(Refusal(503, "queue_full", message, retry_after=max(1, min(300, math.ceil(full)))))
+            return
+        self._has_turn = True
+        self.place()
+        self._gateway.hub.leave(number, took=self._dispatch is not None)
+
+    @property
+    def _read_call(self) -> Call:
+        if self._call is None:
+            raise AssertionError("nothing is placed before it is read")
+        return self._call
+
+    def _read_prompt(self, route: Route) -> Prompt:
+        if self._prompt is None:
+            session, seed = self.request.headers.get(_SESSION, b""), route.seed ^ self._gate.seed
+            self._prompt = Prompt(self._read_call, seed, route.learned, session, self.request.size)
+        return self._prompt
+
     def _pick(self, route: Route, now: float) -> Choice | None:
-        choice = least_loaded(route.upstreams, self._gateway.turn(), now, self._unwilling)
-        if choice is None and self._unwilling:
+        gateway, upstreams = self._gateway, route.upstreams
+        if not upstreams:
+            return None
+        gateway.catalog.look(now)
+        ask = self._ask = self._read_prompt(route).ask(route, gateway.index, gateway.sessions, gateway.turn())
+        avoided: Collection[str] = self._unwilling
+        if most := route.model.capacity:
+            avoided = self._unwilling | {each.id for each in upstreams if each.running >= most}
+        choice = choose(route.model.policy, ask, upstreams, now, gateway.draw(), excluded=avoided)
+        if choice is None and avoided:
             self._unwilling.clear()
-            choice = least_loaded(route.upstreams, self._gateway.turn(), now)
+            choice = choose(route.model.policy, ask, upstreams, now, gateway.draw())
         return choice
 
     def _send(self, route: Route, choice: Choice, now: float) -> None:
         upstream, name = route.upstreams[choice.index], route.names[choice.index]
-        body = with_model(self.request.body, name, self._content_type) if name else self.request.body
+        body = self._body(name)
         if isinstance(body, Refusal):
             self.refuse(body)
             return
+        stay = self._settle_in(upstream, choice, now)
         since = now - self.request.accepted
-        self._attempts.append(Attempt(upstream.id, since, load=choice.load, candidates=choice.candidates))
+        attempt = Attempt(upstream.id, since, why=choice.why, among=route.ids, costs=choice.costs)
+        self._attempts.append(attempt)
         head = upstream.head(self._operation.path, self._forwarded(), len(body))
-        self._dispatch = Dispatch(self, self._client, upstream, self._gateway.settings, [head, body])
+        self._dispatch = Dispatch(self, self._client, stay, self._gateway.settings, [head, body])
         self._client.wake_at(self.next_due())
         if self._paused_at is not None:
             self._dispatch.pause()
         self._dispatch.start()
 
+    def _body(self, name: str) -> bytes | Refusal:
+        """What the engine gets: the caller's bytes, but for what must be said otherwise."""
+        body: bytes | Refusal = self.request.body
+        if name:
+            body = with_model(self.request.body, name, self._content_type)
+        if isinstance(body, bytes) and (fields := self._gate.fields(self._read_call)):
+            body = with_fields(body, **fields)
+        return body
+
+    def _settle_in(self, upstream: Upstream, choice: Choice, now: float) -> Stay:
+        """From here on the choice counts, for the next one and for other workers."""
+        gateway, prompt, ask = self._gateway, self._prompt, self._ask
+        if prompt is None or ask is None:
+            return Stay(upstream, 0.0, 0.0, now, adapter="")
+        if prompt.hashes and gateway.index.insert(prompt.hashes, upstream.slot):
+            gateway.news.went(prompt.hashes, upstream.slot)
+        if prompt.session:
+            gateway.sessions.put(prompt.session, upstream.id, prompt.tokens + prompt.output)
+        self._cached = ask.matched[choice.index]
+        uncached = max(1.0, prompt.tokens - self._cached)
+        return Stay(upstream, uncached, prompt.tokens + prompt.output, now, adapter=ask.adapter)
+
     def _forwarded(self) -> bytes:
         """What an engine may know of the caller: never who it is."""
         headers = self.request.headers
-        lines = [name + b": " + headers[name] + b"\r\n" for name in _FORWARDED if name in headers]
         kind = self._content_type or b"application/json"
-        return b"content-type: %b\r\n" % kind + header("x-request-id", self.request.id) + b"".join(lines)
+        lines = b"content-type: %b\r\nx-request-id: %b\r\n" % (kind, self.request.id.encode())
+        for name in _FORWARDED:
+            if name in headers:
+                lines += b"%b: %b\r\n" % (name, headers[name])
+        return lines
 
     # waiting
 
@@ -173,10 +317,11 @@ class Exchange:
     def sending(self, reused: bool) -> None:
         """The request goes to an engine now; `reused` = again, because an idle connection was closed."""
         self._tries += 1
+        self._gate.sent()
         self._wait_began = None
         if reused:
             last = self._attempts[-1]
-            again = Attempt(last.endpoint, self._since(), load=last.load, candidates=last.candidates)
+            again = Attempt(last.endpoint, self._since(), why=last.why, among=last.among, costs=last.costs)
             last.failure = "closed while idle"
             self._attempts.append(again)
 
@@ -185,10 +330,10 @@ class Exchange:
             return False
         if self._tries >= self._gateway.settings.tries_max:
             return False
-        route = self._gateway.catalog.routes.get(self._model)
+        route, now = self._gateway.catalog.routes.get(self._model), self._gateway.time()
         refusing = self._unwilling | {self._dispatch.upstream.id}
-        other = least_loaded(route.upstreams, 0, self._gateway.time(), refusing) if route else None
-        if other is None or other.look_again:
+        others = [each for each in route.upstreams if each.id not in refusing] if route else []
+        if all(each.cooling_until > now for each in others):
             return False
         self._unwilling = refusing
         return True
@@ -201,11 +346,17 @@ class Exchange:
             self.refuse(wrong_operation(self._model, route.model.task, self._operation.path))
         return route is not None
 
+    def hides_usage(self) -> bool:
+        return self._gate.hides_usage(self._call)
+
     def heard(self) -> None:
         self._heard_at = self._gateway.time()
-        if self._first_byte is None:
+        dispatch = self._dispatch
+        if self._first_byte is None and dispatch and dispatch.relay and (dispatch.relay.started or not self._stream):
             self._first_byte = self._heard_at
-            if self._dispatch and self._dispatch.upstream.worked():
+            if self._stream:
+                dispatch.stay.first_token(self._heard_at)
+            if dispatch.upstream.worked():
                 self._gateway.look_soon()
             self._client.wake_at(self.next_due())
 
@@ -218,6 +369,8 @@ class Exchange:
         if dispatch is None:
             return
         dispatch.upstream.failed(self._gateway.time())
+        if reason == "refused":
+            self._gateway.index.forget(dispatch.upstream.slot)  # nobody listens: what it had cached is gone
         self._gateway.tally.lost(reason)
         self._attempts[-1].failure = reason
         if dispatch.relay and dispatch.relay.started:
@@ -260,6 +413,8 @@ class Exchange:
 
     def next_due(self) -> float:
         settings, due = self._gateway.settings, self._deadline
+        if self._gate_until is not None:
+            return min(due, self._gate_until)
         if self._in_line_since is not None:
             return min(due, self._give_up_at)
         if self._paused_at is not None:
@@ -275,6 +430,8 @@ class Exchange:
             self._client.wake_at(self.next_due())
         elif now >= self._deadline - 0.001:
             self._expire()
+        elif self._gate_until is not None:
+            self.admit_again()  # which finds that it has waited long enough
         elif self._in_line_since is not None:
             self.place()  # which finds that it has waited long enough, unless the table gave it more time
         elif self._paused_at is not None:
@@ -313,12 +470,41 @@ class Exchange:
         self._client.refuse(refusal)
 
     def _give_up(self) -> None:
+        if self._line_number:
+            number, self._line_number = self._line_number, 0
+            self._gateway.hub.leave(number)
         self._leave_line(self._gateway.time())
         if self._dispatch:
             self._dispatch.abort()
 
     def _since(self) -> float:
         return self._gateway.time() - self.request.accepted
+
+    def _tell_the_line(self, usage: Usage | None) -> None:
+        """Others wait for the place that is free now."""
+        hub, gate = self._gateway.hub, self._gate
+        if self._model in hub.queueing and self._tries:
+            tokens = usage.completion_tokens or 0 if usage else 0
+            hub.say(Freed(self._model, gate.tenant, self._priority, gate.weight, tokens))
+
+    def _learn(self, usage: Usage) -> None:
+        """What a good answer teaches of the model, the endpoint, and what it had cached."""
+        gateway, prompt, dispatch = self._gateway, self._prompt, self._dispatch
+        route = gateway.catalog.routes.get(self._model)
+        if prompt is None or dispatch is None or route is None:
+            return
+        sizes, upstream, cached = route.learned.sizes, dispatch.upstream, usage.cached_tokens
+        dispatch.stay.answered(gateway.time(), usage.completion_tokens or 0)
+        if usage.completion_tokens:
+            sizes.answer(usage.completion_tokens)
+        if usage.prompt_tokens:
+            sizes.prompt(prompt.bytes, usage.prompt_tokens)
+        if cached is None or not prompt.hashes:
+            return
+        upstream.tells_cached = upstream.tells_cached or cached > 0
+        if upstream.tells_cached:
+            claimed = int(self._cached * sizes.token_bytes)
+            gateway.index.heard(upstream.slot, claimed, cached * sizes.token_bytes)
 
     def _end(self, status: int, error: str) -> None:
         """Settle usage, write the Record; once."""
@@ -327,13 +513,18 @@ class Exchange:
         self._ended = True
         relay = self._dispatch.relay if self._dispatch else None
         usage = relay.usage() if relay and relay.started else None
+        free = status >= 400 and status != _LEFT and error not in _INTERRUPTED and not (relay and relay.status == 200)
+        self._gate.leave(self, usage, whole=status == 200 and not error, free=free)
         duration = self._since()
+        if usage and status == 200 and not error:
+            self._learn(usage)
         record = Record(
             seq=0,
             id=self.request.id,
             at=self._gateway.unix_time() - duration,
             path=self._operation.path,
             model=self._model,
+            tenant=self._gate.tenant,
             stream=self._stream,
             status=status,
             error=error,
@@ -345,7 +536,8 @@ class Exchange:
             completion_tokens=usage.completion_tokens if usage else None,
             attempts=self._attempts,
         )
-        self._gateway.ended(record, self._operation)
+        self._gateway.ended(record, self._operation, kept=self._gate.kept)
+        self._tell_the_line(usage)
         self._dispatch = None  # which knows us: without this every request is work for the garbage collector
 
 

@@ -16,7 +16,30 @@ from headway.gateway.record import Record, Stats
 from headway.gateway.table import RoutingTable
 from headway.gateway.tally import Counts
 
-__all__ = ["Applied", "Channel", "Frame", "Heard", "Hello", "Load", "Metrics", "Said", "Scrape", "Use", "Want"]
+__all__ = [
+    "Applied",
+    "Channel",
+    "Frame",
+    "Freed",
+    "Full",
+    "Heard",
+    "Hello",
+    "Join",
+    "Lease",
+    "Leave",
+    "Lent",
+    "Load",
+    "Metrics",
+    "Queueing",
+    "Said",
+    "Scrape",
+    "Sent",
+    "Short",
+    "Took",
+    "Turn",
+    "Use",
+    "Want",
+]
 
 MOST_BYTES = 256 * 1024 * 1024
 
@@ -59,6 +82,83 @@ class Load(msgspec.Struct, frozen=True, array_like=True):
     adapters: tuple[str, ...] | None = None
 
 
+class Sent(msgspec.Struct, tag="sent"):
+    """Worker to hub, and on to the other workers: these prompts went to the endpoint in this slot. A chain is its
+    hashes, 8 bytes each, in the machine's order."""
+
+    slot: int
+    chains: list[bytes]
+
+
+class Lease(msgspec.Struct, tag="lease"):
+    """Hub to worker: its section of the lease file, in which it holds what is lent of tenants' limits."""
+
+    path: str
+    section: int
+
+
+class Lent(msgspec.Struct, tag="lent"):
+    """Hub to worker: it has shared out; look at the section."""
+
+
+class Short(msgspec.Struct, tag="short"):
+    """Worker to hub: somebody waits for more of a limit, or something was given back."""
+
+
+class Join(msgspec.Struct, tag="join"):
+    """Worker to hub: this request waits for a place at an endpoint of its model. `cost` in prompt tokens, `size` in
+    bytes."""
+
+    number: int
+    model: str
+    tenant: str
+    priority: str
+    weight: float
+    cost: float
+    size: int
+
+
+class Leave(msgspec.Struct, tag="leave"):
+    """Worker to hub: it does not wait any more, or makes no use of its turn."""
+
+    number: int
+
+
+class Took(msgspec.Struct, tag="took"):
+    """Worker to hub: it made use of its turn; the board shows it."""
+
+    number: int
+
+
+class Freed(msgspec.Struct, tag="freed"):
+    """Worker to hub: a request of a model for which others wait has ended, with so many answer tokens."""
+
+    model: str
+    tenant: str
+    priority: str
+    weight: float
+    tokens: int
+
+
+class Turn(msgspec.Struct, tag="turn"):
+    """Hub to worker: a place is free for this request."""
+
+    number: int
+
+
+class Full(msgspec.Struct, tag="full"):
+    """Hub to worker: there is no room for this one to wait; `eta` = seconds until there may be."""
+
+    number: int
+    eta: float
+
+
+class Queueing(msgspec.Struct, tag="queueing"):
+    """Hub to worker: who comes for these models waits behind those who do; the others go straight on."""
+
+    models: list[str]
+
+
 class Hello(msgspec.Struct, tag="hello"):
     """Worker to hub: it is there."""
 
@@ -87,7 +187,27 @@ class Scrape(msgspec.Struct, tag="scrape"):
     number: int
 
 
-Frame = Use | Heard | Want | Metrics | Hello | Applied | Said | Scrape
+Frame = (
+    Use
+    | Heard
+    | Sent
+    | Lease
+    | Lent
+    | Short
+    | Want
+    | Metrics
+    | Hello
+    | Applied
+    | Said
+    | Scrape
+    | Join
+    | Leave
+    | Took
+    | Freed
+    | Turn
+    | Full
+    | Queueing
+)
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER: msgspec.msgpack.Decoder[Frame] = msgspec.msgpack.Decoder(Frame)

@@ -9,15 +9,44 @@ import resource
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
-from headway.gateway.frames import Applied, Channel, Frame, Heard, Hello, Metrics, Said, Scrape, Use, Want
+from headway.gateway.frames import (
+    Applied,
+    Channel,
+    Frame,
+    Full,
+    Heard,
+    Hello,
+    Join,
+    Lease,
+    Leave,
+    Lent,
+    Metrics,
+    Queueing,
+    Said,
+    Scrape,
+    Sent,
+    Took,
+    Turn,
+    Use,
+    Want,
+)
 from headway.gateway.tally import Counts
+from headway.store.leases import LeaseFile
+from headway.store.purse import Purse
 
 if TYPE_CHECKING:
     from headway.gateway.core import Gateway
 
 __all__ = ["HubLine"]
+
+
+class Queued(Protocol):
+    """A request that waits for a place."""
+
+    def turn(self, full: float | None) -> None:
+        """It may go; or there is no room to wait, and may be in so many seconds."""
 
 
 class HubLine:
@@ -26,6 +55,8 @@ class HubLine:
         self._channel = Channel(self._heard, self._gone)
         self._numbers = itertools.count(1)
         self._scrapes: dict[int, Callable[[bytes | None], None]] = {}
+        self._lined: dict[int, Queued] = {}
+        self.queueing: frozenset[str] = frozenset()
 
     async def join(self, gateway: Gateway, channel: socket.socket) -> None:
         self._gateway = gateway
@@ -42,6 +73,27 @@ class HubLine:
             then(None)
         return number
 
+    @property
+    def there(self) -> bool:
+        """The hub lives."""
+        return self._channel.open
+
+    def line_up(self, waiter: Queued, **what: Any) -> int:
+        """Wait for a place; returns the number under which to leave."""
+        number = next(self._numbers)
+        self._lined[number] = waiter
+        self._channel.say(Join(number, **what))
+        return number
+
+    def leave(self, number: int, *, took: bool = False) -> None:
+        """Wait no more, or the turn was made use of."""
+        self._lined.pop(number, None)
+        self._channel.say(Took(number) if took else Leave(number))
+
+    def say(self, frame: Frame) -> None:
+        """Without an answer; nobody hears it when the hub is gone."""
+        self._channel.say(frame)
+
     def forget(self, number: int) -> None:
         """Who asked is gone."""
         self._scrapes.pop(number, None)
@@ -55,6 +107,17 @@ class HubLine:
             return
         if isinstance(frame, Use):
             self._channel.say(Applied(frame.table.version, gateway.use(frame.table, frame.slots)))
+        elif isinstance(frame, Sent):
+            gateway.news.came(frame, gateway.index)
+        elif isinstance(frame, Turn | Full):
+            if waiter := self._lined.pop(frame.number, None):
+                waiter.turn(None if isinstance(frame, Turn) else frame.eta)
+        elif isinstance(frame, Queueing):
+            self.queueing = frozenset(frame.models)
+        elif isinstance(frame, Lent):
+            gateway.tenancy.lent()
+        elif isinstance(frame, Lease):
+            gateway.tenancy.lend(Purse(LeaseFile(Path(frame.path)), frame.section))
         elif isinstance(frame, Heard):
             gateway.catalog.hear(frame.signals, gateway.time())
         elif isinstance(frame, Want):
@@ -66,6 +129,10 @@ class HubLine:
         for then in list(self._scrapes.values()):
             then(None)
         self._scrapes.clear()
+        self.queueing = frozenset()
+        waiting, self._lined = list(self._lined.values()), {}
+        for waiter in waiting:
+            waiter.turn(None)  # nobody knows of places any more: the engines' own queues have to do
 
 
 def _answer(gateway: Gateway, want: Want) -> Said:
@@ -82,7 +149,7 @@ def _counts(gateway: Gateway) -> Counts:
     running: dict[str, int] = {}
     failures = dict(catalog.failures_of_the_gone)
     for upstream in catalog.upstreams():
-        running[upstream.replica] = running.get(upstream.replica, 0) + upstream.running
+        running[upstream.replica] = running.get(upstream.replica, 0) + upstream.own_running
         failures[upstream.replica] = failures.get(upstream.replica, 0) + upstream.failures
     used = resource.getrusage(resource.RUSAGE_SELF)
     return Counts(

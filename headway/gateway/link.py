@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections.abc import Callable
 from typing import Protocol, cast
 
@@ -39,7 +40,62 @@ class AnswerHead:
         self.size = 0
 
 
+def whole_answer(data: bytes) -> tuple[AnswerHead, bytes] | None:
+    """An answer 200 that came in one read, head and body, framed by its length: most are. None for any other, and for
+    whatever is not plain; the parser looks at those."""
+    if not data.startswith(b"HTTP/1.1 200 "):
+        return None
+    end = data.find(b"\r\n\r\n")
+    _, *lines = data[: max(end, 0)].split(b"\r\n")
+    if end < 0 or data.count(b"\n", 0, end) != len(lines) or data.count(b"\r", 0, end) != len(lines):
+        return None
+    head = AnswerHead()
+    for line in lines:
+        name, _, value = line.partition(b": ")
+        what = _PLAIN.get(name)
+        if what is None:
+            what = _learn_name(name)
+        if what == _PASS:
+            head.passed.append(line + b"\r\n")
+        elif what == _LENGTH and head.length is None and value.isdigit():
+            head.length = int(value)
+        elif what == _TYPE and not value.startswith(b"text/event-stream"):
+            head.content_type = value
+            head.passed.append(line + b"\r\n")
+        elif what != _DROP:
+            return None
+    if head.length is None or end + 4 + head.length != len(data):
+        return None
+    head.status = 200
+    return head, data[end + 4 :]
+
+
+_ODD, _PASS, _DROP, _LENGTH, _TYPE = range(5)
+_TOKEN = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_PLAIN: dict[bytes, int] = {}  # a header's name as it is written -> what to do with it
+_NAMES_MAX = 512
+
+
+def _learn_name(name: bytes) -> int:
+    lower = name.lower()
+    what = _PASS
+    if not _TOKEN.fullmatch(name) or lower in (b"transfer-encoding", b"content-encoding", b"connection", b"upgrade"):
+        what = _ODD
+    elif lower == b"content-length":
+        what = _LENGTH
+    elif lower == b"content-type":
+        what = _TYPE
+    elif lower in DROPPED_FROM_ENGINE:
+        what = _DROP
+    if len(_PLAIN) < _NAMES_MAX:
+        _PLAIN[name] = what
+    return what
+
+
 class Listener(Protocol):
+    def whole(self, head: AnswerHead, body: bytes) -> None:
+        """All of it at once; nothing else is called."""
+
     def answered(self, head: AnswerHead) -> None: ...
     def body(self, data: bytes) -> None: ...
     def complete(self, framed: bool) -> None: ...
@@ -112,6 +168,13 @@ class Link(Timed, asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._listener is None:  # unasked: whatever it is, it is not an answer to the next request
             self.abort()
+            return
+        if not self.heard and (answer := whole_answer(data)):
+            listener, self._listener = self._listener, None
+            self.heard = self.reused = True
+            self.resume()
+            self._idle(self)
+            listener.whole(*answer)
             return
         self.heard = True
         try:

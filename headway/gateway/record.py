@@ -3,6 +3,8 @@ worker's UNIX socket: `GET /stats` (Stats) and `GET /records?since=SEQ` (Records
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 __all__ = ["Attempt", "EndpointStats", "Record", "Records", "Stats"]
@@ -14,8 +16,11 @@ class Attempt(msgspec.Struct, omit_defaults=True):
     endpoint: str
     at: float
     failure: str = ""  # refused, reset, closed, timeout, status 503
-    load: int = 0  # requests running there when it was picked
-    candidates: int = 0  # endpoints that could have been picked
+    why: str = ""  # policy.routing.Why
+    among: tuple[str, ...] = ()  # the endpoints of its model
+    costs: Sequence[
+        float | None
+    ] = ()  # of each, as its policy counts (seconds for predicted_latency); None = passed over
 
 
 class Record(msgspec.Struct, omit_defaults=True):
@@ -26,6 +31,7 @@ class Record(msgspec.Struct, omit_defaults=True):
     at: float
     path: str
     model: str = ""
+    tenant: str = ""  # empty = nobody needs a key
     stream: bool = False
     status: int = 0  # what the caller got; 499 = the caller left
     error: str = ""  # error code told to the caller, also in mid-stream

@@ -11,7 +11,7 @@ from typing import Protocol
 from headway.gateway.link import AnswerHead
 from headway.gateway.settings import Settings
 from headway.wire.openai import error_body, is_error_body
-from headway.wire.sse import EventSplitter, count_data, data_event, is_done, says_error
+from headway.wire.sse import EventSplitter, count_data, data_event, is_done, says_error, without_usage_event
 from headway.wire.usage import TAIL_BYTES, Usage, read_usage
 
 __all__ = ["Caller", "EventRelay", "HeldRelay", "Relay"]
@@ -59,6 +59,12 @@ class HeldRelay:
         self._parts: list[bytes] = []
         self._size = 0
         self._tail = b""
+
+    def whole(self, body: bytes) -> None:
+        """A good answer that came at once."""
+        self.started = True
+        self._tail = body
+        self._caller.respond(self.status, self._headers, body)
 
     def feed(self, data: bytes) -> str:
         if self.started:
@@ -132,12 +138,15 @@ class EventRelay:
     """An event stream. Nothing is sent before the first whole event that carries data, and only whole events
     are."""
 
-    def __init__(self, caller: Caller, head: AnswerHead, headers: bytes, settings: Settings) -> None:
+    def __init__(
+        self, caller: Caller, head: AnswerHead, headers: bytes, settings: Settings, *, hide_usage: bool = False
+    ) -> None:
         self.started = False
         self.error = ""
         self.status = head.status
         self._caller, self._head, self._headers = caller, head, headers
         self._most = settings.event_bytes
+        self._hide_usage = hide_usage  # the gateway asked for it, not the caller
         self._splitter = EventSplitter()
         self._held = b""  # comments before the first data
         self._last = b""  # the last events with a usage
@@ -166,6 +175,8 @@ class EventRelay:
         self._done = self._done or is_done(events)
         if b'"usage":' in events:
             self._last = events[-TAIL_BYTES:]
+            if self._hide_usage:
+                events = without_usage_event(events)
         if not self._done and says_error(events):
             self.error = "engine_error"
         self._caller.write(events)

@@ -60,6 +60,14 @@ class Settings:
     """Times one request may reach an engine and be lost with it. Bounds the harm of a request that kills
     engines, yet is far above what an engine killed every 2 s costs a request."""
 
+    # routing
+    index_blocks: int = 200_000
+    """Blocks of prompts remembered for all models: about 25 MiB, and some GB of prompts."""
+    sessions_max: int = 50_000
+    """Sessions whose last endpoint is remembered: about 10 MiB."""
+    news_seconds: float = 0.01
+    """Until the other workers hear which prompts went where: a conversation's next turn takes longer."""
+
     # requests
     deadline_seconds: float = 600.0
     """A whole request (504). The default of the official client; `x-headway-timeout` lowers it."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import socket
 
-__all__ = ["tune"]
+__all__ = ["is_near", "tune"]
 
 _IDLE, _INTERVAL, _PROBES = 20, 5, 3
 """Seconds, seconds, count: a silent peer is probed after 20 s and given up after 35 s."""
@@ -24,3 +24,9 @@ def tune(transport: asyncio.BaseTransport) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _IDLE)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _INTERVAL)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _PROBES)
+
+
+def is_near(peer: object) -> bool:
+    """Whether a peer's name is one of this machine's own."""
+    host = peer[0] if isinstance(peer, tuple) and peer else ""
+    return isinstance(host, str) and (host.startswith(("127.", "::ffff:127.")) or host == "::1")

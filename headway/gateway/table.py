@@ -38,14 +38,6 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: str = ""  # `secret:NAME/KEY`, sent as a bearer token
 
 
-class TokenPrice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Micro-money (millionths) for a million tokens; `cached` of prompt tokens that the engine had in its cache."""
-
-    input: int
-    cached: int
-    output: int
-
-
 class ModelRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One public name. Without endpoints the request is held to its deadline; `reason` is then told to the caller."""
 
@@ -55,11 +47,21 @@ class ModelRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     created: int = 0  # Unix seconds, for /v1/models
     reason: str = ""  # why there is no endpoint: starting, pending: …
     eta: float | None = None  # seconds until an endpoint is expected
-    expected: bool = True  # False = none will come by itself (failed): answer 503 at once
     policy: Literal["predicted_latency", "round_robin", "least_request", "power_of_two", "prefix_affinity"] = (
         "predicted_latency"
     )
+    adapter: str = ""  # this name is a LoRA adapter, loaded by the engines when they need it
     price: TokenPrice | None = None
+    capacity: int = 0  # requests that one endpoint should run at once; more wait here, in a fair order. 0 = unlimited
+    expected: bool = True  # False = none will come by itself (failed): answer 503 at once
+
+
+class TokenPrice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Micro-money (millionths) for a million tokens; `cached` of prompt tokens that the engine had in its cache."""
+
+    input: int
+    cached: int
+    output: int
 
 
 class TenantRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,7 +95,7 @@ class KeyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class RoutingTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: int = 0
     models: tuple[ModelRoute, ...] = ()
-    tenants: tuple[TenantRule, ...] = ()  # none = whoever reaches the gateway may use it
+    tenants: tuple[TenantRule, ...] = ()  # none = everybody on this machine may call, and nobody else
     keys: tuple[KeyEntry, ...] = ()
 
 

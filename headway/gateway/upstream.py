@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -21,9 +21,18 @@ from headway.gateway.link import Link
 from headway.gateway.settings import Settings
 from headway.gateway.table import Endpoint
 from headway.gateway.timers import Wheel
-from headway.policy.routing import cooldown
+from headway.policy.prefix import PrefixIndex
+from headway.policy.routing import Elsewhere, cooldown
+from headway.policy.speed import Speed
+from headway.wire.http import header
 
 __all__ = ["Opening", "Upstream"]
+
+_ADAPTER_SECONDS = 0.5
+"""To load an adapter of some 100 MB from a local disk; engines do not say."""
+_ADAPTER_FRESH = 2.0
+"""Seconds until an engine has certainly told of an adapter that it was sent for."""
+_TOKEN_BYTES = 4.0
 
 
 class Opening(Protocol):
@@ -45,14 +54,23 @@ class Upstream:
         settings: Settings,
         wheel: Wheel,
         section: Section,
+        speed: Speed,
         left: Callable[[Upstream], None],
     ) -> None:
         self.slot = slot
         self.id, self.replica, self.key_name = endpoint.id, endpoint.replica, endpoint.key
-        self.running = self.total = self.failures = 0
+        self.replica_header = header("x-headway-replica", endpoint.replica)
+        self.own_running = self.total = self.failures = 0  # of this worker
+        self.running = self.pending_tokens = self.context_tokens = 0  # of all workers, as of the last look
+        self.prefilled = 0  # prompt tokens that it has computed for this worker
+        self.elsewhere = Elsewhere()
+        self.seats = self.kv_tokens = 0
+        self.adapters: frozenset[str] | None = None
+        self.adapter_load, self.weight = _ADAPTER_SECONDS, 1.0
+        self._sent_adapters: dict[str, float] = {}
+        self.tells_cached = False  # its answers say how much of a prompt it had cached
+        self.speed, self.since = speed, wheel.time()
         self.cooling_until = 0.0
-        self.signals: Load | None = None  # as the engine last said
-        self.signals_at = 0.0
         self.retired = False
         self._streak = 0
         self._settings, self._wheel, self._section, self._left = settings, wheel, section, left
@@ -118,15 +136,46 @@ class Upstream:
 
     # what happened
 
-    def begin(self) -> None:
-        self.running += 1
-        self.total += 1
-        self._section.add(self.slot, 1, 0, 0)
+    def add(self, running: int, pending: int, context: int) -> None:
+        """A change of the load that this worker puts on it."""
+        self.own_running += running
+        self.running += running
+        self.pending_tokens += pending
+        self.context_tokens += context
+        self._section.add(self.slot, running, pending, context)
 
-    def end(self) -> None:
-        self.running -= 1
-        self._section.add(self.slot, -1, 0, 0)
-        if self.retired and not self.running:
+    def look(self, board: Sequence[Section]) -> None:
+        """Read what all workers put on it."""
+        running = pending = context = 0
+        for section in board:
+            one, two, three = section.read(self.slot)
+            running += one
+            pending += two
+            context += three
+        self.running, self.pending_tokens, self.context_tokens = running, pending, context
+
+    def hear(self, load: Load | None, now: float, index: PrefixIndex) -> None:
+        """What the engine says of itself."""
+        if load is None:
+            return
+        mean = self.pending_tokens / max(1, self.running)
+        self.elsewhere.heard(load.running, load.waiting, load.kv_used, ours=self.running, prompt=mean, now=now)
+        if load.kv_tokens and load.kv_tokens != self.kv_tokens:
+            self.kv_tokens = load.kv_tokens
+            index.room(self.slot, load.kv_tokens * _TOKEN_BYTES)
+        if load.adapters is not None:
+            since = now - _ADAPTER_FRESH
+            self._sent_adapters = {name: at for name, at in self._sent_adapters.items() if at > since}
+            self.adapters = frozenset((*load.adapters, *self._sent_adapters))
+
+    def wants_adapter(self, name: str, now: float) -> None:
+        """A request for it was sent there: it will be loaded, before the engine says so."""
+        self._sent_adapters[name] = now
+        if self.adapters is not None and name not in self.adapters:
+            self.adapters |= {name}
+
+    def left_by_one(self) -> None:
+        if self.retired and not self.own_running:
             self._left(self)
 
     def failed(self, now: float) -> None:

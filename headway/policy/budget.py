@@ -107,19 +107,24 @@ def share_out(free: int, positions: Sequence[Position]) -> list[Move]:
     Who waits comes first, the smallest need before larger ones, whole or not at all: a part of a need admits nobody.
     When all needs are met, half of all that is not promised is spread evenly as a cushion and half stays with the hub;
     so far from the limit nobody ever waits, near it the cushions shrink to nothing, and the last tokens go, exactly
-    sized, to whoever wants them. What is missing for a need is asked back from those who hold it idle.
+    sized, to whoever wants them. What is missing for a need is asked back from those who hold it idle, and for the
+    smallest one even from those who wait themselves.
     """
     grants = dict.fromkeys((each.worker for each in positions), 0)
     left, unmet = max(0, free), 0
+    first: Position | None = None  # of those that wait in vain
     for each in sorted((p for p in positions if p.short), key=lambda p: (p.short, p.worker)):
         if each.short <= left and not unmet:
             grants[each.worker] += each.short
             left -= each.short
         else:
+            first = first or each
             unmet += each.short
     if not unmet:
         _cushion(left, positions, grants)
     asks = _ask_back(max(0, unmet - left) + max(0, -free), positions)
+    if first is not None and not any(grants.values()):  # else somebody can go, and what is then left is shared anew
+        _ask_of_the_waiting(first, first.short - left - sum(asks.values()), positions, asks)
     moves = (Move(each.worker, grants[each.worker], asks.get(each.worker, 0)) for each in positions)
     return [move for move in moves if move.grant or move.ask]
 
@@ -141,6 +146,16 @@ def _ask_back(missing: int, positions: Sequence[Position]) -> dict[int, int]:
             asks[each.worker] = asked
             missing -= asked
     return asks
+
+
+def _ask_of_the_waiting(first: Position, missing: int, positions: Sequence[Position], asks: dict[int, int]) -> None:
+    """Nobody has enough and all wait: the one that lacks least gets from those that lack most, or all would wait on."""
+    for each in sorted(positions, key=lambda p: (-p.short, p.worker)):
+        asked = asks.get(each.worker, 0)
+        more = min(missing, max(0, each.headroom) - asked)
+        if more > 0 and each.short and each.worker != first.worker:
+            asks[each.worker] = asked + more
+            missing -= more
 
 
 def raised(mark: int, used: int, returned: int, grant: int) -> int:

@@ -1,6 +1,7 @@
 """The one SQLite database of a local Headway: WAL, fsync at every commit, schema migrated on open.
 
-An acknowledged write survives kill -9 and a power cut (`synchronous=FULL`). One writer: the control process.
+An acknowledged write survives kill -9 and a power cut (`synchronous=FULL`). Two write, each its
+own tables: the control process, and the gateway's hub, which keeps the ledger; who comes second waits for the other.
 """
 
 from __future__ import annotations

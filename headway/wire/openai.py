@@ -11,7 +11,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
@@ -28,6 +28,7 @@ __all__ = [
     "model_not_found",
     "other_operation",
     "read_call",
+    "with_fields",
     "with_model",
     "wrong_operation",
 ]
@@ -249,6 +250,21 @@ def with_model(body: bytes, name: str, content_type: bytes = b"") -> bytes | Ref
         return Refusal(400, "invalid_json", f"The body is not valid JSON: {error}.")
     fields["model"] = msgspec.Raw(msgspec.json.encode(name))
     return msgspec.json.encode(fields)
+
+
+def with_fields(body: bytes, **fields: Any) -> bytes | Refusal:
+    """The same call with these fields set: new ones behind the last one, so that every other byte stays."""
+    fresh = {name: value for name, value in fields.items() if b'"%b"' % name.encode() not in body}
+    if len(fresh) == len(fields):
+        end = body.rfind(b"}")
+        added = msgspec.json.encode(fresh)[1:-1]
+        return body[:end] + (b"," + added if added else b"") + body[end:]
+    try:
+        known = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return Refusal(400, "invalid_json", f"The body is not valid JSON: {error}.")
+    known.update({name: msgspec.Raw(msgspec.json.encode(value)) for name, value in fields.items()})
+    return msgspec.json.encode(known)
 
 
 class _Error(msgspec.Struct):

@@ -6,7 +6,9 @@ that it is done. An event ends at an empty line; lines end in LF or CRLF.
 
 from __future__ import annotations
 
-__all__ = ["EventSplitter", "count_data", "data_event", "is_done", "says_error"]
+import re
+
+__all__ = ["EventSplitter", "count_data", "data_event", "is_done", "says_error", "without_usage_event"]
 
 
 class EventSplitter:
@@ -52,6 +54,22 @@ def says_error(events: bytes) -> bool:
     """Whether the last data line of the whole events is an error object."""
     last = events.rfind(b"\ndata:") + 1
     return events[last : last + 64].replace(b" ", b"").startswith(b'data:{"error":')
+
+
+def without_usage_event(events: bytes) -> bytes:
+    """The whole events but for the one that OpenAI adds for `include_usage`: a usage and no choices."""
+    if b'"choices":[]' not in events.replace(b" ", b""):
+        return events
+    kept = [event for event in _EVENT.findall(events) if not _is_usage_event(event)]
+    return b"".join(kept)
+
+
+_EVENT = re.compile(rb".*?\n\r?\n", re.DOTALL)
+
+
+def _is_usage_event(event: bytes) -> bool:
+    plain = event.replace(b" ", b"")
+    return b'"usage":{' in plain and b'"choices":[]' in plain
 
 
 def data_event(payload: bytes) -> bytes:

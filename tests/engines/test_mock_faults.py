@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 
 import pytest
 from hypothesis import given
@@ -24,15 +25,26 @@ async def told(to: Engines, body: object, fault: str) -> bytes:
     return await exchange(to.port, request("POST", PATH, body, x_mock_fault=fault))
 
 
-async def read_until(port: int, sent: bytes, tokens: int) -> tuple[bytes, asyncio.StreamReader, asyncio.StreamWriter]:
-    """Send, and read until so many events are there."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(sent)
+@contextlib.asynccontextmanager
+async def connected(port: int, sent: bytes) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection on which this was sent; closed at the end, however that comes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=4096)
+    try:
+        writer.write(sent)
+        await writer.drain()
+        yield reader, writer
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def read_events(reader: asyncio.StreamReader, events: int) -> None:
+    """Read until so many events are there, and no further."""
     data = b""
     async with asyncio.timeout(DEADLINE):
-        while data.count(b"data: ") < tokens:
+        while data.count(b"data: ") < events:
             data += await reader.readuntil(b"\n\n")
-    return data, reader, writer
 
 
 async def gone(to: Engines, completion_tokens: int, requests: int = 1) -> None:
@@ -82,10 +94,9 @@ async def test_reset_after_tokens(body: object) -> None:
 
 async def test_stall_after_tokens_ends_with_the_caller() -> None:
     async with engines() as to:
-        sent = request("POST", PATH, STREAM, x_mock_fault="stall-after=5")
-        _, _, writer = await read_until(to.port, sent, 5)
-        assert (await to.json("/mock/totals"))["under_way"] == {"running": 1, "waiting": 0}
-        writer.close()
+        async with connected(to.port, request("POST", PATH, STREAM, x_mock_fault="stall-after=5")) as (reader, _):
+            await read_events(reader, 5)
+            assert (await to.json("/mock/totals"))["under_way"] == {"running": 1, "waiting": 0}
         await gone(to, 5)
 
 
@@ -104,14 +115,10 @@ async def test_malformed_and_no_done() -> None:
 async def test_slow_and_silent_let_their_callers_go() -> None:
     async with engines() as to:
         assert (await told(to, ASK, "slow=0.01")).startswith(b"HTTP/1.1 200 ")
-        for fault in ("slow=3000", "silent"):
-            _, writer = await asyncio.open_connection("127.0.0.1", to.port)
-            writer.write(request("POST", PATH, ASK, x_mock_fault=fault))
-            await writer.drain()
-            async with asyncio.timeout(DEADLINE):
-                while (await to.json("/mock/totals"))["faults"].get(fault.partition("=")[0], 0) < 1 + ("slow" in fault):
+        for fault, seen in (("slow=3000", 2), ("silent", 1)):
+            async with connected(to.port, request("POST", PATH, ASK, x_mock_fault=fault)), asyncio.timeout(DEADLINE):
+                while (await to.json("/mock/totals"))["faults"].get(fault.partition("=")[0], 0) < seen:
                     pass
-            writer.close()
         assert (await to.json("/mock/totals"))["finished"]["requests"] == 1
 
 
@@ -152,16 +159,13 @@ async def test_pipelined_requests_are_answered_in_order_many_of_them() -> None:
 
 async def test_a_slow_reader_holds_up_nothing_and_misses_nothing() -> None:
     """Its 30,000 events (4 MB) do not fit the sockets: they are made when there is room."""
-    async with engines() as to:
-        reader, writer = await asyncio.open_connection("127.0.0.1", to.port, limit=4096)
-        writer.write(request("POST", PATH, {**STREAM, "max_tokens": 30_000}))
-        async with asyncio.timeout(DEADLINE):
-            while (await to.json("/mock/totals"))["finished"]["completion_tokens"] < 30_000:
-                pass
-            data = await reader.read()
+    sent = request("POST", PATH, {**STREAM, "max_tokens": 30_000})
+    async with engines() as to, connected(to.port, sent) as (reader, _), asyncio.timeout(DEADLINE):
+        while (await to.json("/mock/totals"))["finished"]["completion_tokens"] < 30_000:
+            pass
+        data = await reader.read()
         assert data.count(b'"text":"') == 30_001
         assert data.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
-        writer.close()
 
 
 async def test_chunked_bodies_and_expect_continue() -> None:
@@ -203,11 +207,21 @@ async def test_a_taken_port_is_one_line() -> None:
 
 
 async def test_after_a_half_close_nothing_more_is_heard() -> None:
+    """What follows on the connection is not answered, and does the engine no harm."""
+    sent = request("POST", PATH, STREAM, close=False, x_mock_fault="half-close-after=2")
     async with engines() as to:
-        sent = request("POST", PATH, STREAM, close=False, x_mock_fault="half-close-after=2")
-        _, reader, writer = await read_until(to.port, sent, 2)
-        assert await asyncio.wait_for(reader.read(), DEADLINE) == b""
-        writer.write(b"rubbish\r\n\r\n" + request("GET", "/health"))
-        await writer.drain()
+        async with connected(to.port, sent) as (reader, writer):
+            await read_events(reader, 2)
+            rest = await asyncio.wait_for(reader.read(), DEADLINE)
+            assert rest in (b"", b"\r\n")  # the end of the last chunk, if it was not read yet
+            writer.write(b"rubbish\r\n\r\n" + request("GET", "/health"))
+            await writer.drain()
         assert await to.json("/health") == {"status": "ok"}
-        writer.close()
+
+
+async def test_rubbish_behind_a_request_cuts_its_answer_and_says_nothing_into_it() -> None:
+    async with engines() as to:
+        sent = request("POST", PATH, STREAM, close=False, x_mock_fault="stall-after=1")
+        data = await exchange(to.port, sent + b"rubbish\r\n\r\n")
+        assert b"HTTP/1.1 400" not in data
+        await gone(to, data.count(b'"text":"'))

@@ -58,7 +58,7 @@ async def test_a_completion_passes_untouched_and_is_recorded(tmp_path: Path, eng
     assert not {"authorization", "cookie"} & set(asked.headers)
     assert (record.status, record.error, record.id, record.model) == (200, "", "abc-1", "chat")
     assert (record.prompt_tokens, record.cached_tokens, record.completion_tokens) == (7, 2, 3)
-    assert [(a.endpoint, a.failure, a.candidates) for a in record.attempts] == [("chat-0.1", "", 1)]
+    assert [(a.endpoint, a.failure, a.why) for a in record.attempts] == [("chat-0.1", "", "only_one")]
 
 
 async def test_upstream_model_and_key(tmp_path: Path, engine: Start, monkeypatch: pytest.MonkeyPatch) -> None:

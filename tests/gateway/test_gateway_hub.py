@@ -72,6 +72,7 @@ async def test_a_killed_worker_takes_only_its_own_connections(
     first.kill()
     with contextlib.suppress(ConnectionResetError):
         assert DONE not in await asyncio.wait_for(lost.read(), 10)
+    psutil.wait_procs([first], timeout=10)
     while len(alive := [each for each in workers_of(live) if each.status() != psutil.STATUS_ZOMBIE]) < 2:
         assert (await ask(live.port, "/healthz", "GET")).status == 200  # nobody is refused meanwhile
     assert second in alive

@@ -1,12 +1,10 @@
-"""The gateway's parts alone: routing, the wheel of deadlines, the journal, counts."""
+"""The gateway's parts alone: the wheel of deadlines, the journal, counts."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-from dataclasses import dataclass
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,67 +12,7 @@ from headway.gateway.journal import Journal
 from headway.gateway.record import Record
 from headway.gateway.tally import TTFT_BOUNDS, Histogram, Tally
 from headway.gateway.timers import Timed, Wheel
-from headway.policy.routing import Why, cooldown, least_loaded
 from tests.support.gateway import eventually
-
-
-@dataclass(frozen=True)
-class End:
-    id: str
-    running: int = 0
-    cooling_until: float = 0.0
-
-
-def test_no_candidate() -> None:
-    assert least_loaded([], 0, 0.0) is None
-    assert least_loaded([End("a")], 0, 0.0, {"a"}) is None
-
-
-@pytest.mark.parametrize(
-    ("ends", "index", "why", "look_again"),
-    [
-        ([End("a", 9)], 0, Why.ONLY_ONE, 0),
-        ([End("a", 2), End("b", 1)], 1, Why.LEAST_LOADED, 0),
-        ([End("a", 1), End("b", 1)], 0, Why.TIE_ROTATED, 0),
-        ([End("a", 0, 11.0), End("b", 5)], 1, Why.ONLY_ONE, 0),
-        ([End("a", 0, 10.0), End("b", 5)], 0, Why.LEAST_LOADED, 0),  # its pause is over
-        ([End("a", 3, 12.0), End("b", 1, 13.0)], 1, Why.ALL_FAILED_RECENTLY, 12.0),
-    ],
-)
-def test_the_least_loaded(ends: list[End], index: int, why: Why, look_again: float) -> None:
-    choice = least_loaded(ends, 0, 10.0)
-    assert choice is not None
-    assert (choice.index, choice.why, choice.look_again) == (index, why, look_again)
-    assert choice.load == ends[index].running
-
-
-ENDS = st.lists(
-    st.builds(End, id=st.uuids().map(str), running=st.integers(0, 5), cooling_until=st.floats(0, 20)),
-    min_size=1,
-)
-
-
-@given(ends=ENDS, tie=st.integers(0, 10**9))
-def test_no_healthy_endpoint_has_less(ends: list[End], tie: int) -> None:
-    choice = least_loaded(ends, tie, 10.0)
-    assert choice is not None
-    healthy = [end for end in ends if end.cooling_until <= 10.0]
-    pool = healthy or ends
-    assert ends[choice.index] in pool
-    assert choice.load == min(end.running for end in pool)
-    assert choice.candidates == len(pool)
-    assert bool(choice.look_again) == (not healthy)
-
-
-@given(count=st.integers(1, 20), start=st.integers(0, 10**6))
-def test_equal_ends_get_equal_shares(count: int, start: int) -> None:
-    ends = [End(str(n)) for n in range(count)]
-    picked = [least_loaded(ends, start + turn, 0.0) for turn in range(3 * count)]
-    assert sorted(choice.index for choice in picked if choice) == sorted([*range(count)] * 3)
-
-
-def test_cooldown_doubles_to_its_bound() -> None:
-    assert [cooldown(n, 0.2, 2.0) for n in (1, 2, 3, 4, 5, 10**6)] == [0.2, 0.4, 0.8, 1.6, 2.0, 2.0]
 
 
 class Clock(Timed):

@@ -65,13 +65,13 @@ def client_of(base_url: str) -> openai.OpenAI:
 
 def test_the_answer_is_the_engines_own(real: Real) -> None:
     texts = []
-    for base_url in (real.engine_url + "/v1", real.base_url):
+    for base_url in (real.engine_url + "/v1", real.engine_url + "/v1", real.base_url):
         with client_of(base_url) as client:
             answer = client.chat.completions.create(model="chat", messages=QUESTION, max_tokens=24, temperature=0)
             assert answer.usage
             assert answer.usage.prompt_tokens > 10
             texts.append(answer.choices[0].message.content)
-    assert texts[0] == texts[1]
+    assert texts[2] in texts[:2]  # an engine itself may differ by a word once it has the prompt in its cache
     assert texts[0]
 
 

@@ -62,8 +62,8 @@ async def test_it_goes_elsewhere(tmp_path: Path, engine: Start, script: Script, 
     bad = await engine(script)
     good = await engine(streams("Pa", "ris") if stream else answers())
     bad_one, good_one = endpoint(bad.url, "bad"), endpoint(good.url, "good")
-    async with gateway_here(tmp_path, route(bad_one, good_one)) as here:
-        for _ in range(2):  # whichever comes first by rotation
+    async with gateway_here(tmp_path, route(bad_one, good_one, policy="round_robin")) as here:
+        for _ in range(2):  # whichever comes first
             answer = await ask(here.port, stream=stream)
             assert answer.status == 200
             assert answer.headers["x-headway-replica"] == "good"
@@ -281,7 +281,7 @@ async def test_the_deadline_holds_while_waiting(tmp_path: Path) -> None:
         assert (answer.status, answer.error["code"]) == (504, "deadline_exceeded")
 
 
-async def test_load_goes_to_the_least_loaded_and_ties_rotate(tmp_path: Path, engine: Start) -> None:
+async def test_load_goes_to_the_least_loaded_and_ties_are_drawn(tmp_path: Path, engine: Start) -> None:
     hold = asyncio.Event()
 
     async def held(asked: Asked, peer: Peer) -> None:
@@ -290,17 +290,18 @@ async def test_load_goes_to_the_least_loaded_and_ties_rotate(tmp_path: Path, eng
 
     engines = [await engine(held) for _ in range(4)]
     ends = [endpoint(one.url, f"e{n}") for n, one in enumerate(engines)]
-    async with gateway_here(tmp_path, route(*ends)) as here:
+    async with gateway_here(tmp_path, route(*ends, policy="least_request")) as here:
         asking = [asyncio.create_task(ask(here.port)) for _ in range(8)]
         await eventually(lambda: sum(one.running for one in engines) == 8)
         assert [one.running for one in engines] == [2] * 4
         hold.set()
         assert [(await task).status for task in asking] == [200] * 8
-        for _ in range(8):  # idle again: one after the other must not herd on the first
+        for _ in range(60):  # idle again: one after the other must not herd on the first
             await ask(here.port)
-        assert [len(one.asked) for one in engines] == [4] * 4
+        assert all(len(one.asked) > 4 for one in engines)
         attempt = here.last.attempts[0]
-        assert (attempt.load, attempt.candidates) == (0, 4)
+        assert attempt.among == tuple(f"e{n}.1" for n in range(4))
+        assert len(attempt.costs) == 4
 
 
 async def test_a_failed_endpoint_is_passed_over_and_comes_back(tmp_path: Path, engine: Start) -> None:

@@ -289,7 +289,7 @@ async def test_a_connect_that_hangs_is_given_up(tmp_path: Path, engine: Start) -
             one.connect_ex(deaf.getsockname())
         good = await engine(streams("a"))
         ends = endpoint(f"http://127.0.0.1:{deaf.getsockname()[1]}", "deaf"), endpoint(good.url, "good")
-        async with gateway_here(tmp_path, route(*ends), connect_seconds=0.1) as here:
+        async with gateway_here(tmp_path, route(*ends, policy="round_robin"), connect_seconds=0.1) as here:
             for _ in range(2):
                 assert (await ask(here.port, stream=True)).events[-1] == "[DONE]"
             assert "timeout" in [a.failure for r in here.records() for a in r.attempts]

@@ -47,6 +47,8 @@ def test_every_api_error_code_is_documented() -> None:
     files = [*(ROOT / "headway/gateway").rglob("*.py"), *(ROOT / "headway/wire").glob("*.py")]
     source = "\n".join(path.read_text() for path in files)
     codes = set(re.findall(r'Refusal\(\s*\d{3},\s*"(\w+)"', source))
+    admission = (ROOT / "headway/policy/admission.py").read_text()
+    codes |= set(re.findall(r', (?:401|403|429), "(\w+)"', admission))
     told = set(re.findall(r"^\| `(\w+)` \| \d{3}", (ROOT / "docs/errors.md").read_text(), re.MULTILINE))
     assert len(codes) > 15
     assert codes <= told

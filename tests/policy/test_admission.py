@@ -23,7 +23,7 @@ from headway.policy.admission import (
     reserve_for,
 )
 from headway.policy.bucket import Bucket
-from headway.policy.budget import Amounts, Limit, Position, headroom, raised, share_out
+from headway.policy.budget import Amounts, Limit, Move, Position, headroom, raised, share_out
 from headway.policy.period import PERIODS, ends_in, start_of
 from headway.policy.price import cost
 from tests.support.tenants import APrice, ARule
@@ -228,13 +228,14 @@ POSITIONS = st.lists(st.tuples(st.integers(-100, 1000), st.integers(0, 1000)), m
 def test_what_is_shared_out_is_there_and_what_is_asked_is_idle(free: int, positions: list[Position]) -> None:
     moves = {each.worker: each for each in share_out(free, positions)}
     assert sum(each.grant for each in moves.values()) <= max(0, free)
+    starved = any(each.short for each in positions) and not any(each.grant for each in moves.values())
     for each in positions:
         move = moves.get(each.worker)
         if move:
             assert move.grant >= 0
-            assert 0 <= move.ask <= each.idle
+            assert 0 <= move.ask <= (each.headroom if starved and each.short else each.idle)
             assert not (move.grant and move.ask)
-            assert each.wanted <= each.headroom - move.ask or not move.ask
+            assert each.short or each.wanted <= each.headroom - move.ask or not move.ask
     met = [each for each in positions if each.short and moves.get(each.worker) and moves[each.worker].grant]
     unmet = [each for each in positions if each.short and each not in met]
     if met and unmet:
@@ -243,7 +244,15 @@ def test_what_is_shared_out_is_there_and_what_is_asked_is_idle(free: int, positi
         idle = sum(each.idle for each in positions)
         left = max(0, free) - sum(each.grant for each in moves.values())
         missing = max(0, sum(each.short for each in unmet) - left)
-        assert sum(each.ask for each in moves.values()) == min(idle, missing + max(0, -free))
+        asked, least = sum(each.ask for each in moves.values()), min(idle, missing + max(0, -free))
+        assert asked >= least if starved else asked == least
+
+
+def test_when_all_wait_and_nobody_has_enough_one_of_them_gets_it() -> None:
+    """Two workers hold 68 each of a limit whose last 170 are to be used, and each waits for 102."""
+    positions = [Position(0, 68, 102), Position(1, 60, 102)]
+    assert share_out(0, positions) == [Move(1, ask=34)]
+    assert share_out(34, [Position(0, 68, 102), Position(1, 26, 102)]) == [Move(0, grant=34)]
 
 
 @given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(1, 10**6))

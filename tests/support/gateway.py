@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import inspect
 import json
 import os
+import re
 import signal
 import socket
 import struct
@@ -28,9 +30,10 @@ import pytest
 from headway.gateway.board import Board
 from headway.gateway.hub.crew import Crew
 from headway.gateway.hub.ports import listeners
+from headway.gateway.hub.treasurer import Treasurer
 from headway.gateway.record import Record, Records, Stats
 from headway.gateway.settings import Settings
-from headway.gateway.table import Endpoint, ModelRoute, RoutingTable, write_table
+from headway.gateway.table import Endpoint, KeyEntry, ModelRoute, RoutingTable, TenantRule, write_table
 from headway.gateway.worker import Place, Worker
 
 CHAT = "/v1/chat/completions"
@@ -257,6 +260,12 @@ def route(*endpoints: Endpoint, name: str = "chat", task: Any = "chat", **more: 
     return ModelRoute(name=name, task=task, endpoints=endpoints, **more)
 
 
+def key_for(tenant: str, **more: Any) -> tuple[str, KeyEntry]:
+    """A key as its owner has it, and as the table has it."""
+    key = f"hw-{tenant}-{len(more)}"
+    return key, KeyEntry(hashlib.sha256(key.encode()).hexdigest(), f"{tenant}-1", tenant, **more)
+
+
 @dataclass
 class Here:
     """A gateway in this process."""
@@ -308,7 +317,8 @@ async def gateway_here(folder: Path, *models: ModelRoute, **settings: Any) -> As
 
     listener = listeners("127.0.0.1", 0, 1, shared=False)
     board = Board.create(folder / "g.board", 1)
-    crew = Crew(listener, board, chosen.records_max, start)
+    treasurer = Treasurer(folder / "g.ledger", folder / "g.leases")
+    crew = Crew(listener, board, treasurer, chosen, start)
     await crew.start()
     worker: Worker = made[0]
     await worker.start()
@@ -326,10 +336,18 @@ class GatewayProcess:
     """A gateway as users run it."""
 
     def __init__(
-        self, folder: Path, *models: ModelRoute, port: int = 0, workers: int = 1, more: tuple[str, ...] = ()
+        self,
+        folder: Path,
+        *models: ModelRoute,
+        port: int = 0,
+        workers: int = 1,
+        more: tuple[str, ...] = (),
+        tenants: tuple[TenantRule, ...] = (),
+        keys: tuple[KeyEntry, ...] = (),
     ) -> None:
         self.folder, self.table, self.socket = folder, folder / "table.json", folder / "g.sock"
         self.version = 0
+        self.tenants, self.keys = tenants, keys
         self.log = folder / "gateway.log"
         if models:
             self.use(*models, hang_up=False)
@@ -338,7 +356,12 @@ class GatewayProcess:
             more = ("--socket", str(self.socket), "--workers", str(workers), *more)
             self.child = subprocess.Popen([*argv, *more], stderr=log, cwd=ROOT)
         self.port = 0
-        self.wait_listening()
+        try:
+            self.wait_listening()
+        except BaseException:
+            self.child.kill()
+            self.child.wait()
+            raise
 
     def wait_listening(self) -> None:
         end = time.monotonic() + 20
@@ -346,11 +369,11 @@ class GatewayProcess:
             assert self.child.poll() is None, self.log.read_text()
             assert time.monotonic() < end, self.log.read_text()
             time.sleep(0.01)
-        self.port = int(self.log.read_text().split("listening on http")[1].split("://127.0.0.1:")[1].split()[0])
+        self.port = int(re.findall(r"listening on https?://[^ ]*:(\d+)", self.log.read_text())[-1])
 
     def use(self, *models: ModelRoute, hang_up: bool = True) -> None:
         self.version += 1
-        write_table(self.table, RoutingTable(self.version, models))
+        write_table(self.table, RoutingTable(self.version, models, self.tenants, self.keys))
         if hang_up:
             os.kill(self.child.pid, signal.SIGHUP)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,9 +17,10 @@ from headway.wire.openai import (
     is_error_body,
     model_not_found,
     read_call,
+    with_fields,
     with_model,
 )
-from headway.wire.sse import EventSplitter, count_data, is_done, says_error
+from headway.wire.sse import EventSplitter, count_data, is_done, says_error, without_usage_event
 from headway.wire.usage import read_usage
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "prompt_tokens_details": {"cached_tokens": 1}}
@@ -163,3 +165,28 @@ def test_a_long_unknown_name_is_cut() -> None:
     assert len(refusal.message) < 400
     assert "Served here: chat" in refusal.message
     assert "No model is served" in model_not_found("x", []).message
+
+
+def test_fields_are_put_behind_the_last_one_and_nothing_else_moves() -> None:
+    body = b'{ "model": "m",\n "messages": [{"role":"user","content":"}"}] }\n'
+    made = with_fields(body, max_tokens=5, stream_options={"include_usage": True})
+    assert isinstance(made, bytes)
+    assert made.startswith(body[: body.rindex(b"}")])
+    assert msgspec.json.decode(made) == msgspec.json.decode(body) | {
+        "max_tokens": 5,
+        "stream_options": {"include_usage": True},
+    }
+    again = with_fields(made, max_tokens=7)
+    assert isinstance(again, bytes)
+    assert msgspec.json.decode(again)["max_tokens"] == 7
+    assert msgspec.json.decode(again)["messages"] == [{"role": "user", "content": "}"}]
+    assert with_fields(body) == body
+
+
+def test_only_the_event_that_was_asked_for_in_the_callers_stead_is_dropped() -> None:
+    word = b'data: {"choices":[{"delta":{"content":"\\"choices\\":[]"}}]}\n\n'
+    usage = b'data: {"choices": [], "usage": {"prompt_tokens": 3}}\r\n\r\n'
+    done = b"data: [DONE]\n\n"
+    assert without_usage_event(word + usage + done) == word + done
+    assert without_usage_event(word + done) == word + done
+    assert without_usage_event(b": note\n\n" + usage) == b": note\n\n"

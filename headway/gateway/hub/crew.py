@@ -15,11 +15,14 @@ import subprocess
 from collections.abc import Callable
 
 from headway.gateway.board import Board
-from headway.gateway.frames import Heard, Load, Said, Use
+from headway.gateway.frames import Applied, Frame, Freed, Heard, Join, Leave, Load, Said, Scrape, Sent, Short, Took, Use
+from headway.gateway.hub.line import Lines
 from headway.gateway.hub.member import Member
 from headway.gateway.hub.metrics import scrape
+from headway.gateway.hub.treasurer import Treasurer
 from headway.gateway.journal import Journal
 from headway.gateway.record import Records, Stats
+from headway.gateway.settings import Settings
 from headway.gateway.tally import Counts, add_up
 
 __all__ = ["Crew", "Starter"]
@@ -38,9 +41,13 @@ Starter = Callable[[int, int, socket.socket, Board], tuple[subprocess.Popen[byte
 
 
 class Crew:
-    def __init__(self, listeners: list[socket.socket], board: Board, records_max: int, start: Starter) -> None:
-        self.members = [Member(self._scrape, self._problems, self._gone) for _ in listeners]
-        self.journal = Journal(records_max)
+    def __init__(
+        self, listeners: list[socket.socket], board: Board, treasurer: Treasurer, settings: Settings, start: Starter
+    ) -> None:
+        self.lines = Lines(settings, board.running, lambda: self.members)
+        self._treasurer = treasurer
+        self.members = [self._member() for _ in listeners]
+        self.journal = Journal(settings.records_max)
         self._listeners, self._board, self._start_one = listeners, board, start
         self._buried = Counts()  # what dead workers had counted
         self._use: Use | None = None
@@ -57,6 +64,9 @@ class Crew:
         for number in range(len(self.members)):
             await self._start(number)
 
+    def _member(self) -> Member:
+        return Member(self._heard, self._gone)
+
     async def _start(self, number: int) -> None:
         member = self.members[number]
         member.number = number
@@ -65,6 +75,7 @@ class Crew:
         if member.child is not None:
             self._board.name_worker(number, member.child.pid)
         await member.join(channel)
+        self._treasurer.hire(member)
         if self._use is not None:
             member.use(self._use)
 
@@ -78,6 +89,33 @@ class Crew:
         """What engines last said of themselves, by slot."""
         for member in self.members:
             member.tell(Heard(signals))
+
+    # what workers say
+
+    def _heard(self, member: Member, frame: Frame) -> None:
+        match frame:
+            case Join():
+                self.lines.join(member, frame)
+            case Took():
+                self.lines.took(member, frame.number)
+            case Leave():
+                self.lines.leave(member, frame.number)
+            case Freed():
+                self.lines.freed(frame)
+            case Sent():
+                self._spread(member, frame)
+            case Short():
+                self._treasurer.short()
+            case Scrape():
+                self._scrape(member, frame.number)
+            case Applied():
+                self._problems(frame.problems)
+
+    def _spread(self, source: Member, news: Sent) -> None:
+        """What one worker sent where, the others should know."""
+        for member in self.members:
+            if member is not source:
+                member.tell(news)
 
     async def until_ready(self) -> None:
         """All workers answer callers, by the last table. Raises TimeoutError."""
@@ -118,12 +156,14 @@ class Crew:
             await asyncio.to_thread(dead.child.wait)
             log.warning("worker %d (process %d) ended: %s", number, dead.child.pid, _how(dead.child.returncode))
         self._board.sections[number].clear()
+        self._treasurer.bury(dead)
+        self.lines.gone(dead)
         self._buried = add_up([self._buried, dead.counts.of_the_dead()])
         young = asyncio.get_running_loop().time() - self._started[number] < YOUNG_SECONDS
         self._pause[number] = min(LONGEST_PAUSE, max(FIRST_PAUSE, 2 * self._pause[number])) if young else 0.0
         await asyncio.sleep(self._pause[number])
         if not self._ending:
-            self.members[number] = Member(self._scrape, self._problems, self._gone)
+            self.members[number] = self._member()
             await self._start(number)
 
     # what they know
@@ -137,13 +177,10 @@ class Crew:
 
     async def records(self, since: int) -> Records:
         """What all workers have recorded since, in one order."""
-        await self.gather_records()
-        return self.journal.since(since)
-
-    async def gather_records(self) -> None:
         fresh = [record for said in await self._ask_all("records") for record in said.records]
         for record in sorted(fresh, key=lambda record: record.at + record.duration):
             self.journal.add(record)
+        return self.journal.since(since)
 
     async def _ask_all(self, what: str) -> list[Said]:
         asking = [member.ask(what, ASK_SECONDS) for member in self.members]  # type: ignore[arg-type]

@@ -25,6 +25,7 @@ from headway.gateway.hub.member import spawn
 from headway.gateway.hub.ports import address_of, listeners
 from headway.gateway.hub.slots import Slots
 from headway.gateway.hub.takeover import end_politely, left_behind
+from headway.gateway.hub.treasurer import Treasurer
 from headway.gateway.hub.watch import TableWatch
 from headway.gateway.record import EndpointStats, Records, Stats
 from headway.gateway.settings import Settings
@@ -46,6 +47,7 @@ class Listen:
     socket: Path
     workers: int = 1
     certificate: Certificate | None = None
+    ledger: Path | None = None  # what tenants spent; left out, beside the socket
 
     @property
     def board(self) -> Path:
@@ -69,7 +71,11 @@ class Hub:
         self._private = bind_private(listen.socket)
         board = Board.create(listen.board, listen.workers)
         self._slots = Slots(board.running)
-        self._crew = Crew(taken, board, settings.records_max, partial(spawn, certificate=listen.certificate))
+        self._treasurer = Treasurer(
+            listen.ledger or listen.socket.with_suffix(".ledger"), listen.socket.with_suffix(".leases")
+        )
+        start = partial(spawn, certificate=listen.certificate)
+        self._crew = Crew(taken, board, self._treasurer, settings, start)
         self._ear = Ear(self._crew.tell)
 
     async def run(self) -> None:
@@ -82,13 +88,16 @@ class Hub:
         workers = self._listen.workers
         log.info("listening on %s (%d worker%s)", self._address, workers, "s" * (workers != 1))
         handing_over = asyncio.create_task(end_politely(self._before, self._settings.drain_seconds + 5))
-        hearing = asyncio.create_task(self._ear.run())
+        parts = (self._ear, self._treasurer, self._crew.lines)
+        beside = [asyncio.create_task(part.run()) for part in parts]
         try:
             await self._keep()
         finally:
-            hearing.cancel()
             await handing_over
             await self._stop(server)
+            for task in beside:
+                task.cancel()
+            self._treasurer.close()
 
     def hang_up(self) -> None:
         """SIGHUP: read the table now."""
@@ -107,7 +116,6 @@ class Hub:
                 return
             self._watch.again = bool(self._crew.problems)
             self._watch.look()
-            await self._crew.gather_records()  # before their rings are full
             await self._crew.counts()  # so that the dead are remembered
 
     async def _stop(self, server: asyncio.Server) -> None:
@@ -119,7 +127,9 @@ class Hub:
     def _use(self, table: RoutingTable) -> None:
         slots = self._slots.assign(endpoint.id for model in table.models for endpoint in model.endpoints)
         self._version = table.version
+        self._treasurer.follow(table.tenants, self._crew.members)
         self._crew.use(Use(table, slots))
+        self._crew.lines.use(table.models, slots)
         self._ear.use((endpoint for model in table.models for endpoint in model.endpoints), slots)
 
     # what it tells

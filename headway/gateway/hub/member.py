@@ -14,7 +14,16 @@ from collections.abc import Callable
 from typing import Literal
 
 from headway.gateway.board import Board
-from headway.gateway.frames import Applied, Channel, Frame, Heard, Hello, Metrics, Said, Scrape, Use, Want
+from headway.gateway.frames import (
+    Applied,
+    Channel,
+    Frame,
+    Hello,
+    Metrics,
+    Said,
+    Use,
+    Want,
+)
 from headway.gateway.tally import Counts
 from headway.gateway.tls import Certificate
 
@@ -36,22 +45,16 @@ def spawn(
 
 
 class Member:
-    """`scrape` is called when one of its callers wants the metrics; `problems` when it left endpoints out; `gone`
-    when its channel broke: it is dead, or as good as."""
+    """`heard` gets what it says unasked; `gone` is called when its channel broke: it is dead, or as good as."""
 
-    def __init__(
-        self,
-        scrape: Callable[[Member, int], None],
-        problems: Callable[[list[str]], None],
-        gone: Callable[[Member], None],
-    ) -> None:
+    def __init__(self, heard: Callable[[Member, Frame], None], gone: Callable[[Member], None]) -> None:
         self.number = 0
         self.child: subprocess.Popen[bytes] | None = None
         self.ready = asyncio.Event()  # it has begun, and uses the last table it was sent
         self._due = 1
         self.records_from = 0
         self.counts = Counts()  # as it last said
-        self._scrape, self._problems, self._gone = scrape, problems, gone
+        self._tell, self._gone = heard, gone
         self._channel = Channel(self._heard, self._broke)
         self._numbers = itertools.count(1)
         self._asked: dict[int, asyncio.Future[Said]] = {}
@@ -64,7 +67,7 @@ class Member:
         self.ready.clear()
         self._channel.say(frame)
 
-    def tell(self, frame: Heard) -> None:
+    def tell(self, frame: Frame) -> None:
         self._channel.say(frame)
 
     def answer(self, number: int, text: bytes) -> None:
@@ -104,14 +107,12 @@ class Member:
             future = self._asked.get(frame.number)
             if future is not None and not future.done():
                 future.set_result(frame)
-        elif isinstance(frame, Hello | Applied):
+            return
+        if isinstance(frame, Hello | Applied):
             self._due -= 1
             if not self._due:
                 self.ready.set()
-            if isinstance(frame, Applied):
-                self._problems(frame.problems)
-        elif isinstance(frame, Scrape):
-            self._scrape(self, frame.number)
+        self._tell(self, frame)
 
     def _broke(self) -> None:
         for future in self._asked.values():

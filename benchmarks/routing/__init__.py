@@ -1,0 +1,1 @@
+"""Routing quality: how long requests wait for a first token behind Headway and its peers, on the same engines."""

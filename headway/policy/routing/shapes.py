@@ -1,0 +1,117 @@
+"""What routing is asked, what it looks at and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from headway.policy.routing.elsewhere import Elsewhere
+from headway.policy.speed import Speed
+
+__all__ = ["Ask", "Candidate", "Choice", "Why"]
+
+
+class Why(StrEnum):
+    """Why this endpoint."""
+
+    ONLY_ONE = "only_one"
+    LEAST_COST = "least_cost"
+    LEAST_LOADED = "least_loaded"
+    LONGEST_MATCH = "longest_match"
+    TIE_DRAWN = "tie_drawn"
+    IN_TURN = "in_turn"
+    ALL_FAILED_RECENTLY = "all_failed_recently"
+
+
+class Ask(msgspec.Struct):
+    """One request."""
+
+    tokens: float  # of its prompt, estimated: bytes / Sizes.token_bytes
+    matched: Sequence[float]  # of these, what each candidate is believed to have cached, by index (PrefixIndex.match)
+    output: float  # tokens that the answer is expected to have (Sizes.output)
+    adapter: str = ""
+    session: int = -1  # slot of the endpoint that the session's last request went to; -1 = none
+    session_tokens: float = 0.0  # what that one then held: its prompt and its answer
+    turn: int = 0  # counts the requests of the model
+
+
+class Candidate(Protocol):
+    """An endpoint as routing sees it: plain attributes that are kept up to date as requests come and go.
+
+    Counted at the pick, over all workers of the host. Times are seconds on the clock of `now`.
+    """
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def slot(self) -> int:
+        """Its number in the prefix index."""
+
+    @property
+    def running(self) -> int:
+        """Requests sent there and not ended."""
+
+    @property
+    def pending_tokens(self) -> float:
+        """Prompt tokens to be computed there of requests whose first token has not come."""
+
+    @property
+    def context_tokens(self) -> float:
+        """Tokens of prompt, and of answer as far as expected, of the others that run there."""
+
+    @property
+    def speed(self) -> Speed: ...
+    @property
+    def seats(self) -> int:
+        """Requests it computes at once (llama.cpp's slots); more than these wait for an answer to end; 0 = any."""
+
+    @property
+    def adapters(self) -> frozenset[str] | None:
+        """Loaded there, as it said; None = it does not say."""
+
+    @property
+    def adapter_load(self) -> float:
+        """Seconds to load one."""
+
+    @property
+    def kv_tokens(self) -> int:
+        """That its KV cache holds; 0 = unknown."""
+
+    @property
+    def elsewhere(self) -> Elsewhere: ...
+    @property
+    def since(self) -> float:
+        """When it became an endpoint."""
+
+    @property
+    def cooling_until(self) -> float:
+        """It failed: passed over until then while others exist; 0 = it did not."""
+
+    @property
+    def weight(self) -> float:
+        """Share of its Revision in the Model's traffic (a rollout moves it); unused until Routes exist."""
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """`index` into the candidates; requests running there; how many could have been picked; `look_again` = when the
+    first endpoint ceases to count as just failed (a time; 0 unless all did); `costs` by index, less is better, in the
+    policy's own unit (predicted_latency: seconds), infinite for those passed over."""
+
+    index: int
+    load: int
+    candidates: int
+    why: Why
+    look_again: float = 0.0
+    costs: Sequence[float] = ()
+
+
+class Policy(Protocol):
+    """`pool`: the indices that may be picked, never empty. `draw`: a random number in [0, 1). Returns the index, why
+    and the costs."""
+
+    def __call__(
+        self, ask: Ask, candidates: Sequence[Candidate], pool: Sequence[int], now: float, draw: float
+    ) -> tuple[int, Why, Sequence[float]]: ...
