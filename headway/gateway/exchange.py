@@ -1,10 +1,10 @@
 """One request of a model, from its whole body to its Record: the gateway's main flow.
 
-    begin     read the call, refuse what is plainly wrong
-    place     pick an endpoint; or wait in line for one; or say why there is none
+    begin     read the call and who makes it, refuse what is plainly wrong
+    place     through the gate (limits, budgets); wait for a place; pick an endpoint; or wait for one; or say why not
     (Dispatch sends it there and relays the answer)
-    lost      that endpoint failed: elsewhere if the caller has got nothing yet, else the answer ends with an
-    error succeeded, refuse, left   the three ends; each settles usage and writes the Record
+    lost      that endpoint failed: elsewhere if the caller has got nothing yet, else the answer ends with an error
+    succeeded, refuse, left   the three ends; each settles usage and writes the Record
 
 No task and no timer of its own: the caller's connection wakes it at `next_due`.
 """
@@ -12,44 +12,27 @@ No task and no timer of its own: the caller's connection wakes it at `next_due`.
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Collection
 from typing import TYPE_CHECKING, Protocol
 
+from headway.gateway.asked import Asked
 from headway.gateway.catalog import Route
 from headway.gateway.dispatch import Dispatch
 from headway.gateway.frames import Freed
-from headway.gateway.gate import Gate
-from headway.gateway.prompt import Prompt
+from headway.gateway.patience import no_replica, patience, retry_after
+from headway.gateway.placement import Placement
 from headway.gateway.record import Attempt, Record
 from headway.gateway.relay import Caller
 from headway.gateway.request import Request
-from headway.gateway.stay import Stay
-from headway.policy.routing import Ask, Choice, choose
-from headway.wire.openai import (
-    Call,
-    Operation,
-    Refusal,
-    model_not_found,
-    read_call,
-    with_fields,
-    with_model,
-    wrong_operation,
-)
+from headway.policy.routing import Choice
+from headway.wire.openai import Operation, Refusal, model_not_found, wrong_operation
+from headway.wire.usage import Usage
 
 if TYPE_CHECKING:
     from headway.gateway.core import Gateway
-    from headway.gateway.upstream import Upstream
-from headway.wire.usage import Usage
 
 __all__ = ["Client", "Exchange"]
 
-_TIMEOUT = re.compile(rb"(\d{1,6}(?:\.\d{1,3})?)(ms|s|m)?")
-_UNITS = {b"": 1.0, b"s": 1.0, b"ms": 0.001, b"m": 60.0}
-_FORWARDED = (b"accept", b"traceparent", b"tracestate")
 _LEFT = 499
-_SESSION = b"x-session-id"
-_PRIORITY = b"x-headway-priority"
 _INTERRUPTED = ("deadline_exceeded", "shutting_down")
 """Ends at which an engine may have been at work."""
 _NO_SUCH_PATH = (404, 405, 501)  # what engines say of a path that they have not
@@ -67,22 +50,14 @@ class Client(Caller, Protocol):
 
 class Exchange:
     def __init__(self, gateway: Gateway, client: Client, request: Request, operation: Operation) -> None:
-        self.request = request
-        self._gateway, self._client, self._operation = gateway, client, operation
-        self._model, self._stream = "", False
-        self._call: Call | None = None
-        self._gate = Gate(gateway, None)
-        self._prompt: Prompt | None = None
-        self._ask: Ask | None = None
-        self._deadline = request.accepted + gateway.settings.deadline_seconds
+        self._gateway, self._client = gateway, client
+        self._asked = Asked(gateway, request, operation)
+        self._placement = Placement(gateway, self._asked)
         self._dispatch: Dispatch | None = None
         self._attempts: list[Attempt] = []
-        self._unwilling: set[str] = set()  # endpoints that said 502 or 503 to this request
-        self._cached = 0.0  # prompt tokens that the endpoint is taken to have
         self._has_turn = False  # it need not line up for a place
         self._line_number = 0  # under which it waits for one
         self._lined_since = 0.0
-        self._priority = "normal"
         self._gate_until: float | None = None  # it waits there until then
         self._tries = 0  # times it reached an engine
         self._in_line_since: float | None = None
@@ -96,34 +71,14 @@ class Exchange:
 
     @property
     def size(self) -> int:
-        return self.request.size
+        return self._asked.request.size
 
     def begin(self) -> None:
         self._gateway.tally.begin()
-        call = read_call(self._operation, self.request.body, self._content_type)
-        if isinstance(call, Refusal):
-            self.refuse(call)
-            return
-        self._call, self._model, self._stream = call, call.model, bool(call.stream)
-        caller = self._gateway.keyring.find(self.request.headers, near=self._client.near)
-        if isinstance(caller, Refusal):
-            self.refuse(caller)
-            return
-        self._gate = Gate(self._gateway, caller)
-        if asked := self.request.headers.get(b"x-headway-timeout"):
-            found = _TIMEOUT.fullmatch(asked.strip())
-            if not found:
-                name = "x-headway-timeout"
-                self.refuse(Refusal(400, "invalid_type", f"{name}: write seconds or 500ms, 10s, 2m", name))
-                return
-            seconds = float(found[1]) * _UNITS[found[2] or b""]
-            self._deadline = min(self._deadline, self.request.accepted + seconds)
-        self.place()
-
-    @property
-    def _content_type(self) -> bytes:
-        """A known operation is JSON, whatever the caller calls it."""
-        return b"" if self._operation.known else self.request.headers.get(b"content-type", b"")
+        if refusal := self._asked.read(near=self._client.near):
+            self.refuse(refusal)
+        else:
+            self.place()
 
     def place(self) -> None:
         """Pick an endpoint; or wait in line for one; or say why there is none."""
@@ -131,18 +86,18 @@ class Exchange:
             return
         now = self._gateway.time()
         self._leave_line(now)
-        route = self._gateway.catalog.routes.get(self._model)
+        route = self._gateway.catalog.routes.get(self._asked.model)
         if route is None:
-            self.refuse(model_not_found(self._model, self._gateway.visible(self._gate.caller)))
-        elif self._operation.known and route.model.task not in self._operation.tasks:
-            self.refuse(wrong_operation(self._model, route.model.task, self._operation.path))
-        elif now >= self._deadline:
+            self.refuse(model_not_found(self._asked.model, self._gateway.visible(self._asked.gate.caller)))
+        elif self._asked.operation.known and route.model.task not in self._asked.operation.tasks:
+            self.refuse(wrong_operation(self._asked.model, route.model.task, self._asked.operation.path))
+        elif now >= self._asked.deadline:
             self._expire()
-        elif not self._gate.passed and not self._enter(route, now):
+        elif not self._asked.gate.passed and not self._enter(route, now):
             return
         elif route.model.capacity and not self._has_turn and self._must_line_up(route, now):
             self._line_up(route, now)
-        elif (choice := self._pick(route, now)) is None:
+        elif (choice := self._placement.pick(route, now)) is None:
             self._wait(route, now, math.inf)
         elif choice.look_again and self._attempts:
             self._wait(route, now, choice.look_again)
@@ -151,7 +106,7 @@ class Exchange:
 
     def _enter(self, route: Route, now: float) -> bool:
         """Through the gate; False = it waits there, or was refused."""
-        found = self._gate.enter(self, route, self._read_call, self._read_prompt(route), now)
+        found = self._asked.gate.enter(self, route, self._asked.call, self._asked.prompt(route), now)
         if isinstance(found, Refusal):
             self.refuse(found)
         elif found is not None:
@@ -176,17 +131,16 @@ class Exchange:
         return all(each.running >= most for each in route.upstreams)
 
     def _line_up(self, route: Route, now: float) -> None:
-        gate, prompt = self._gate, self._read_prompt(route)
-        self._priority = gate.priority(self.request.headers.get(_PRIORITY))
+        asked, gate = self._asked, self._asked.gate
         self._lined_since = now
         self._line_number = self._gateway.hub.line_up(
             self,
             model=route.model.name,
             tenant=gate.tenant,
-            priority=self._priority,
+            priority=asked.priority,
             weight=gate.weight,
-            cost=prompt.tokens,
-            size=self.request.size,
+            cost=asked.prompt(route).tokens,
+            size=self.size,
         )
         self._client.wake_at(self.next_due())
 
@@ -197,127 +151,56 @@ class Exchange:
         if self._ended:
             return
         if full is not None:
-            message = f"Too many requests wait for the model {self._model!r}."
+            message = f"Too many requests wait for the model {self._asked.model!r}."
             self.refuse(Refusal(503, "queue_full", message, retry_after=max(1, min(300, math.ceil(full)))))
             return
         self._has_turn = True
         self.place()
         self._gateway.hub.leave(number, took=self._dispatch is not None)
 
-    @property
-    def _read_call(self) -> Call:
-        if self._call is None:
-            raise AssertionError("nothing is placed before it is read")
-        return self._call
-
-    def _read_prompt(self, route: Route) -> Prompt:
-        if self._prompt is None:
-            session, seed = self.request.headers.get(_SESSION, b""), route.seed ^ self._gate.seed
-            self._prompt = Prompt(self._read_call, seed, route.learned, session, self.request.size)
-        return self._prompt
-
-    def _pick(self, route: Route, now: float) -> Choice | None:
-        gateway, upstreams = self._gateway, route.upstreams
-        if not upstreams:
-            return None
-        gateway.catalog.look(now)
-        ask = self._ask = self._read_prompt(route).ask(route, gateway.index, gateway.sessions, gateway.turn())
-        avoided: Collection[str] = self._unwilling
-        if most := route.model.capacity:
-            avoided = self._unwilling | {each.id for each in upstreams if each.running >= most}
-        choice = choose(route.model.policy, ask, upstreams, now, gateway.draw(), excluded=avoided)
-        if choice is None and avoided:
-            self._unwilling.clear()
-            choice = choose(route.model.policy, ask, upstreams, now, gateway.draw())
-        return choice
-
     def _send(self, route: Route, choice: Choice, now: float) -> None:
-        upstream, name = route.upstreams[choice.index], route.names[choice.index]
-        body = self._body(name)
+        asked, upstream = self._asked, route.upstreams[choice.index]
+        body = asked.body(route.names[choice.index])
         if isinstance(body, Refusal):
             self.refuse(body)
             return
-        stay = self._settle_in(upstream, choice, now)
-        since = now - self.request.accepted
-        attempt = Attempt(upstream.id, since, why=choice.why, among=route.ids, costs=choice.costs)
-        self._attempts.append(attempt)
-        head = upstream.head(self._operation.path, self._forwarded(), len(body))
+        stay = self._placement.settle_in(route, choice, now)
+        since = now - asked.request.accepted
+        self._attempts.append(Attempt(upstream.id, since, why=choice.why, among=route.ids, costs=choice.costs))
+        head = upstream.head(asked.operation.path, asked.headers(), len(body))
         self._dispatch = Dispatch(self, self._client, stay, self._gateway.settings, [head, body])
         self._client.wake_at(self.next_due())
         if self._paused_at is not None:
             self._dispatch.pause()
         self._dispatch.start()
 
-    def _body(self, name: str) -> bytes | Refusal:
-        """What the engine gets: the caller's bytes, but for what must be said otherwise."""
-        body: bytes | Refusal = self.request.body
-        if name:
-            body = with_model(self.request.body, name, self._content_type)
-        if isinstance(body, bytes) and (fields := self._gate.fields(self._read_call)):
-            body = with_fields(body, **fields)
-        return body
-
-    def _settle_in(self, upstream: Upstream, choice: Choice, now: float) -> Stay:
-        """From here on the choice counts, for the next one and for other workers."""
-        gateway, prompt, ask = self._gateway, self._prompt, self._ask
-        if prompt is None or ask is None:
-            return Stay(upstream, 0.0, 0.0, now, adapter="")
-        if prompt.hashes and gateway.index.insert(prompt.hashes, upstream.slot):
-            gateway.news.went(prompt.hashes, upstream.slot)
-        if prompt.session:
-            gateway.sessions.put(prompt.session, upstream.id, prompt.tokens + prompt.output)
-        self._cached = ask.matched[choice.index]
-        uncached = max(1.0, prompt.tokens - self._cached)
-        return Stay(upstream, uncached, prompt.tokens + prompt.output, now, adapter=ask.adapter)
-
-    def _forwarded(self) -> bytes:
-        """What an engine may know of the caller: never who it is."""
-        headers = self.request.headers
-        kind = self._content_type or b"application/json"
-        lines = b"content-type: %b\r\nx-request-id: %b\r\n" % (kind, self.request.id.encode())
-        for name in _FORWARDED:
-            if name in headers:
-                lines += b"%b: %b\r\n" % (name, headers[name])
-        return lines
-
     # waiting
 
     def _wait(self, route: Route, now: float, look_again: float) -> None:
         if self._wait_began is None:
             self._wait_began = now
-        self._give_up_at = self._wait_began + self._patience(route)
+        self._give_up_at = self._wait_began + patience(self._gateway.settings, route)
         if now >= self._give_up_at:
-            self.refuse(_no_replica(route))
-        elif not self._gateway.lobby.line(self._model).join(self, look_again):
-            message = f"Too many requests wait for the model {self._model!r}."
-            self.refuse(Refusal(503, "queue_full", message, retry_after=_retry_after(route)))
+            self.refuse(no_replica(route))
+        elif not self._gateway.lobby.line(self._asked.model).join(self, look_again):
+            message = f"Too many requests wait for the model {self._asked.model!r}."
+            self.refuse(Refusal(503, "queue_full", message, retry_after=retry_after(route)))
         else:
             self._in_line_since = now
             self._client.wake_at(self.next_due())
-
-    def _patience(self, route: Route) -> float:
-        """Seconds to wait for an endpoint."""
-        settings, eta = self._gateway.settings, route.model.eta
-        if route.upstreams:
-            return settings.wait_seconds
-        if not route.expected:
-            return 0.0
-        if eta is None:
-            return settings.wait_expected_seconds
-        return max(settings.wait_seconds, eta + settings.wait_grace_seconds)
 
     def _leave_line(self, now: float) -> None:
         if self._in_line_since is not None:
             self._waited += now - self._in_line_since
             self._in_line_since = None
-            self._gateway.lobby.leave(self._model, self)
+            self._gateway.lobby.leave(self._asked.model, self)
 
     # what the Dispatch tells
 
     def sending(self, reused: bool) -> None:
         """The request goes to an engine now; `reused` = again, because an idle connection was closed."""
         self._tries += 1
-        self._gate.sent()
+        self._asked.gate.sent()
         self._wait_began = None
         if reused:
             last = self._attempts[-1]
@@ -330,31 +213,30 @@ class Exchange:
             return False
         if self._tries >= self._gateway.settings.tries_max:
             return False
-        route, now = self._gateway.catalog.routes.get(self._model), self._gateway.time()
-        refusing = self._unwilling | {self._dispatch.upstream.id}
-        others = [each for each in route.upstreams if each.id not in refusing] if route else []
-        if all(each.cooling_until > now for each in others):
-            return False
-        self._unwilling = refusing
-        return True
+        return self._placement.is_another(self._dispatch.upstream, self._gateway.time())
 
     def unserved(self, status: int) -> bool:
-        if self._operation.known or status not in _NO_SUCH_PATH:
+        if self._asked.operation.known or status not in _NO_SUCH_PATH:
             return False
-        route = self._gateway.catalog.routes.get(self._model)
+        route = self._gateway.catalog.routes.get(self._asked.model)
         if route is not None:
-            self.refuse(wrong_operation(self._model, route.model.task, self._operation.path))
+            self.refuse(wrong_operation(self._asked.model, route.model.task, self._asked.operation.path))
         return route is not None
 
     def hides_usage(self) -> bool:
-        return self._gate.hides_usage(self._call)
+        return self._asked.gate.hides_usage(self._asked.call)
 
     def heard(self) -> None:
         self._heard_at = self._gateway.time()
         dispatch = self._dispatch
-        if self._first_byte is None and dispatch and dispatch.relay and (dispatch.relay.started or not self._stream):
+        if (
+            self._first_byte is None
+            and dispatch
+            and dispatch.relay
+            and (dispatch.relay.started or not self._asked.stream)
+        ):
             self._first_byte = self._heard_at
-            if self._stream:
+            if self._asked.stream:
                 dispatch.stay.first_token(self._heard_at)
             if dispatch.upstream.worked():
                 self._gateway.look_soon()
@@ -412,7 +294,7 @@ class Exchange:
             self._close_with(Refusal(503, "shutting_down", "The gateway is shutting down.", retry_after=1))
 
     def next_due(self) -> float:
-        settings, due = self._gateway.settings, self._deadline
+        settings, due = self._gateway.settings, self._asked.deadline
         if self._gate_until is not None:
             return min(due, self._gate_until)
         if self._in_line_since is not None:
@@ -428,7 +310,7 @@ class Exchange:
             return
         if now < self.next_due() - 0.001:
             self._client.wake_at(self.next_due())
-        elif now >= self._deadline - 0.001:
+        elif now >= self._asked.deadline - 0.001:
             self._expire()
         elif self._gate_until is not None:
             self.admit_again()  # which finds that it has waited long enough
@@ -445,7 +327,7 @@ class Exchange:
     # the ends
 
     def _expire(self) -> None:
-        seconds = self._deadline - self.request.accepted
+        seconds = self._asked.deadline - self._asked.request.accepted
         if self._attempts and not self._attempts[-1].failure:
             self._attempts[-1].failure = "timeout"
         self._close_with(Refusal(504, "deadline_exceeded", f"The request took longer than {seconds:g} s."))
@@ -478,33 +360,14 @@ class Exchange:
             self._dispatch.abort()
 
     def _since(self) -> float:
-        return self._gateway.time() - self.request.accepted
+        return self._gateway.time() - self._asked.request.accepted
 
     def _tell_the_line(self, usage: Usage | None) -> None:
         """Others wait for the place that is free now."""
-        hub, gate = self._gateway.hub, self._gate
-        if self._model in hub.queueing and self._tries:
+        hub, gate = self._gateway.hub, self._asked.gate
+        if self._asked.model in hub.queueing and self._tries:
             tokens = usage.completion_tokens or 0 if usage else 0
-            hub.say(Freed(self._model, gate.tenant, self._priority, gate.weight, tokens))
-
-    def _learn(self, usage: Usage) -> None:
-        """What a good answer teaches of the model, the endpoint, and what it had cached."""
-        gateway, prompt, dispatch = self._gateway, self._prompt, self._dispatch
-        route = gateway.catalog.routes.get(self._model)
-        if prompt is None or dispatch is None or route is None:
-            return
-        sizes, upstream, cached = route.learned.sizes, dispatch.upstream, usage.cached_tokens
-        dispatch.stay.answered(gateway.time(), usage.completion_tokens or 0)
-        if usage.completion_tokens:
-            sizes.answer(usage.completion_tokens)
-        if usage.prompt_tokens:
-            sizes.prompt(prompt.bytes, usage.prompt_tokens)
-        if cached is None or not prompt.hashes:
-            return
-        upstream.tells_cached = upstream.tells_cached or cached > 0
-        if upstream.tells_cached:
-            claimed = int(self._cached * sizes.token_bytes)
-            gateway.index.heard(upstream.slot, claimed, cached * sizes.token_bytes)
+            hub.say(Freed(self._asked.model, gate.tenant, self._asked.priority, gate.weight, tokens))
 
     def _end(self, status: int, error: str) -> None:
         """Settle usage, write the Record; once."""
@@ -514,38 +377,28 @@ class Exchange:
         relay = self._dispatch.relay if self._dispatch else None
         usage = relay.usage() if relay and relay.started else None
         free = status >= 400 and status != _LEFT and error not in _INTERRUPTED and not (relay and relay.status == 200)
-        self._gate.leave(self, usage, whole=status == 200 and not error, free=free)
+        self._asked.gate.leave(self, usage, whole=status == 200 and not error, free=free)
         duration = self._since()
-        if usage and status == 200 and not error:
-            self._learn(usage)
+        if usage and self._dispatch and status == 200 and not error:
+            self._placement.learn(usage, self._dispatch.stay, self._gateway.time())
         record = Record(
             seq=0,
-            id=self.request.id,
+            id=self._asked.request.id,
             at=self._gateway.unix_time() - duration,
-            path=self._operation.path,
-            model=self._model,
-            tenant=self._gate.tenant,
-            stream=self._stream,
+            path=self._asked.operation.path,
+            model=self._asked.model,
+            tenant=self._asked.gate.tenant,
+            stream=self._asked.stream,
             status=status,
             error=error,
             waited=self._waited,
-            ttft=self._first_byte - self.request.accepted if self._first_byte is not None else None,
+            ttft=self._first_byte - self._asked.request.accepted if self._first_byte is not None else None,
             duration=duration,
             prompt_tokens=usage.prompt_tokens if usage else None,
             cached_tokens=usage.cached_tokens if usage else None,
             completion_tokens=usage.completion_tokens if usage else None,
             attempts=self._attempts,
         )
-        self._gateway.ended(record, self._operation, kept=self._gate.kept)
+        self._gateway.ended(record, self._asked.operation, kept=self._asked.gate.kept)
         self._tell_the_line(usage)
         self._dispatch = None  # which knows us: without this every request is work for the garbage collector
-
-
-def _retry_after(route: Route) -> int:
-    return max(1, min(300, math.ceil(5 if route.model.eta is None else route.model.eta)))
-
-
-def _no_replica(route: Route) -> Refusal:
-    why = route.reason or ("its replicas do not answer" if route.upstreams else "it has no replica")
-    message = f"The model {route.model.name!r} cannot answer now: {why}."
-    return Refusal(503, "model_not_ready", message, retry_after=_retry_after(route))

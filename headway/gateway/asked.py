@@ -1,0 +1,101 @@
+"""What one request asks for: read as far as it must be known here, and said again to an engine as it must be said."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from headway.gateway.gate import Gate
+from headway.gateway.prompt import Prompt
+from headway.gateway.request import Request
+from headway.wire.openai import Call, Operation, Refusal, read_call, with_fields, with_model
+
+if TYPE_CHECKING:
+    from headway.gateway.catalog import Route
+    from headway.gateway.core import Gateway
+
+__all__ = ["Asked"]
+
+_TIMEOUT = re.compile(rb"(\d{1,6}(?:\.\d{1,3})?)(ms|s|m)?")
+_UNITS = {b"": 1.0, b"s": 1.0, b"ms": 0.001, b"m": 60.0}
+_FORWARDED = (b"accept", b"traceparent", b"tracestate")
+_SESSION = b"x-session-id"
+_PRIORITY = b"x-headway-priority"
+
+
+class Asked:
+    """`deadline` is loop time. Before `read` there is no call, and nobody is known to have made it."""
+
+    __slots__ = ("_call", "_gateway", "_prompt", "deadline", "gate", "model", "operation", "request", "stream")
+
+    def __init__(self, gateway: Gateway, request: Request, operation: Operation) -> None:
+        self.request, self.operation = request, operation
+        self.model, self.stream = "", False
+        self.gate = Gate(gateway, None)
+        self.deadline = request.accepted + gateway.settings.deadline_seconds
+        self._gateway = gateway
+        self._call: Call | None = None
+        self._prompt: Prompt | None = None
+
+    def read(self, *, near: bool) -> Refusal | None:
+        """The call, who makes it, and how long they will wait; or what is wrong with it."""
+        call = read_call(self.operation, self.request.body, self._content_type)
+        if isinstance(call, Refusal):
+            return call
+        self._call, self.model, self.stream = call, call.model, bool(call.stream)
+        caller = self._gateway.keyring.find(self.request.headers, near=near)
+        if isinstance(caller, Refusal):
+            return caller
+        self.gate = Gate(self._gateway, caller)
+        return self._read_timeout()
+
+    def _read_timeout(self) -> Refusal | None:
+        if asked := self.request.headers.get(b"x-headway-timeout"):
+            found = _TIMEOUT.fullmatch(asked.strip())
+            if not found:
+                name = "x-headway-timeout"
+                return Refusal(400, "invalid_type", f"{name}: write seconds or 500ms, 10s, 2m", name)
+            seconds = float(found[1]) * _UNITS[found[2] or b""]
+            self.deadline = min(self.deadline, self.request.accepted + seconds)
+        return None
+
+    @property
+    def call(self) -> Call:
+        if self._call is None:
+            raise AssertionError("nothing is done with a call before it is read")
+        return self._call
+
+    @property
+    def priority(self) -> str:
+        return self.gate.priority(self.request.headers.get(_PRIORITY))
+
+    @property
+    def _content_type(self) -> bytes:
+        """A known operation is JSON, whatever the caller calls it."""
+        return b"" if self.operation.known else self.request.headers.get(b"content-type", b"")
+
+    def prompt(self, route: Route) -> Prompt:
+        if self._prompt is None:
+            session, seed = self.request.headers.get(_SESSION, b""), route.seed ^ self.gate.seed
+            self._prompt = Prompt(self.call, seed, route.learned, session, self.request.size)
+        return self._prompt
+
+    def body(self, name: str) -> bytes | Refusal:
+        """What the engine gets: the caller's bytes, but for what must be said otherwise. `name`: the engine's own for
+        the model; empty = the caller's."""
+        body: bytes | Refusal = self.request.body
+        if name:
+            body = with_model(self.request.body, name, self._content_type)
+        if isinstance(body, bytes) and (fields := self.gate.fields(self.call)):
+            body = with_fields(body, **fields)
+        return body
+
+    def headers(self) -> bytes:
+        """What an engine may know of the caller: never who it is."""
+        headers = self.request.headers
+        kind = self._content_type or b"application/json"
+        lines = b"content-type: %b\r\nx-request-id: %b\r\n" % (kind, self.request.id.encode())
+        for name in _FORWARDED:
+            if name in headers:
+                lines += b"%b: %b\r\n" % (name, headers[name])
+        return lines
