@@ -57,7 +57,9 @@ def up(
     """
     objects, origin = read(target)
     if host not in LOOPBACK:
-        print(f"warning: {host} is not this machine alone, and the gateway does not check keys yet", file=sys.stderr)
+        print(
+            f"warning: {host} is not this machine alone: the gateway asks for keys, the page does not", file=sys.stderr
+        )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     client = ControlClient()
     started = ensure_control(client, Addresses(host, port, page_port))
