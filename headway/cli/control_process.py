@@ -24,8 +24,11 @@ def main() -> None:
     parser.add_argument("--host", required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--page-port", type=int, required=True)
+    parser.add_argument("--gateway-workers", type=int, default=1)
     asked = parser.parse_args()
-    settings = ControlSettings(StateDir(asked.state_dir), asked.host, asked.port, asked.page_port)
+    settings = ControlSettings(
+        StateDir(asked.state_dir), asked.host, asked.port, asked.page_port, asked.gateway_workers
+    )
 
     def page(api: ControlApi, view: View) -> ASGIApp:
         app = Starlette(routes=routes(view.snapshot, api.watch))

@@ -75,17 +75,37 @@ def _model(model: dict[str, Any]) -> Iterator[str]:
         yield from (f"  {name}: {why}" for name, why in sorted(derived.items()))
 
 
+_WHY = {
+    "only_one": "the only one that could take it",
+    "least_cost": "the least predicted cost",
+    "least_loaded": "the least loaded",
+    "longest_match": "the longest known beginning of its prompt",
+    "tie_drawn": "drawn among equals",
+    "in_turn": "in turn",
+    "all_failed_recently": "all had failed a moment ago",
+}
+
+
+def _why(attempt: dict[str, Any]) -> str:
+    """Why this endpoint, and what each would have cost, the least first."""
+    said = _WHY.get(attempt.get("why", ""), "picked")
+    costs = zip(attempt.get("among", ()), attempt.get("costs", ()), strict=False)
+    known = sorted((cost, endpoint.rpartition(".")[0] or endpoint) for endpoint, cost in costs if cost is not None)
+    shown = ", ".join(f"{endpoint} {cost:.4g}" for cost, endpoint in known[:8])
+    return f"{said} ({shown}{', …' if len(known) > 8 else ''})" if shown else said
+
+
 def _request(record: dict[str, Any], replicas: dict[str, str]) -> Iterator[str]:
     kind = "stream" if record.get("stream") else "request"
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record["at"]))
-    yield f"{record['id']}: {kind} to {record['path']} for {record.get('model') or 'no model'}, {when}"
+    by = f" of tenant {record['tenant']}" if record.get("tenant") else ""
+    yield f"{record['id']}: {kind}{by} to {record['path']} for {record.get('model') or 'no model'}, {when}"
     if record.get("waited"):
-        yield f"  {'':>9}  held {record['waited']:.3f} s, because no replica was ready"
+        yield f"  {'':>9}  held {record['waited']:.3f} s, until a replica was ready or had a place free"
     for attempt in record.get("attempts", []):
         replica = replicas.get(attempt["endpoint"], attempt["endpoint"])
-        load, candidates = attempt.get("load", 0), attempt.get("candidates", 0)
         end = f"failed: {attempt['failure']}" if attempt.get("failure") else "answered"
-        yield f"  {attempt['at']:8.3f}s  sent to {replica}: least busy of {candidates} ({load} running there); {end}"
+        yield f"  {attempt['at']:8.3f}s  sent to {replica}: {_why(attempt)}; {end}"
     if record.get("ttft") is not None:
         yield f"  {record['ttft']:8.3f}s  first byte of the answer"
     end = f"ended with error {record['error']}" if record.get("error") else "ended"

@@ -27,6 +27,7 @@ class Addresses:
     host: str
     port: int
     page_port: int
+    gateway_workers: int = 1
 
 
 def ensure_control(client: ControlClient, addresses: Addresses) -> bool:
@@ -86,6 +87,7 @@ def _start(state: StateDir, addresses: Addresses) -> subprocess.Popen[bytes]:
         addresses.host,
     ]
     argv += ["--port", str(addresses.port), "--page-port", str(addresses.page_port)]
+    argv += ["--gateway-workers", str(addresses.gateway_workers)]
     with (state.logs / "control.log").open("ab") as log:
         return subprocess.Popen(
             argv,

@@ -21,7 +21,6 @@ from headway.errors import Cancelled, HeadwayError
 __all__ = ["register"]
 
 ADDRESS = ("host", "port", "page_port")
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def register(app: typer.Typer) -> None:
@@ -45,6 +44,9 @@ def up(
     ] = False,
     port: Annotated[int, typer.Option(min=1, max=65535, help="The gateway's port.")] = 8484,
     page_port: Annotated[int, typer.Option(min=1, max=65535, help="The page's port.")] = 8485,
+    gateway_workers: Annotated[
+        int, typer.Option(min=1, max=64, help="Processes of the gateway; more than one for thousands of requests/s.")
+    ] = 1,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     timeout: Annotated[
         float, typer.Option(min=0, help="Seconds to wait until all is ready; 0 = as long as it takes.")
@@ -56,13 +58,9 @@ def up(
     started.
     """
     objects, origin = read(target)
-    if host not in LOOPBACK:
-        print(
-            f"warning: {host} is not this machine alone: the gateway asks for keys, the page does not", file=sys.stderr
-        )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     client = ControlClient()
-    started = ensure_control(client, Addresses(host, port, page_port))
+    started = ensure_control(client, Addresses(host, port, page_port, gateway_workers))
     if not started:
         _say_where_it_listens(client, {name: context.params[name] for name in ADDRESS if _given(context, name)})
     wish: dict[str, Any] = {"models": [], "tenants": [], "prune": prune, "origin": origin}

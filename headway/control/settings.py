@@ -19,6 +19,8 @@ class ControlSettings:
     """TCP port of the gateway."""
     page_port: int = 8485
     """TCP port of the page."""
+    gateway_workers: int = 1
+    """Processes of the gateway: one answers thousands of requests a second."""
     tick: float = 1.0
     """Seconds between two passes when nothing happens: level-triggered loops need a heartbeat, not speed."""
     drain_tick: float = 0.1

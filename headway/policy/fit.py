@@ -26,7 +26,7 @@ _NOTHING, _LEAST = 1e-3, 1e-12  # a share of the first prior, and a value, that 
 
 class Line:
     """y = sum(coefficient * x); x[0] is 1. `trust` is what the prior weighs: samples of usual error. `shares`: what
-    each coefficient explains of the mean y at least, so that noise never makes something cost nothing at all."""
+    each coefficient explains of the mean y at least, up to its prior: noise never makes something cost nothing."""
 
     __slots__ = ("_gram", "_least", "_moment", "_usual", "coefficients", "prior", "samples", "shares", "trust")
 
@@ -70,7 +70,10 @@ class Line:
 
     def _solve(self) -> None:
         found, gram, moment = self.coefficients, self._gram, self._moment
-        least = [share * moment[0] / max(x, _LEAST) for share, x in zip(self.shares, gram[0], strict=True)]
+        least = [
+            min(share * moment[0] / max(x, _LEAST), believed)
+            for share, x, believed in zip(self.shares, gram[0], self.prior, strict=True)
+        ]
         for _ in range(_SWEEPS):
             for row, line in enumerate(gram):
                 believed, own = self.prior[row], line[row]

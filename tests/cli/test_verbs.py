@@ -66,7 +66,7 @@ def test_chat_streams_and_tells_its_speed(headway: Headway) -> None:
     assert told["completion_tokens"] > 0
     explained = headway.run("explain", told["request_id"])
     assert explained.returncode == 0, explained.stderr
-    assert "least busy of 1" in explained.stdout
+    assert "the only one that could take it" in explained.stdout
     assert "status 200" in explained.stdout
 
 

@@ -1,6 +1,5 @@
 """The prefix index against one that is plainly right; and what the field's indexes got wrong."""
 
-# ruff: noqa: S311
 from __future__ import annotations
 
 import random
@@ -12,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headway.policy.prefix import BOUNDARIES, PrefixIndex, chain
-from tests.support.routing import PlainIndex
+from tests.support.routing import PlainIndex, dice
 
 SLOTS = tuple(range(5))
 KIB = 1024
 
 
 def text(seed: int, size: int) -> bytes:
-    return random.Random(seed).randbytes(size)
+    return dice(seed).randbytes(size)
 
 
 def fresh(draw: random.Random, blocks: int) -> list[int]:
@@ -108,7 +107,7 @@ def test_short_of_memory_or_room_it_claims_less_and_never_what_was_not_routed(
 
 
 def test_it_is_bounded_however_much_is_routed() -> None:
-    draw, index = random.Random(3), PrefixIndex(10_000)
+    draw, index = dice(3), PrefixIndex(10_000)
     for slot in range(8):
         index.room(slot, 200 * KIB)  # claims grow old all the time: columns must be used again
     for _ in range(20_000):
@@ -120,7 +119,7 @@ def test_it_is_bounded_however_much_is_routed() -> None:
 
 @pytest.mark.parametrize("endpoints", [8, 500])
 def test_200_000_blocks_take_less_than_40_mib(endpoints: int) -> None:
-    draw = random.Random(5)
+    draw = dice(5)
     tracemalloc.start()
     try:
         index = PrefixIndex(200_000)
@@ -137,7 +136,7 @@ def test_200_000_blocks_take_less_than_40_mib(endpoints: int) -> None:
 
 def test_a_prefix_in_use_outlives_what_is_not() -> None:
     """Generations turn around it; a branch is never older than the trunk that leads to it."""
-    draw, index = random.Random(8), PrefixIndex(2_000)
+    draw, index = dice(8), PrefixIndex(2_000)
     index.room(0, 1 << 40)
     index.room(1, 1 << 40)
     system, once = fresh(draw, 10), fresh(draw, 10)
@@ -175,7 +174,7 @@ def test_a_restarted_engine_holds_nothing_and_its_neighbours_keep_theirs() -> No
 
 def test_a_slot_given_anew_knows_nothing_of_the_endpoint_before_it() -> None:
     """Also when the bit is used again, after the blocks that bore it are gone."""
-    draw, index = random.Random(2), PrefixIndex(1_000)
+    draw, index = dice(2), PrefixIndex(1_000)
     prompt = fresh(draw, 20)
     for _ in range(50):
         index.insert(prompt, 0)
@@ -213,7 +212,7 @@ def test_touching_the_same_prompt_again_takes_no_room() -> None:
 @pytest.mark.parametrize(("prompts", "holds"), [(64, 8), (16, 8), (64, 64)])
 def test_it_learns_how_much_an_engine_keeps_that_does_not_say(prompts: int, holds: int) -> None:
     """The engine is a real LRU cache of so many prompts; 16 of them are fewer than one spell of the first belief."""
-    draw, index = random.Random(6), PrefixIndex()
+    draw, index = dice(6), PrefixIndex()
     chains = [chain(0, text(number, 32 * KIB)) for number in range(prompts)]
     cache: dict[int, None] = {}
     claims: list[tuple[bool, bool]] = []  # what was claimed, what was so
@@ -230,7 +229,7 @@ def test_it_learns_how_much_an_engine_keeps_that_does_not_say(prompts: int, hold
     late = claims[2_000:]
     wrong = sum(claimed and not held for claimed, held in late)
     lost = sum(held and not claimed for claimed, held in late)
-    assert wrong < 0.35 * max(1, sum(claimed for claimed, _ in late)) or not any(claimed for claimed, _ in late)
+    assert wrong < 0.35 * max(1, sum(claimed for claimed, _ in late))
     assert lost < 0.5 * sum(held for _, held in late)
 
 
@@ -242,7 +241,7 @@ def test_hearing_of_a_slot_that_has_no_claims_is_nothing() -> None:
 
 
 def test_workers_that_tell_each_other_what_they_routed_know_the_same() -> None:
-    draw = random.Random(4)
+    draw = dice(4)
     here, there = PrefixIndex(), PrefixIndex()
     prompts = [fresh(draw, 12)]
     for _ in range(300):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 
 from headway.policy.prefix import BOUNDARIES
 from headway.policy.routing import Elsewhere
 from headway.policy.speed import ModelSpeed, Speed
 
-__all__ = ["PlainIndex", "Site", "fleet"]
+__all__ = ["PlainIndex", "Site", "dice", "fleet"]
+
+
+def dice(seed: int) -> random.Random:
+    return random.Random(seed)  # noqa: S311
 
 
 class Site:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import msgspec
 
 from headway.policy.routing.elsewhere import FRESH_SECONDS
-from headway.policy.routing.predicted import ANSWER, DELAY_MOST, KV_FULL, KV_SHORT, OTHERS, seat
+from headway.policy.routing.predicted import ANSWER, DELAYED_MOST, KV_FULL, KV_SHORT, OTHERS, seat
 from headway.policy.routing.shapes import Ask, Candidate
 
 __all__ = ["Terms", "terms"]
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """Seconds, as they enter the sum: `delay` capped, and both it and `decode` weighted. `cost` is their sum.
+    """Seconds, as they enter the sum: `delay` and `decode` weighted. `cost` is their sum.
     `uncached` is in tokens; `running` counts requests, with those that others are believed to have there."""
 
     uncached: float
@@ -39,7 +39,7 @@ def terms(ask: Ask, candidate: Candidate, matched: float, now: float) -> Terms:
     ahead = candidate.pending_tokens + fresh * elsewhere.waiting * elsewhere.prompt
     alone = speed.first + ask.tokens * speed.prefill
     prefill = uncached * speed.prefill
-    delay = running * (prefill + ask.output * (speed.sequence + speed.context * ask.tokens))
+    delay = min(running, DELAYED_MOST) * (prefill + ask.output * (speed.sequence + speed.context * ask.tokens))
     decode = ask.output * (speed.step + speed.sequence * running + speed.context * candidate.context_tokens)
     short = 0.0
     if fresh and candidate.kv_tokens:
@@ -48,7 +48,7 @@ def terms(ask: Ask, candidate: Candidate, matched: float, now: float) -> Terms:
     parts = {
         "wait": speed.first + ahead * speed.prefill,
         "prefill": prefill,
-        "delay": OTHERS * min(delay, DELAY_MOST * alone),
+        "delay": OTHERS * delay,
         "decode": ANSWER * decode,
         "kv": KV_SHORT * max(0.0, short) * alone,
         "seat": seat(candidate, running, ask.output) if 0 < candidate.seats <= running else 0.0,
