@@ -98,8 +98,8 @@ LOG = field_about(
 )
 CACHE = field_about(
     "Prefix cache",
-    "own: its prompts are never matched with what others sent, so nobody can find out by timing what was asked. "
-    "shared: with all tenants that share, which is faster where they send the same long prompts.",
+    "own: the gateway never chooses a Replica for what others have sent there. shared: it does, among all tenants that "
+    "share, which is faster where they send the same long prompts. The cache inside an engine is not divided by this.",
     "own",
     "shared",
 )

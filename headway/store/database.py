@@ -15,6 +15,9 @@ from headway.errors import HeadwayError, ResourceError
 
 __all__ = ["Database"]
 
+BUSY_SECONDS = 5.0
+"""That one process waits for another's transaction; each takes milliseconds."""
+
 # The ledger's part is written so that SQLite and PostgreSQL both take it as it stands: BIGINT, no STRICT.
 LEDGER = """
     CREATE TABLE accounts (
@@ -114,7 +117,7 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._connection = sqlite3.connect(path, isolation_level=None)
+        self._connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS)
         self._connection.row_factory = sqlite3.Row
         try:
             self._connection.execute("PRAGMA journal_mode=WAL")
@@ -146,7 +149,8 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All of it or nothing; on disk when the block ends. Raises ResourceError when the disk is full.
+        """All of it or nothing; on disk when the block ends. Raises ResourceError when the disk is full or
+        another process does not let go.
 
         One within another is part of it.
         """
@@ -161,6 +165,10 @@ class Database:
         except BaseException as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+                hint = "who writes to it for so long? see the logs in the state directory"
+                message = f"{self.path}: held by another process for {BUSY_SECONDS:g} s: nothing was changed"
+                raise ResourceError(message, hint=hint) from error
             if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_FULL:
                 hint = "free some of it, or set HEADWAY_STATE_DIR to another disk"
                 raise ResourceError(f"disk full under {self.path.parent}: nothing was changed", hint=hint) from error

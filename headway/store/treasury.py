@@ -56,7 +56,7 @@ class Treasury:
         self.file, self._ledger, self._host = file, ledger, host
         self._rules: dict[str, tuple[Ceiling, ...]] = {}
         self._slots = {name: slot for slot, name in enumerate(file.tenants())}
-        self._settled: dict[tuple[int, int], int] = {}  # (incarnation, slot) -> turn that the ledger has
+        self._settled: dict[tuple[int, int], tuple[int, tuple[int, ...]]] = {}  # what the ledger has: turn, returned
         self._awake: dict[str, float] = {}  # until when (monotonic) a tenant is looked after
         self._last: tuple[str, list[int]] = ("", [])
         self._rates = Rates(file, full=not self.workers())
@@ -117,14 +117,20 @@ class Treasury:
                 return
             for name, holders in seen.items():
                 for each in holders:
-                    if self._settled.get((each.worker.incarnation, each.slot)) != each.turn:
-                        books.settle(name, each.worker.id, each.holding.used, each.holding.returned)
+                    turn, returned = self._settled.get((each.worker.incarnation, each.slot), (-1, ()))
+                    if turn != each.turn:
+                        moved = each.holding.returned if each.holding.returned != returned else ()
+                        books.settle(name, each.worker.id, each.holding.used, moved)
             for name, ceiling in limits:
                 if ceiling.limit in BUDGETS:
                     lent += self._lend(books, name, ceiling, seen[name])
         for move in lent:
             self.file.lend(*move)
-        self._settled |= {(e.worker.incarnation, e.slot): e.turn for holders in seen.values() for e in holders}
+        self._settled |= {
+            (each.worker.incarnation, each.slot): (each.turn, each.holding.returned)
+            for holders in seen.values()
+            for each in holders
+        }
         for name, ceiling in limits:
             if ceiling.limit not in BUDGETS:
                 holdings = {each.worker.section: each.holding for each in seen[name]}
@@ -143,7 +149,8 @@ class Treasury:
             # The turn before the numbers, so that what comes between the two is seen again.
             turns = [self.file.turn(each.section, slot) for each in workers]
             moved = any(
-                self._settled.get((each.incarnation, slot)) != turn for each, turn in zip(workers, turns, strict=True)
+                self._settled.get((each.incarnation, slot), (-1,))[0] != turn
+                for each, turn in zip(workers, turns, strict=True)
             )
             if all_anew or moved:
                 self._awake[name] = monotonic + AWAKE

@@ -12,11 +12,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
-import msgspec
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from headway.control.snapshot import Snapshot
+from headway.web.public import public_json
 
 __all__ = ["BEAT", "MOST_STREAMS", "Events"]
 
@@ -84,7 +84,7 @@ async def _next(changes: AsyncIterator[Snapshot]) -> Snapshot | None:
 
 
 def _event(state: Snapshot) -> bytes:
-    return b"event: snapshot\ndata: " + msgspec.json.encode(state) + b"\n\n"
+    return b"event: snapshot\ndata: " + public_json(state) + b"\n\n"
 
 
 def _writer(send: Send) -> Write:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -17,6 +16,7 @@ from starlette.routing import Route
 from headway.control.snapshot import Snapshot
 from headway.web.assets import read_all
 from headway.web.events import Events
+from headway.web.public import public_json
 
 __all__ = ["routes"]
 
@@ -32,7 +32,7 @@ def routes(snapshot: Callable[[], Snapshot], watch: Callable[[], AsyncIterator[S
         return asset.answer(request) if asset else PlainTextResponse("no such file\n", 404)
 
     async def state(request: Request) -> Response:
-        body = msgspec.json.encode(snapshot())
+        body = public_json(snapshot())
         return Response(body, media_type="application/json", headers={"cache-control": "no-store"})
 
     return [

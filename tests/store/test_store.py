@@ -74,6 +74,15 @@ def test_a_full_disk_is_told_and_changes_nothing(path: Path) -> None:
     assert list(store.all()) == ["a"]
 
 
+def test_a_database_that_another_process_holds_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headway.store.database.BUSY_SECONDS", 0.05)
+    store = ModelStore(Database(path))
+    other = Database(path)
+    with other.transaction(), pytest.raises(ResourceError, match=r"held by another process for 0\.05 s: nothing was"):
+        store.apply([desired("a")], prune=False, now=1.0)
+    assert store.apply([desired("a")], prune=False, now=1.0)[0].change == "added"
+
+
 def test_an_acknowledged_write_survives_kill_9(path: Path) -> None:
     program = """
 import sys, time

@@ -15,8 +15,9 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 import headway.web
-from headway.control.snapshot import Snapshot
+from headway.control.snapshot import Snapshot, TenantView, UsedView
 from headway.web.events import Events
+from headway.web.page import routes
 from tests.support.running import eventually
 from tests.support.snapshots import Stage, a_model, a_snapshot
 from tests.support.web import serving
@@ -152,3 +153,26 @@ def test_head_of_the_stream_has_no_end_to_wait_for(origin: str, stage: Stage) ->
         assert answer.status == 200
         assert answer.read() == b""
     assert stage.watchers == 0
+
+
+def test_the_page_is_told_nothing_of_tenants() -> None:
+    """It asks nobody for a key."""
+    used = UsedView("2026-11-21", 3, 1200, 4500)
+    tenant = TenantView(
+        "research", ["ana@example.com"], None, {}, "normal", 1.0, "metadata", "own", 1, "f.yaml", 0.0, used, used
+    )
+    snapshot = a_snapshot(a_model())
+    snapshot.tenants = [tenant]
+    stage = Stage(snapshot)
+    app = Starlette(routes=routes(stage.snapshot, stage.watch))
+    with serving(app) as origin:
+        with asking(origin, "/state") as answer:
+            told = answer.read()
+        with asking(origin, "/events") as answer:
+            _, streamed = next(events(answer))
+        stage.end()
+    for each in (told, streamed):
+        assert b"research" not in each
+        assert b"ana@example.com" not in each
+        assert msgspec.json.decode(each)["models"][0]["name"] == "chat"
+    assert stage.snapshot().tenants == [tenant], "the command is told"
