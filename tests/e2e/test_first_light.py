@@ -107,7 +107,7 @@ def test_completions_of_the_chat_model(client: openai.OpenAI) -> None:
 
 
 def test_a_base_model_does_not_chat(client: openai.OpenAI) -> None:
-    with pytest.raises(openai.BadRequestError, match="/v1/completions"):
+    with pytest.raises(openai.NotFoundError, match="/v1/completions"):
         client.chat.completions.create(model="gemma", messages=[{"role": "user", "content": "hello"}])
 
 

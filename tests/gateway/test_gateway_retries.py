@@ -271,7 +271,7 @@ async def test_the_caller_may_lower_the_deadline(tmp_path: Path, engine: Start, 
         await eventually(lambda: here.stats().running == 1)
         client = next(iter(here.worker.gateway.connections))
         assert client._running is not None
-        assert client._running._deadline <= here.worker.gateway.time() + 600  # type: ignore[attr-defined]
+        assert client._running._asked.deadline <= here.worker.gateway.time() + 600  # type: ignore[attr-defined]
         longer.cancel()
 
 
