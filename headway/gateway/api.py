@@ -6,6 +6,7 @@ from __future__ import annotations
 import msgspec
 
 from headway.gateway import answers
+from headway.gateway.asked import Asked
 from headway.gateway.client import ClientConnection, Running
 from headway.gateway.core import Gateway
 from headway.gateway.exchange import Exchange
@@ -36,7 +37,7 @@ class Api:
         operation = OPERATIONS.get(request.target.decode("latin-1"))
         if operation is None or request.method != "POST":
             return self._serve_rest(client, request)
-        exchange = Exchange(self._gateway, client, request, operation)
+        exchange = Exchange(self._gateway, client, Asked(self._gateway, request, operation))
         exchange.begin()
         return exchange
 
@@ -49,7 +50,7 @@ class Api:
             return None
         if operation := OPERATIONS.get(path) or self._other(path, request.method):
             if request.method == "POST":
-                exchange = Exchange(self._gateway, client, request, operation)
+                exchange = Exchange(self._gateway, client, Asked(self._gateway, request, operation))
                 exchange.begin()
                 return exchange
             self._not_called(client, request, path, _CALLS)
@@ -92,13 +93,13 @@ class Api:
         if isinstance(caller, Refusal):
             client.refuse(caller)
             return
-        names, routes = self._gateway.visible(caller), self._gateway.catalog.routes
+        names, listed = self._gateway.visible(caller), self._gateway.catalog.listed
         name = path.removeprefix(_MODELS).removeprefix("/")
         if path == _MODELS:
-            data = [_shown(routes[each].model) for each in names]
+            data = [_shown(listed(each)) for each in names]
             client.respond(200, answers.JSON, msgspec.json.encode({"object": "list", "data": data}))
         elif name in names:
-            client.respond(200, answers.JSON, msgspec.json.encode(_shown(routes[name].model)))
+            client.respond(200, answers.JSON, msgspec.json.encode(_shown(listed(name))))
         else:
             client.refuse(model_not_found(name, names))
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from headway.gateway.gate import Gate
-from headway.gateway.prompt import Prompt
+from headway.gateway.prompt import Prompt, point_of
 from headway.gateway.request import Request
 from headway.wire.openai import Call, Operation, Refusal, read_call, with_fields, with_model
 
@@ -24,13 +24,14 @@ _PRIORITY = b"x-headway-priority"
 
 
 class Asked:
-    """`deadline` is loop time. Before `read` there is no call, and nobody is known to have made it."""
+    """`deadline` is loop time. Before `read` there is no call, and nobody is known to have made it. `named`: what an
+    engine must be told instead of the caller's name for the model; empty = the caller's."""
 
-    __slots__ = ("_call", "_gateway", "_prompt", "deadline", "gate", "model", "operation", "request", "stream")
+    __slots__ = ("_call", "_gateway", "_prompt", "deadline", "gate", "model", "named", "operation", "request", "stream")
 
     def __init__(self, gateway: Gateway, request: Request, operation: Operation) -> None:
         self.request, self.operation = request, operation
-        self.model, self.stream = "", False
+        self.model, self.named, self.stream = "", "", False
         self.gate = Gate(gateway, None)
         self.deadline = request.accepted + gateway.settings.deadline_seconds
         self._gateway = gateway
@@ -76,15 +77,31 @@ class Asked:
 
     def prompt(self, route: Route) -> Prompt:
         if self._prompt is None:
-            session, seed = self.request.headers.get(_SESSION, b""), route.seed ^ self.gate.seed
-            self._prompt = Prompt(self.call, seed, route.learned, session, self.request.size)
+            self._prompt = self.prompt_for(route)
         return self._prompt
+
+    def prompt_for(self, route: Route) -> Prompt:
+        """As this model would see it."""
+        session, seed = self.request.headers.get(_SESSION, b""), route.seed ^ self.gate.seed
+        return Prompt(self.call, seed, route.learned, session, self.request.size)
+
+    def turn_to(self, model: str) -> None:
+        """From here on it is asked of this model."""
+        self.model = self.named = model
+        self._prompt = None
+
+    def point(self, seed: int) -> float:
+        """Of the user, else the session, else the request: who gets which share of what `seed` names."""
+        call = self.call
+        user = getattr(call, "user", None) or ""
+        session = self.request.headers.get(_SESSION) or (getattr(call, "prompt_cache_key", None) or "").encode()
+        return point_of(user.encode() or session or self.request.id.encode(), seed)
 
     def body(self, name: str) -> bytes | Refusal:
         """What the engine gets: the caller's bytes, but for what must be said otherwise. `name`: the engine's own for
         the model; empty = the caller's."""
         body: bytes | Refusal = self.request.body
-        if name:
+        if name := name or self.named:
             body = with_model(self.request.body, name, self._content_type)
         if isinstance(body, bytes) and (fields := self.gate.fields(self.call)):
             body = with_fields(body, **fields)

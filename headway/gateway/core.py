@@ -87,7 +87,7 @@ class Gateway:
 
     def visible(self, caller: Caller | None) -> list[str]:
         """The models that a caller may know of."""
-        names = list(self.catalog.routes)
+        names = [*self.catalog.routes, *self.catalog.publics]
         if caller is None:
             return names
         return [name for name in names if allows(caller.rule.models, name) and allows(caller.key.models, name)]

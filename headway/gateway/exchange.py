@@ -18,13 +18,13 @@ from headway.gateway.asked import Asked
 from headway.gateway.catalog import Route
 from headway.gateway.dispatch import Dispatch
 from headway.gateway.frames import Freed
-from headway.gateway.patience import no_replica, patience, retry_after
+from headway.gateway.patience import must_line_up, no_replica, patience, queue_full, retry_after
 from headway.gateway.placement import Placement
 from headway.gateway.record import Attempt, Record
 from headway.gateway.relay import Caller
-from headway.gateway.request import Request
+from headway.policy.route import Step
 from headway.policy.routing import Choice
-from headway.wire.openai import Operation, Refusal, model_not_found, wrong_operation
+from headway.wire.openai import Refusal, model_not_found, wrong_operation
 from headway.wire.usage import Usage
 
 if TYPE_CHECKING:
@@ -47,11 +47,15 @@ class Client(Caller, Protocol):
     def wake_at(self, due: float) -> None:
         """Call `on_due` at this time, or earlier."""
 
+    def hand_over(self, running: Exchange) -> None:
+        """This one goes on with the request."""
+
 
 class Exchange:
-    def __init__(self, gateway: Gateway, client: Client, request: Request, operation: Operation) -> None:
-        self._gateway, self._client = gateway, client
-        self._asked = Asked(gateway, request, operation)
+    steps: list[Step] | None = None  # of a Route, when one was asked for
+
+    def __init__(self, gateway: Gateway, client: Client, asked: Asked) -> None:
+        self._gateway, self._client, self._asked = gateway, client, asked
         self._placement = Placement(gateway, self._asked)
         self._dispatch: Dispatch | None = None
         self._attempts: list[Attempt] = []
@@ -68,6 +72,11 @@ class Exchange:
         self._heard_at = 0.0
         self._paused_at: float | None = None
         self._ended = False
+
+    @property
+    def name(self) -> str:
+        """As the caller wrote it."""
+        return self._asked.model
 
     @property
     def size(self) -> int:
@@ -88,14 +97,14 @@ class Exchange:
         self._leave_line(now)
         route = self._gateway.catalog.routes.get(self._asked.model)
         if route is None:
-            self.refuse(model_not_found(self._asked.model, self._gateway.visible(self._asked.gate.caller)))
+            self._unknown()
         elif self._asked.operation.known and route.model.task not in self._asked.operation.tasks:
             self.refuse(wrong_operation(self._asked.model, route.model.task, self._asked.operation.path))
         elif now >= self._asked.deadline:
             self._expire()
         elif not self._asked.gate.passed and not self._enter(route, now):
             return
-        elif route.model.capacity and not self._has_turn and self._must_line_up(route, now):
+        elif route.model.capacity and not self._has_turn and must_line_up(self._gateway, route, now):
             self._line_up(route, now)
         elif (choice := self._placement.pick(route, now)) is None:
             self._wait(route, now, math.inf)
@@ -104,9 +113,24 @@ class Exchange:
         else:
             self._send(route, choice, now)
 
+    def _unknown(self) -> None:
+        """No model has this name; it may be a Route's, and somebody else goes on with it then."""
+        if (public := self._gateway.catalog.publics.get(self._asked.model)) is not None:
+            from headway.gateway.routed import RoutedExchange  # noqa: PLC0415 (it is an Exchange itself)
+
+            self._ended = True
+            successor = RoutedExchange(self._gateway, self._client, self._asked, public)
+            self._client.hand_over(successor)
+            successor.place()
+            return
+        self.refuse(model_not_found(self._asked.model, self._gateway.visible(self._asked.gate.caller)))
+
     def _enter(self, route: Route, now: float) -> bool:
         """Through the gate; False = it waits there, or was refused."""
-        found = self._asked.gate.enter(self, route, self._asked.call, self._asked.prompt(route), now)
+        asked = self._asked
+        return self._goes_in(asked.gate.enter(self, route.model, asked.call, asked.prompt(route), now))
+
+    def _goes_in(self, found: Refusal | float | None) -> bool:
         if isinstance(found, Refusal):
             self.refuse(found)
         elif found is not None:
@@ -119,16 +143,6 @@ class Exchange:
         self.place()
 
     # the line for a place
-
-    def _must_line_up(self, route: Route, now: float) -> bool:
-        """Others wait already, or all places are taken."""
-        hub, most = self._gateway.hub, route.model.capacity
-        if not hub.there or not route.upstreams:
-            return False
-        if route.model.name in hub.queueing:
-            return True
-        self._gateway.catalog.look(now)
-        return all(each.running >= most for each in route.upstreams)
 
     def _line_up(self, route: Route, now: float) -> None:
         asked, gate = self._asked, self._asked.gate
@@ -151,8 +165,7 @@ class Exchange:
         if self._ended:
             return
         if full is not None:
-            message = f"Too many requests wait for the model {self._asked.model!r}."
-            self.refuse(Refusal(503, "queue_full", message, retry_after=max(1, min(300, math.ceil(full)))))
+            self.refuse(queue_full(self._asked.model, full))
             return
         self._has_turn = True
         self.place()
@@ -164,6 +177,8 @@ class Exchange:
         if isinstance(body, Refusal):
             self.refuse(body)
             return
+        if route.prices is not None:
+            asked.gate.charge(route.prices[choice.index])
         stay = self._placement.settle_in(route, choice, now)
         since = now - asked.request.accepted
         self._attempts.append(Attempt(upstream.id, since, why=choice.why, among=route.ids, costs=choice.costs))
@@ -183,8 +198,7 @@ class Exchange:
         if now >= self._give_up_at:
             self.refuse(no_replica(route))
         elif not self._gateway.lobby.line(self._asked.model).join(self, look_again):
-            message = f"Too many requests wait for the model {self._asked.model!r}."
-            self.refuse(Refusal(503, "queue_full", message, retry_after=retry_after(route)))
+            self.refuse(queue_full(self._asked.model, retry_after(route)))
         else:
             self._in_line_since = now
             self._client.wake_at(self.next_due())
@@ -399,6 +413,8 @@ class Exchange:
             completion_tokens=usage.completion_tokens if usage else None,
             attempts=self._attempts,
         )
+        if self.steps is not None:
+            record.route, record.steps = self.name, self.steps
         self._gateway.ended(record, self._asked.operation, kept=self._asked.gate.kept)
         self._tell_the_line(usage)
         self._dispatch = None  # which knows us: without this every request is work for the garbage collector

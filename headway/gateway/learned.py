@@ -8,9 +8,13 @@ __all__ = ["Learned"]
 
 
 class Learned:
-    """`speed`: what its endpoints have in common; `sizes`: of its prompts and answers."""
+    """`speeds`: what the endpoints of each of its variants have in common; `sizes`: of its prompts and answers."""
 
-    __slots__ = ("sizes", "speed")
+    __slots__ = ("sizes", "speeds")
 
     def __init__(self) -> None:
-        self.speed, self.sizes = ModelSpeed(), Sizes()
+        self.speeds: dict[str, ModelSpeed] = {}
+        self.sizes = Sizes()
+
+    def speed(self, variant: str) -> ModelSpeed:
+        return self.speeds.setdefault(variant, ModelSpeed())

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from headway.policy.route import Step
+
 __all__ = ["Attempt", "EndpointStats", "Record", "Records", "Stats"]
 
 
@@ -42,6 +44,9 @@ class Record(msgspec.Struct, omit_defaults=True):
     cached_tokens: int | None = None
     completion_tokens: int | None = None
     attempts: list[Attempt] = []
+    route: str = ""  # the Route that was asked for; `model` is then the one that answered
+    steps: list[Step] = []  # the Models that its Route looked at, chosen or passed over
+    shadow_of: str = ""  # a copy of that request, whose answer nobody got
 
 
 class Records(msgspec.Struct):

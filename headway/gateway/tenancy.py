@@ -40,10 +40,10 @@ class Waiter(Protocol):
 class Reservation:
     """What one request holds of its tenant's limits. Settled once, whatever becomes of it."""
 
-    __slots__ = ("_price", "_purse", "_reserve", "_settled", "cap", "sent")
+    __slots__ = ("_purse", "_reserve", "_settled", "cap", "price", "sent")
 
     def __init__(self, purse: TenantPurse, reserve: Reserve, route: ModelRoute) -> None:
-        self._purse, self._reserve, self._price = purse, reserve, route.price
+        self._purse, self._reserve, self.price = purse, reserve, route.price
         self.cap = reserve.cap
         self.sent = False  # an engine has it: from here on it costs something
         self._settled = False
@@ -63,7 +63,7 @@ class Reservation:
             return
         prompt = prompt_tokens if usage.prompt_tokens is None else usage.prompt_tokens
         completion = (usage.completion_tokens or 0) + (0 if whole else UNSEEN_TOKENS)
-        micros = cost(self._price, prompt, completion, usage.cached_tokens or 0)
+        micros = cost(self.price, prompt, completion, usage.cached_tokens or 0)
         self._purse.settle(self._reserve.amounts, prompt + completion, micros)
 
 

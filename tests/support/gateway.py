@@ -35,6 +35,7 @@ from headway.gateway.record import Record, Records, Stats
 from headway.gateway.settings import Settings
 from headway.gateway.table import Endpoint, KeyEntry, ModelRoute, RoutingTable, TenantRule, write_table
 from headway.gateway.worker import Place, Worker
+from headway.policy.route import RouteRule
 
 CHAT = "/v1/chat/completions"
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -279,9 +280,9 @@ class Here:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1"
 
-    def use(self, *models: ModelRoute) -> None:
+    def use(self, *models: ModelRoute, routes: tuple[RouteRule, ...] = ()) -> None:
         self.version += 1
-        use(self.worker, RoutingTable(self.version, models))
+        use(self.worker, RoutingTable(self.version, models, routes=routes))
 
     def stats(self) -> Stats:
         return self.worker.gateway.stats()
@@ -303,7 +304,9 @@ def use(worker: Worker, table: RoutingTable) -> None:
 
 
 @contextlib.asynccontextmanager
-async def gateway_here(folder: Path, *models: ModelRoute, **settings: Any) -> AsyncIterator[Here]:
+async def gateway_here(
+    folder: Path, *models: ModelRoute, routes: tuple[RouteRule, ...] = (), **settings: Any
+) -> AsyncIterator[Here]:
     """A worker of this process with the crew that hubs have; tables are handed to it at once."""
     loop, made = asyncio.get_running_loop(), []
     chosen = Settings(**({"drain_seconds": 0.5} | settings))
@@ -322,7 +325,7 @@ async def gateway_here(folder: Path, *models: ModelRoute, **settings: Any) -> As
     await crew.start()
     worker: Worker = made[0]
     await worker.start()
-    use(worker, RoutingTable(1, models))
+    use(worker, RoutingTable(1, models, routes=routes))
     try:
         yield Here(worker, listener[0].getsockname()[1])
     finally:
@@ -344,10 +347,11 @@ class GatewayProcess:
         more: tuple[str, ...] = (),
         tenants: tuple[TenantRule, ...] = (),
         keys: tuple[KeyEntry, ...] = (),
+        routes: tuple[RouteRule, ...] = (),
     ) -> None:
         self.folder, self.table, self.socket = folder, folder / "table.json", folder / "g.sock"
         self.version = 0
-        self.tenants, self.keys = tenants, keys
+        self.tenants, self.keys, self.routes = tenants, keys, routes
         self.log = folder / "gateway.log"
         if models:
             self.use(*models, hang_up=False)
@@ -373,7 +377,7 @@ class GatewayProcess:
 
     def use(self, *models: ModelRoute, hang_up: bool = True) -> None:
         self.version += 1
-        write_table(self.table, RoutingTable(self.version, models, self.tenants, self.keys))
+        write_table(self.table, RoutingTable(self.version, models, self.tenants, self.keys, self.routes))
         if hang_up:
             os.kill(self.child.pid, signal.SIGHUP)
 

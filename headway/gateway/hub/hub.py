@@ -127,7 +127,7 @@ class Hub:
     def _use(self, table: RoutingTable) -> None:
         slots = self._slots.assign(endpoint.id for model in table.models for endpoint in model.endpoints)
         self._version = table.version
-        self._treasurer.follow(table.tenants, self._crew.members)
+        self._treasurer.follow(table.accounts, self._crew.members)
         self._crew.use(Use(table, slots))
         self._crew.lines.use(table.models, slots)
         self._ear.use((endpoint for model in table.models for endpoint in model.endpoints), slots)

@@ -3,6 +3,7 @@
 from headway.policy.routing.choose import RAMP_SECONDS, PolicyName, choose
 from headway.policy.routing.cooldown import cooldown
 from headway.policy.routing.elsewhere import Elsewhere
+from headway.policy.routing.outlook import Outlook, dearer, outlook
 from headway.policy.routing.shapes import Ask, Candidate, Choice, Why
 from headway.policy.routing.terms import Terms, terms
 
@@ -12,10 +13,13 @@ __all__ = [
     "Candidate",
     "Choice",
     "Elsewhere",
+    "Outlook",
     "PolicyName",
     "Terms",
     "Why",
     "choose",
     "cooldown",
+    "dearer",
+    "outlook",
     "terms",
 ]
