@@ -12,6 +12,7 @@ import typer
 
 from headway.cli.client import ControlClient
 from headway.cli.names import complete_any
+from headway.cli.route import story, tell_route
 from headway.cli.tenant import tell
 
 __all__ = ["register"]
@@ -25,12 +26,12 @@ def explain(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="NAME|REQUEST-ID", help="A model, a tenant, or x-request-id.", autocompletion=complete_any
+            metavar="NAME|REQUEST-ID", help="A model, a route, a tenant, or x-request-id.", autocompletion=complete_any
         ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Tell why it is so: a model, a tenant, or a request.
+    """Tell why it is so: a model, a route, a tenant, or a request.
 
     Of a model: what is wanted, what is there, what was derived and why, the last decisions with their numbers. Of a
     request: when it waited, where it was sent and why there, its first byte, its end, its tokens.
@@ -42,6 +43,9 @@ def explain(
     if told["kind"] == "request":
         for line in _request(told["record"], told["replicas"]):
             print(line)
+        return
+    if told["kind"] == "route":
+        tell_route(told["route"])
         return
     if told["kind"] == "tenant":
         tell(told["tenant"])
@@ -66,8 +70,14 @@ def _model(model: dict[str, Any]) -> Iterator[str]:
     yield f"{model['name']} is {model['state']}: {model['message']}."
     if model["next_action"]:
         yield f"Next: {model['next_action']}"
-    yield f"Wanted: {model['replicas_wanted']} of revision {model['revision']}, {model['source']} by {model['engine']}."
+    if not model.get("variants"):
+        revision = f"revision {model['revision']}, {model['source']} by {model['engine']}"
+        yield f"Wanted: {model['replicas_wanted']} of {revision}."
     derived = dict(model["derived"])
+    for each in model.get("variants", ()):
+        made = f"revision {each['revision']}, {each['source']} by {each['engine']}"
+        yield f"Wanted as {each['name']}: {each['replicas_wanted']} of {made}; {each['replicas_ready']} answer."
+        derived |= {f"{each['name']}: {field}": why for field, why in each["derived"].items()}
     for replica in model["replicas"]:
         derived |= replica["derived"]
     if derived:
@@ -99,7 +109,11 @@ def _request(record: dict[str, Any], replicas: dict[str, str]) -> Iterator[str]:
     kind = "stream" if record.get("stream") else "request"
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record["at"]))
     by = f" of tenant {record['tenant']}" if record.get("tenant") else ""
-    yield f"{record['id']}: {kind}{by} to {record['path']} for {record.get('model') or 'no model'}, {when}"
+    name = record.get("route") or record.get("model") or "no model"
+    if record.get("shadow_of"):
+        kind = f"shadow of {record['shadow_of']},"
+    yield f"{record['id']}: {kind}{by} to {record['path']} for {name}, {when}"
+    yield from story(record)
     if record.get("waited"):
         yield f"  {'':>9}  held {record['waited']:.3f} s, until a replica was ready or had a place free"
     for attempt in record.get("attempts", []):

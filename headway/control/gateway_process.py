@@ -25,6 +25,7 @@ from headway.control.settings import ControlSettings
 from headway.errors import EngineError, ResourceError, UnreachableError
 from headway.gateway.record import Records, Stats
 from headway.gateway.table import KeyEntry, ModelRoute, RoutingTable, TenantRule, read_table, write_table
+from headway.policy.route import RouteRule
 from headway.wire.probe import get_unix
 
 __all__ = ["GatewayProcess", "claim_port"]
@@ -95,11 +96,12 @@ class GatewayProcess:
         models: tuple[ModelRoute, ...],
         tenants: tuple[TenantRule, ...] = (),
         keys: tuple[KeyEntry, ...] = (),
+        routes: tuple[RouteRule, ...] = (),
     ) -> int:
         """Hand it what it shall route and admit by, if that changed; returns the table's version."""
         last = self._table
-        if (models, tenants, keys) != (last.models, last.tenants, last.keys):
-            self._table = RoutingTable(last.version + 1, models, tenants, keys)
+        if (models, tenants, keys, routes) != (last.models, last.tenants, last.keys, last.routes):
+            self._table = RoutingTable(last.version + 1, models, tenants, keys, routes)
             write_table(self._settings.state.table, self._table)
             if self.stats:
                 with contextlib.suppress(ProcessLookupError):

@@ -153,7 +153,7 @@ class Catalog:
         prices = tuple(endpoint.price or model.price for _, endpoint in usable)
         priced = any(endpoint.price is not None for _, endpoint in usable)
         return Route(
-            model=msgspec.structs.replace(model, price=dearest(prices)) if priced else model,
+            model=msgspec.structs.replace(model, price=dearest((*prices, model.price))) if priced else model,
             seed=seed_of(model.name),
             learned=learned,
             ids=tuple(upstream.id for upstream, _ in usable),

@@ -274,7 +274,7 @@ async def test_a_budget_of_a_fallback_is_kept_and_told(tmp_path: Path, engine: S
     try:
         statuses = [(await ask(live.port, model="assistant", max_tokens=20)).status for _ in range(30)]
         served = statuses.count(200)
-        assert 200 <= 10 * served <= 250, "each used 10 tokens and reserved some more"
+        assert 100 <= 10 * served <= 250, "each used 10 tokens, and reserved ten times as many while it ran"
         assert statuses[served:] == [503] * (30 - served)
         assert len(provider.asked) == served
         last = (await live.records()).records[-1]
