@@ -90,6 +90,13 @@ class Asked:
         self.model = self.named = model
         self._prompt = None
 
+    def twin(self, model: str, deadline: float) -> Asked:
+        """The same asked of another model, for nobody and charged to nobody."""
+        made = Asked(self._gateway, self.request, self.operation)
+        made._call, made.stream, made.deadline = self._call, self.stream, deadline
+        made.turn_to(model)
+        return made
+
     def point(self, seed: int) -> float:
         """Of the user, else the session, else the request: who gets which share of what `seed` names."""
         call = self.call

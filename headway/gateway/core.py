@@ -21,6 +21,7 @@ from headway.gateway.prompt import Sessions
 from headway.gateway.reader import Bodies
 from headway.gateway.record import Record, Stats
 from headway.gateway.settings import Settings, connection_limit
+from headway.gateway.shadow import Shadows
 from headway.gateway.table import RoutingTable
 from headway.gateway.tally import Tally
 from headway.gateway.tenancy import Tenancy
@@ -56,6 +57,7 @@ class Gateway:
         self.keyring = Keyring(RoutingTable(0))
         self.tenancy = Tenancy(hub)
         self.journal = Journal(settings.records_max)
+        self.shadows = Shadows(self, number, len(board.sections))
         self.tally = Tally()
         self.bodies = Bodies(settings.bodies_bytes)
         self.connections: set[ClientConnection] = set()

@@ -146,6 +146,7 @@ class Exchange:
 
     def _line_up(self, route: Route, now: float) -> None:
         asked, gate = self._asked, self._asked.gate
+        self._gateway.shadows.end_all()
         self._lined_since = now
         self._line_number = self._gateway.hub.line_up(
             self,
@@ -192,6 +193,7 @@ class Exchange:
     # waiting
 
     def _wait(self, route: Route, now: float, look_again: float) -> None:
+        self._gateway.shadows.end_all()
         if self._wait_began is None:
             self._wait_began = now
         self._give_up_at = self._wait_began + patience(self._gateway.settings, route)

@@ -114,6 +114,8 @@ class HubLine:
                 waiter.turn(None if isinstance(frame, Turn) else frame.eta)
         elif isinstance(frame, Queueing):
             self.queueing = frozenset(frame.models)
+            if self.queueing:
+                gateway.shadows.end_all()
         elif isinstance(frame, Lent):
             gateway.tenancy.lent()
         elif isinstance(frame, Lease):
@@ -160,6 +162,7 @@ def _counts(gateway: Gateway) -> Counts:
         completion_tokens=tally.completion_tokens,
         lost_by_reason=tally.lost_by_reason,
         refused_heads=tally.refused_heads,
+        shadows=tally.shadows,
         endpoint_failures=failures,
         cpu_seconds=used.ru_utime + used.ru_stime,
         connections=len(gateway.connections),

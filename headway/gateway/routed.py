@@ -33,6 +33,7 @@ class RoutedExchange(Exchange):
         self._journey = Journey(gateway, asked, public)
         self._leaves: Condition | None = None  # the Model's answer was an error: it is left for this
         self._begun = False
+        self._copied = False
         self.steps = self._journey.steps
 
     @property
@@ -129,6 +130,12 @@ class RoutedExchange(Exchange):
             self.place()
             return
         super().lost(reason)
+
+    def sending(self, reused: bool) -> None:
+        super().sending(reused)
+        if (shadow := self._journey.public.rule.shadow) is not None and not self._copied:
+            self._copied = True
+            self._gateway.shadows.copy(self.name, shadow, self._asked, self._gateway.draw())
 
     # time
 

@@ -33,7 +33,9 @@ def split_of(model: ModelRoute) -> Split | None:
             by_variant.setdefault(each.variant, {}).setdefault(each.revision, []).append(each.id)
     divided: list[tuple[Shares, dict[str, list[str]]]] = []
     for revisions in by_variant.values():
-        found = shares(model.weights, revisions)
+        own = {each: weight for each, weight in model.weights.items() if each in revisions}
+        # Of one that has no endpoint nobody can tell the variant; where there is but one variant it is that one's.
+        found = shares(model.weights if len(by_variant) == 1 else own, revisions)
         if found is not None and len(revisions) > 1:
             divided.append((found, revisions))
     if not divided:

@@ -87,6 +87,7 @@ class Counts(msgspec.Struct):
     completion_tokens: int = 0
     lost_by_reason: dict[str, int] = {}
     refused_heads: dict[int, int] = {}
+    shadows: dict[str, int] = {}
     endpoint_failures: dict[str, int] = {}
     cpu_seconds: float = 0.0
     connections: int = 0
@@ -144,7 +145,7 @@ _SUMMED = (
     "bodies_bytes",
     "resident_bytes",
 )
-_SUMMED_BY_KEY = ("lost_by_reason", "refused_heads", "endpoint_failures", "waiting", "endpoint_running")
+_SUMMED_BY_KEY = ("shadows", "lost_by_reason", "refused_heads", "endpoint_failures", "waiting", "endpoint_running")
 
 
 def _add(mine: dict[_Key, int], theirs: dict[_Key, int]) -> None:
@@ -161,6 +162,7 @@ class Tally:
         self.prompt_tokens = self.completion_tokens = 0
         self.series: dict[tuple[str, str], Series] = {}
         self.lost_by_reason: dict[str, int] = {}
+        self.shadows: dict[str, int] = {}  # copies of requests: answered, failed, cancelled
         self.refused_heads: dict[int, int] = {}  # answers to what was no whole request
         self._models: set[str] = set()
 

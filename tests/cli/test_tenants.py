@@ -114,7 +114,7 @@ def test_a_budget_in_money_without_a_price_changes_nothing(serving: Headway) -> 
     done = serving.up(path)
     assert done.returncode == 2
     assert done.stderr.startswith(
-        f"error: {money}:2: research.budget.day: found 5 USD, but the Model chat has no price; write"
+        f"error: {path}:2: research.budget.day: found 5 USD, but the Model chat has no price; write"
     )
     assert table(serving).tenants[0].day_tokens == 2_000_000
 

@@ -108,7 +108,7 @@ def test_what_is_spent_or_compared_needs_a_price() -> None:
     ]
     assert load(models + money.replace("5 USD", "5M"), "f.yaml", "/")
     cheapest = HEAD + "to: [{model: big}, {model: elsewhere}]\nprefer: cheapest\nslo: {ttft: 1s}\n"
-    assert faults(models + cheapest)[0].startswith("f.yaml:10:13: to.0.model: the Model big has no price")
+    assert faults(models + cheapest)[0].startswith("f.yaml:11:14: to.0.model: the Model big has no price")
 
 
 def variants(*listed: dict[str, Any], **more: Any) -> Model:

@@ -78,12 +78,16 @@ def _by_label(counts: Counts) -> Iterator[Metric]:
     )
     lost = CounterMetricFamily(f"{_PREFIX}attempts_failed", "Tries that an endpoint failed.", labels=["reason"])
     refused = CounterMetricFamily(f"{_PREFIX}heads_refused", "Answers to what was no whole request.", labels=["status"])
+    shadows = CounterMetricFamily(
+        f"{_PREFIX}shadows", "Copies of requests, by what became of them.", labels=["outcome"]
+    )
     families = (
         (waiting, counts.waiting),
         (running, counts.endpoint_running),
         (failures, counts.endpoint_failures),
         (lost, counts.lost_by_reason),
         (refused, counts.refused_heads),
+        (shadows, counts.shadows),
     )
     for family, numbers in families:
         for label, count in numbers.items():
