@@ -79,6 +79,7 @@ def _stop(client: ControlClient, process: subprocess.Popen[bytes]) -> None:
 def _start(state: StateDir, addresses: Addresses) -> subprocess.Popen[bytes]:
     argv = [
         sys.executable,
+        "-P",
         "-m",
         "headway.cli.control_process",
         "--state-dir",

@@ -133,7 +133,7 @@ class GatewayProcess:
 
     def _spawn(self) -> None:
         settings = self._settings
-        argv = [sys.executable, "-m", "headway.gateway", "--table", str(settings.state.table)]
+        argv = [sys.executable, "-P", "-m", "headway.gateway", "--table", str(settings.state.table)]
         argv += ["--workers", str(settings.gateway_workers)]
         argv += ["--ledger", str(settings.state.database)]
         argv += ["--host", settings.host, "--port", str(settings.port), "--socket", str(self._socket)]

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from headway.gateway.board import Board
+from headway.gateway.compiled import COMPILED
 from headway.gateway.frames import Use
 from headway.gateway.hub.admin import Admin, Query, bind_private
 from headway.gateway.hub.crew import Crew
@@ -86,7 +87,9 @@ class Hub:
         admin = Admin({"/stats": self._stats, "/records": self._records})
         server = await asyncio.start_unix_server(admin.serve, sock=self._private)
         workers = self._listen.workers
-        log.info("listening on %s (%d worker%s)", self._address, workers, "s" * (workers != 1))
+        log.info(
+            "listening on %s (%d worker%s%s)", self._address, workers, "s" * (workers != 1), ", compiled" * COMPILED
+        )
         handing_over = asyncio.create_task(end_politely(self._before, self._settings.drain_seconds + 5))
         parts = (self._ear, self._treasurer, self._crew.lines)
         beside = [asyncio.create_task(part.run()) for part in parts]

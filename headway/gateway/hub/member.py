@@ -37,7 +37,7 @@ def spawn(
     ours, theirs = socket.socketpair()
     with theirs:
         passed = (listener.fileno(), theirs.fileno(), board.descriptor)
-        argv = [sys.executable, "-m", "headway.gateway.worker", str(number), str(workers), *map(str, passed)]
+        argv = [sys.executable, "-P", "-m", "headway.gateway.worker", str(number), str(workers), *map(str, passed)]
         argv += [str(certificate.chain), str(certificate.key)] if certificate else []
         child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, pass_fds=passed)
     ours.setblocking(False)
