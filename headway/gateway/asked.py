@@ -13,6 +13,7 @@ from headway.wire.openai import Call, Operation, Refusal, read_call, with_fields
 if TYPE_CHECKING:
     from headway.gateway.catalog import Route
     from headway.gateway.core import Gateway
+    from headway.gateway.record import Record
 
 __all__ = ["Asked"]
 
@@ -21,18 +22,31 @@ _UNITS = {b"": 1.0, b"s": 1.0, b"ms": 0.001, b"m": 60.0}
 _FORWARDED = (b"accept", b"traceparent", b"tracestate")
 _SESSION = b"x-session-id"
 _PRIORITY = b"x-headway-priority"
+_OURS = (403, 429, 502, 503, 504)  # refusals that tell of the gateway; others quote what was sent
 
 
 class Asked:
     """`deadline` is loop time. Before `read` there is no call, and nobody is known to have made it."""
 
-    __slots__ = ("_call", "_gateway", "_prompt", "deadline", "gate", "model", "operation", "request", "stream")
+    __slots__ = (
+        "_call",
+        "_gateway",
+        "_prompt",
+        "deadline",
+        "gate",
+        "model",
+        "operation",
+        "request",
+        "stream",
+        "timeout",
+    )
 
     def __init__(self, gateway: Gateway, request: Request, operation: Operation) -> None:
         self.request, self.operation = request, operation
         self.model, self.stream = "", False
         self.gate = Gate(gateway, None)
         self.deadline = request.accepted + gateway.settings.deadline_seconds
+        self.timeout: float | None = None  # as the caller said
         self._gateway = gateway
         self._call: Call | None = None
         self._prompt: Prompt | None = None
@@ -56,8 +70,18 @@ class Asked:
                 name = "x-headway-timeout"
                 return Refusal(400, "invalid_type", f"{name}: write seconds or 500ms, 10s, 2m", name)
             seconds = float(found[1]) * _UNITS[found[2] or b""]
-            self.deadline = min(self.deadline, self.request.accepted + seconds)
+            self.deadline, self.timeout = min(self.deadline, self.request.accepted + seconds), seconds
         return None
+
+    @property
+    def known_call(self) -> Call | None:
+        """None when it could not be read."""
+        return self._call
+
+    @property
+    def known_prompt(self) -> Prompt | None:
+        """None when nobody had to look at it."""
+        return self._prompt
 
     @property
     def call(self) -> Call:
@@ -68,6 +92,16 @@ class Asked:
     @property
     def priority(self) -> str:
         return self.gate.priority(self.request.headers.get(_PRIORITY))
+
+    def note(self, record: Record, message: str) -> None:
+        """What is seldom asked for, and so seldom told. `message`: why we refused it; what may quote the caller is left
+        out."""
+        if self.timeout is not None:
+            record.deadline = self.timeout
+        if self.gate.caller is not None or _PRIORITY in self.request.headers:
+            record.priority = self.priority
+        if message and record.status in _OURS:
+            record.message = message
 
     @property
     def _content_type(self) -> bytes:

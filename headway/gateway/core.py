@@ -15,6 +15,7 @@ from headway.gateway.board import Board
 from headway.gateway.catalog import Catalog
 from headway.gateway.hubline import HubLine
 from headway.gateway.journal import Journal
+from headway.gateway.keeper import Keeper
 from headway.gateway.keyring import Caller, Keyring
 from headway.gateway.news import News
 from headway.gateway.prompt import Sessions
@@ -28,9 +29,9 @@ from headway.gateway.timers import Wheel
 from headway.gateway.waiting import Lobby
 from headway.policy.admission import allows
 from headway.policy.prefix import PrefixIndex
-from headway.wire.openai import Operation
 
 if TYPE_CHECKING:
+    from headway.gateway.asked import Asked
     from headway.gateway.client import ClientConnection
 
 __all__ = ["Gateway", "log"]
@@ -65,6 +66,7 @@ class Gateway:
         self._started_at = time.time()
         self._turn = random.getrandbits(32)
         self.draw = random.Random().random  # noqa: S311 (chance among equals)
+        self.keeper = Keeper(hub, loop, self.draw)
         self._look: asyncio.Handle | None = None
 
     def left(self, client: ClientConnection) -> None:
@@ -101,11 +103,12 @@ class Gateway:
         self._look = None
         self.lobby.look()
 
-    def ended(self, record: Record, operation: Operation, *, kept: bool) -> None:
-        """`kept`: its Record may be remembered; it is counted in any case."""
-        if kept:
+    def ended(self, record: Record, asked: Asked) -> None:
+        """It is counted in any case, and remembered if its tenant lets us."""
+        if asked.gate.kept:
             self.journal.add(record)
-        self.tally.end(record, operation.name, record.model in self.catalog.routes)
+            self.keeper.see(record, asked)
+        self.tally.end(record, asked.operation.name, record.model in self.catalog.routes)
 
     def stats(self) -> Stats:
         waiting = self.lobby.counts()

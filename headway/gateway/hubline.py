@@ -19,9 +19,11 @@ from headway.gateway.frames import (
     Heard,
     Hello,
     Join,
+    Keep,
     Lease,
     Leave,
     Lent,
+    Lined,
     Metrics,
     Queueing,
     Said,
@@ -47,6 +49,9 @@ class Queued(Protocol):
 
     def turn(self, full: float | None) -> None:
         """It may go; or there is no room to wait, and may be in so many seconds."""
+
+    def lined(self, frame: Lined) -> None:
+        """It waits, and how many others do."""
 
 
 class HubLine:
@@ -124,6 +129,15 @@ class HubLine:
             self._channel.say(_answer(gateway, frame))
         elif isinstance(frame, Metrics) and (then := self._scrapes.pop(frame.number, None)):
             then(frame.text)
+        else:
+            self._heard_beside(gateway, frame)
+
+    def _heard_beside(self, gateway: Gateway, frame: Frame) -> None:
+        """What changes nothing for a request, but what is told of it."""
+        if isinstance(frame, Keep):
+            gateway.keeper.use(frame)
+        elif isinstance(frame, Lined) and (waiter := self._lined.get(frame.number)):
+            waiter.lined(frame)
 
     def _gone(self) -> None:
         for then in list(self._scrapes.values()):
@@ -141,6 +155,9 @@ def _answer(gateway: Gateway, want: Want) -> Said:
     if want.what == "records":
         records = gateway.journal.since(want.since)
         return Said(want.number, records=records.records, next=records.next, lost=records.lost)
+    if want.what == "record":
+        record = gateway.journal.find(want.id)
+        return Said(want.number, records=[record] if record else [])
     return Said(want.number, counts=_counts(gateway))
 
 

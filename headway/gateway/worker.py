@@ -93,6 +93,8 @@ class Worker:
         gateway.wheel.stop()
         if self._looking:
             self._looking.cancel()
+        gateway.keeper.tell()
+        await asyncio.sleep(0)  # what was said is written before the channel closes
         self._hub.close()
         await asyncio.sleep(0)  # the loop calls connection_lost of what was aborted
 

@@ -17,8 +17,9 @@ from functools import partial
 from pathlib import Path
 
 from headway.gateway.board import Board
-from headway.gateway.frames import Use
+from headway.gateway.frames import Keep, Use
 from headway.gateway.hub.admin import Admin, Query, bind_private
+from headway.gateway.hub.archive import Archive
 from headway.gateway.hub.crew import Crew
 from headway.gateway.hub.ear import Ear
 from headway.gateway.hub.member import spawn
@@ -29,6 +30,7 @@ from headway.gateway.hub.treasurer import Treasurer
 from headway.gateway.hub.watch import TableWatch
 from headway.gateway.record import EndpointStats, Records, Stats
 from headway.gateway.settings import Settings
+from headway.gateway.story import Found, story
 from headway.gateway.table import RoutingTable
 from headway.gateway.tls import Certificate
 
@@ -48,6 +50,8 @@ class Listen:
     workers: int = 1
     certificate: Certificate | None = None
     ledger: Path | None = None  # what tenants spent; left out, beside the socket
+    requests: Path | None = None  # the request log; None = none is kept
+    sample: float = 0.01  # of the requests that are neither few nor odd, how many are logged
 
     @property
     def board(self) -> Path:
@@ -75,7 +79,8 @@ class Hub:
             listen.ledger or listen.socket.with_suffix(".ledger"), listen.socket.with_suffix(".leases")
         )
         start = partial(spawn, certificate=listen.certificate)
-        self._crew = Crew(taken, board, self._treasurer, settings, start)
+        self._archive = Archive(listen.requests, Keep(listen.sample, settings.slow_seconds))
+        self._crew = Crew(taken, board, self._treasurer, settings, start, archive=self._archive)
         self._ear = Ear(self._crew.tell)
 
     async def run(self) -> None:
@@ -83,12 +88,12 @@ class Hub:
         await self._crew.start()
         self._watch.look()
         await self._crew.until_ready()
-        admin = Admin({"/stats": self._stats, "/records": self._records})
+        admin = Admin({"/stats": self._stats, "/records": self._records, "/explain": self._explain})
         server = await asyncio.start_unix_server(admin.serve, sock=self._private)
         workers = self._listen.workers
         log.info("listening on %s (%d worker%s)", self._address, workers, "s" * (workers != 1))
         handing_over = asyncio.create_task(end_politely(self._before, self._settings.drain_seconds + 5))
-        parts = (self._ear, self._treasurer, self._crew.lines)
+        parts = (self._ear, self._treasurer, self._crew.lines, self._archive)
         beside = [asyncio.create_task(part.run()) for part in parts]
         try:
             await self._keep()
@@ -97,6 +102,7 @@ class Hub:
             await self._stop(server)
             for task in beside:
                 task.cancel()
+            await self._archive.close()
             self._treasurer.close()
 
     def hang_up(self) -> None:
@@ -130,6 +136,7 @@ class Hub:
         self._treasurer.follow(table.tenants, self._crew.members)
         self._crew.use(Use(table, slots))
         self._crew.lines.use(table.models, slots)
+        self._archive.use(table.models)
         self._ear.use((endpoint for model in table.models for endpoint in model.endpoints), slots)
 
     # what it tells
@@ -139,6 +146,15 @@ class Hub:
 
     async def _records(self, query: Query) -> Records:
         return await self._crew.records(int(query.get("since", "0")))
+
+    async def _explain(self, query: Query) -> Found:
+        """The story of the request `id`."""
+        wanted, deadline = query.get("id", ""), self._settings.deadline_seconds
+        if record := await self._crew.find(wanted):
+            return Found(story(record, "worker", deadline))
+        if record := await self._archive.find(wanted):
+            return Found(story(record, "log", deadline))
+        return Found(None)
 
 
 def _sum(parts: list[Stats], pid: int, started_at: float, version: int, address: str) -> Stats:
