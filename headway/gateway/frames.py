@@ -226,9 +226,10 @@ class Said(msgspec.Struct, tag="said", omit_defaults=True):
 
 
 class Scrape(msgspec.Struct, tag="scrape"):
-    """Worker to hub: a caller wants the metrics of all workers."""
+    """Worker to hub: a caller wants the metrics of all workers; `names`: under those of others, too."""
 
     number: int
+    names: str = ""
 
 
 Frame = (

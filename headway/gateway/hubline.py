@@ -68,12 +68,13 @@ class HubLine:
         await asyncio.get_running_loop().create_connection(lambda: self._channel, sock=channel)
         self._channel.say(Hello())
 
-    def scrape(self, then: Callable[[bytes | None], None]) -> int:
-        """Ask for the metrics of all workers; `then` gets them, or None when the hub is gone."""
+    def scrape(self, then: Callable[[bytes | None], None], names: str = "") -> int:
+        """Ask for the metrics of all workers; `then` gets them, or None when the hub is gone. `names`: also under
+        those of others (llm-d)."""
         number = next(self._numbers)
         if self._channel.open:
             self._scrapes[number] = then
-            self._channel.say(Scrape(number))
+            self._channel.say(Scrape(number, names))
         else:
             then(None)
         return number
@@ -164,13 +165,19 @@ def _answer(gateway: Gateway, want: Want) -> Said:
 def _counts(gateway: Gateway) -> Counts:
     tally, catalog = gateway.tally, gateway.catalog
     running: dict[str, int] = {}
+    avoided: dict[str, int] = {}
+    now = gateway.time()
     failures = dict(catalog.failures_of_the_gone)
     for upstream in catalog.upstreams():
         running[upstream.replica] = running.get(upstream.replica, 0) + upstream.own_running
         failures[upstream.replica] = failures.get(upstream.replica, 0) + upstream.failures
+        avoided[upstream.replica] = avoided.get(upstream.replica, 0) + (upstream.cooling_until > now)
     used = resource.getrusage(resource.RUSAGE_SELF)
     return Counts(
         series=list(tally.series.values()),
+        used=list(tally.used.values()),
+        errors=tally.errors,
+        lag=tally.lag,
         requests=tally.requests,
         failures=tally.failures,
         prompt_tokens=tally.prompt_tokens,
@@ -186,6 +193,8 @@ def _counts(gateway: Gateway) -> Counts:
         table_version=catalog.version,
         waiting=dict.fromkeys(catalog.routes, 0) | gateway.lobby.counts(),
         endpoint_running=running,
+        endpoint_avoided=avoided,
+        index_blocks=gateway.index.stats().blocks,
     )
 
 

@@ -148,6 +148,10 @@ class LeaseFile:
         at = self.slot_of(section, slot)
         self.cells[at + LEFT + limit], self.cells[at + UNSPENT + limit] = left, unspent
 
+    def left(self, section: int, slot: int, limit: Limit) -> int:
+        """What this worker was told last."""
+        return self.cells[self.slot_of(section, slot) + LEFT + limit]
+
     def slot_of(self, section: int, slot: int) -> int:
         """The cell where a slot begins: its turn, then two copies of its numbers, then WANTED and what the hub says."""
         return _HEADER // 8 + section * _SECTION + _OWNER + slot * _SLOT

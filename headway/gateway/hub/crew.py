@@ -32,6 +32,7 @@ from headway.gateway.frames import (
     Use,
 )
 from headway.gateway.hub.archive import Archive
+from headway.gateway.hub.facts import Facts
 from headway.gateway.hub.line import Lines
 from headway.gateway.hub.member import Member
 from headway.gateway.hub.metrics import scrape
@@ -80,6 +81,7 @@ class Crew:
         self._pause = [0.0] * len(listeners)
         self._said: tuple[str, ...] = ()
         self.problems: list[str] = []
+        self.facts: Callable[[], Facts] = Facts  # what the hub's other parts know; whoever has them sets it
 
     # life
 
@@ -134,7 +136,7 @@ class Crew:
             case Short():
                 self._treasurer.short()
             case Scrape():
-                self._scrape(member, frame.number)
+                self._scrape(member, frame)
             case Applied():
                 self._problems(frame.problems)
 
@@ -238,9 +240,10 @@ class Crew:
         asking = [member.ask(what, ASK_SECONDS) for member in self.members]  # type: ignore[arg-type]
         return [said for said in await asyncio.gather(*asking) if said is not None]
 
-    def _scrape(self, member: Member, number: int) -> None:
+    def _scrape(self, member: Member, frame: Scrape) -> None:
         async def answer() -> None:
-            member.answer(number, scrape(await self.counts(), len(self.members)))
+            text = scrape(await self.counts(), len(self.members), self.facts(), frame.names)
+            member.answer(frame.number, text)
 
         task = asyncio.get_running_loop().create_task(answer())
         self._tasks.add(task)

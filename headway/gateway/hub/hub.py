@@ -22,6 +22,7 @@ from headway.gateway.hub.admin import Admin, Query, bind_private
 from headway.gateway.hub.archive import Archive
 from headway.gateway.hub.crew import Crew
 from headway.gateway.hub.ear import Ear
+from headway.gateway.hub.facts import Facts
 from headway.gateway.hub.member import spawn
 from headway.gateway.hub.ports import address_of, listeners
 from headway.gateway.hub.slots import Slots
@@ -31,7 +32,7 @@ from headway.gateway.hub.watch import TableWatch
 from headway.gateway.record import EndpointStats, Records, Stats
 from headway.gateway.settings import Settings
 from headway.gateway.story import Found, story
-from headway.gateway.table import RoutingTable
+from headway.gateway.table import ModelRoute, RoutingTable
 from headway.gateway.tls import Certificate
 
 __all__ = ["Hub", "Listen", "run"]
@@ -82,6 +83,8 @@ class Hub:
         self._archive = Archive(listen.requests, Keep(listen.sample, settings.slow_seconds))
         self._crew = Crew(taken, board, self._treasurer, settings, start, archive=self._archive)
         self._ear = Ear(self._crew.tell)
+        self._models: tuple[ModelRoute, ...] = ()
+        self._crew.facts = self._facts
 
     async def run(self) -> None:
         """From the first worker to the last."""
@@ -132,7 +135,7 @@ class Hub:
 
     def _use(self, table: RoutingTable) -> None:
         slots = self._slots.assign(endpoint.id for model in table.models for endpoint in model.endpoints)
-        self._version = table.version
+        self._version, self._models = table.version, table.models
         self._treasurer.follow(table.tenants, self._crew.members)
         self._crew.use(Use(table, slots))
         self._crew.lines.use(table.models, slots)
@@ -146,6 +149,16 @@ class Hub:
 
     async def _records(self, query: Query) -> Records:
         return await self._crew.records(int(query.get("since", "0")))
+
+    def _facts(self) -> Facts:
+        return Facts(
+            models=self._models,
+            engines=self._ear.said(),
+            lines=self._crew.lines.lengths(),
+            standing=tuple(self._treasurer.standing()),
+            logged=self._archive.written,
+            unlogged=self._archive.dropped,
+        )
 
     async def _explain(self, query: Query) -> Found:
         """The story of the request `id`."""

@@ -123,6 +123,10 @@ class Lines:
         for ticket in [each for each in self._model_of if each[0] is member]:
             self.leave(*ticket)
 
+    def lengths(self) -> dict[str, int]:
+        """How many wait for each model that has a line."""
+        return {name: len(line.queue) for name, line in self._lines.items()}
+
     async def run(self) -> None:
         """Until it is cancelled."""
         while True:
