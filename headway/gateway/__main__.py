@@ -14,6 +14,7 @@ import uvloop
 
 from headway.errors import HeadwayError, ResourceError, UsageError
 from headway.gateway.hub.hub import Listen, run
+from headway.gateway.hub.otlp import collector
 from headway.gateway.settings import Settings
 from headway.gateway.tls import Certificate
 
@@ -35,6 +36,8 @@ def main(argv: list[str] | None = None) -> int:
             given.ledger,
             _request_log(given.requests, socket),
             _share("--sample", given.sample),
+            collector(given.otlp, os.environ),
+            _share("--trace-sample", given.trace_sample),
         )
         uvloop.run(run(listen, Settings()))
     except HeadwayError as error:
@@ -60,6 +63,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--sample", default="1%", help="of the requests that are neither few, slow nor failed, how many to log (1%%)"
+    )
+    parser.add_argument(
+        "--otlp", default="", help="send traces to this OTLP/HTTP collector (OTEL_EXPORTER_OTLP_ENDPOINT if left out)"
+    )
+    parser.add_argument(
+        "--trace-sample", default="10%", help="of the requests whose callers do not say, how many to trace (10%%)"
     )
     return parser
 

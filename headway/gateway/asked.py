@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING
 from headway.gateway.gate import Gate
 from headway.gateway.prompt import Prompt
 from headway.gateway.request import Request
+from headway.gateway.tracing import Tracing, caller_context
 from headway.wire.openai import Call, Operation, Refusal, read_call, with_fields, with_model
+from headway.wire.trace_context import write_context
 
 if TYPE_CHECKING:
     from headway.gateway.catalog import Route
     from headway.gateway.core import Gateway
-    from headway.gateway.record import Record
+    from headway.gateway.record import Attempt, Record
 
 __all__ = ["Asked"]
 
 _TIMEOUT = re.compile(rb"(\d{1,6}(?:\.\d{1,3})?)(ms|s|m)?")
 _UNITS = {b"": 1.0, b"s": 1.0, b"ms": 0.001, b"m": 60.0}
-_FORWARDED = (b"accept", b"traceparent", b"tracestate")
+_FORWARDED = (b"accept",)
 _SESSION = b"x-session-id"
 _PRIORITY = b"x-headway-priority"
 _OURS = (403, 429, 502, 503, 504)  # refusals that tell of the gateway; others quote what was sent
@@ -32,6 +34,7 @@ class Asked:
         "_call",
         "_gateway",
         "_prompt",
+        "_tracing",
         "deadline",
         "gate",
         "model",
@@ -50,6 +53,7 @@ class Asked:
         self._gateway = gateway
         self._call: Call | None = None
         self._prompt: Prompt | None = None
+        self._tracing: Tracing | None = None
 
     def read(self, *, near: bool) -> Refusal | None:
         """The call, who makes it, and how long they will wait; or what is wrong with it."""
@@ -102,6 +106,8 @@ class Asked:
             record.priority = self.priority
         if message and record.status in _OURS:
             record.message = message
+        if self._gateway.tracer is not None and (tracing := self._traced()) is not None and tracing.sampled:
+            record.trace = tracing.told(self._call)
 
     @property
     def _content_type(self) -> bytes:
@@ -124,7 +130,7 @@ class Asked:
             body = with_fields(body, **fields)
         return body
 
-    def headers(self) -> bytes:
+    def headers(self, attempt: Attempt) -> bytes:
         """What an engine may know of the caller: never who it is."""
         headers = self.request.headers
         kind = self._content_type or b"application/json"
@@ -132,4 +138,22 @@ class Asked:
         for name in _FORWARDED:
             if name in headers:
                 lines += b"%b: %b\r\n" % (name, headers[name])
+        if self._gateway.tracer is not None or b"traceparent" in headers:
+            lines += self._trace_lines(attempt)
         return lines
+
+    def _trace_lines(self, attempt: Attempt) -> bytes:
+        """Where nobody here records spans, a trace passes through as it came, if it is one."""
+        if (tracing := self._traced()) is not None:
+            return tracing.lines(attempt)
+        context = caller_context(self.request.headers)
+        if context is None:
+            return b""
+        return write_context(context.trace, context.parent, sampled=context.sampled, state=context.state)
+
+    def _traced(self) -> Tracing | None:
+        """None where nothing is recorded of it."""
+        tracer = self._gateway.tracer
+        if tracer is not None and self._tracing is None and self.gate.kept:
+            self._tracing = tracer.begin(self.request.headers)
+        return self._tracing

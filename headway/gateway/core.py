@@ -26,6 +26,7 @@ from headway.gateway.table import RoutingTable
 from headway.gateway.tally import Tally
 from headway.gateway.tenancy import Tenancy
 from headway.gateway.timers import Wheel
+from headway.gateway.tracing import Tracer
 from headway.gateway.waiting import Lobby
 from headway.policy.admission import allows
 from headway.policy.prefix import PrefixIndex
@@ -33,6 +34,7 @@ from headway.policy.prefix import PrefixIndex
 if TYPE_CHECKING:
     from headway.gateway.asked import Asked
     from headway.gateway.client import ClientConnection
+    from headway.gateway.frames import Keep
 
 __all__ = ["Gateway", "log"]
 
@@ -67,6 +69,7 @@ class Gateway:
         self._turn = random.getrandbits(32)
         self.draw = random.Random().random  # noqa: S311 (chance among equals)
         self.keeper = Keeper(hub, loop, self.draw)
+        self.tracer: Tracer | None = None  # nobody wants traces
         self._look: asyncio.Handle | None = None
 
     def left(self, client: ClientConnection) -> None:
@@ -102,6 +105,11 @@ class Gateway:
     def _look_now(self) -> None:
         self._look = None
         self.lobby.look()
+
+    def observe(self, keep: Keep) -> None:
+        """The hub says what to tell of requests."""
+        self.keeper.use(keep)
+        self.tracer = None if keep.traced is None else Tracer(keep.traced)
 
     def ended(self, record: Record, asked: Asked) -> None:
         """It is counted in any case, and remembered if its tenant lets us."""

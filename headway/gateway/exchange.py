@@ -173,7 +173,7 @@ class Exchange:
         stay = self._placement.settle_in(route, choice, now)
         since = now - asked.request.accepted
         self._attempts.append(Attempt(upstream.id, since, why=choice.why, among=route.ids, costs=choice.costs))
-        head = upstream.head(asked.operation.path, asked.headers(), len(body))
+        head = upstream.head(asked.operation.path, asked.headers(self._attempts[-1]), len(body))
         self._dispatch = Dispatch(self, self._client, stay, self._gateway.settings, [head, body])
         self._client.wake_at(self.next_due())
         if self._paused_at is not None:
@@ -215,8 +215,8 @@ class Exchange:
         self._wait_began = None
         if reused:
             last = self._attempts[-1]
-            again = Attempt(last.endpoint, self._since(), why=last.why, among=last.among, costs=last.costs)
-            last.failure = "closed while idle"
+            again = Attempt(last.endpoint, self._since(), "", last.why, last.among, last.costs, span=last.span)
+            last.failure, last.span = "closed while idle", ""
             self._attempts.append(again)
 
     def prefers_another(self, status: int) -> bool:

@@ -136,7 +136,7 @@ class HubLine:
     def _heard_beside(self, gateway: Gateway, frame: Frame) -> None:
         """What changes nothing for a request, but what is told of it."""
         if isinstance(frame, Keep):
-            gateway.keeper.use(frame)
+            gateway.observe(frame)
         elif isinstance(frame, Lined) and (waiter := self._lined.get(frame.number)):
             waiter.lined(frame)
 

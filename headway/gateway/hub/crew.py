@@ -32,6 +32,7 @@ from headway.gateway.frames import (
     Use,
 )
 from headway.gateway.hub.archive import Archive
+from headway.gateway.hub.exporter import Exporter
 from headway.gateway.hub.facts import Facts
 from headway.gateway.hub.line import Lines
 from headway.gateway.hub.member import Member
@@ -67,9 +68,10 @@ class Crew:
         start: Starter,
         *,
         archive: Archive | None = None,
+        exporter: Exporter | None = None,
     ) -> None:
         self.lines = Lines(settings, board.running, lambda: self.members)
-        self._treasurer, self._archive = treasurer, archive
+        self._treasurer, self._archive, self._exporter = treasurer, archive, exporter
         self.members = [self._member() for _ in listeners]
         self.journal = Journal(settings.records_max)
         self._listeners, self._board, self._start_one = listeners, board, start
@@ -152,6 +154,8 @@ class Crew:
             for told in frame.told:
                 self._dress(told.record, member)
             self._archive.heard(frame.told, frame.dropped)
+        if self._exporter is not None:
+            self._exporter.heard(told.record for told in frame.told)
 
     def _dress(self, record: Record, member: Member) -> Record:
         """With what its worker does not know of it."""

@@ -23,4 +23,4 @@ class Facts:
     standing: tuple[Standing, ...] = ()
     logged: int = 0
     unlogged: int = 0
-    spans: Mapping[str, int] = field(default_factory=dict)  # exported, dropped, failed -> how many
+    spans: Mapping[str, int] = field(default_factory=dict)  # exported, dropped, refused -> how many

@@ -22,8 +22,10 @@ from headway.gateway.hub.admin import Admin, Query, bind_private
 from headway.gateway.hub.archive import Archive
 from headway.gateway.hub.crew import Crew
 from headway.gateway.hub.ear import Ear
+from headway.gateway.hub.exporter import Exporter
 from headway.gateway.hub.facts import Facts
 from headway.gateway.hub.member import spawn
+from headway.gateway.hub.otlp import Collector
 from headway.gateway.hub.ports import address_of, listeners
 from headway.gateway.hub.slots import Slots
 from headway.gateway.hub.takeover import end_politely, left_behind
@@ -53,6 +55,8 @@ class Listen:
     ledger: Path | None = None  # what tenants spent; left out, beside the socket
     requests: Path | None = None  # the request log; None = none is kept
     sample: float = 0.01  # of the requests that are neither few nor odd, how many are logged
+    collector: Collector | None = None  # of traces
+    trace_sample: float = 0.1  # of the requests whose callers do not say, how many are traced
 
     @property
     def board(self) -> Path:
@@ -80,8 +84,12 @@ class Hub:
             listen.ledger or listen.socket.with_suffix(".ledger"), listen.socket.with_suffix(".leases")
         )
         start = partial(spawn, certificate=listen.certificate)
-        self._archive = Archive(listen.requests, Keep(listen.sample, settings.slow_seconds))
-        self._crew = Crew(taken, board, self._treasurer, settings, start, archive=self._archive)
+        self._exporter = Exporter(listen.collector) if listen.collector else None
+        traced = listen.trace_sample if listen.collector else None
+        self._archive = Archive(listen.requests, Keep(listen.sample, settings.slow_seconds, traced))
+        self._crew = Crew(
+            taken, board, self._treasurer, settings, start, archive=self._archive, exporter=self._exporter
+        )
         self._ear = Ear(self._crew.tell)
         self._models: tuple[ModelRoute, ...] = ()
         self._crew.facts = self._facts
@@ -98,6 +106,8 @@ class Hub:
         handing_over = asyncio.create_task(end_politely(self._before, self._settings.drain_seconds + 5))
         parts = (self._ear, self._treasurer, self._crew.lines, self._archive)
         beside = [asyncio.create_task(part.run()) for part in parts]
+        if self._exporter is not None:
+            beside.append(asyncio.create_task(self._exporter.run()))
         try:
             await self._keep()
         finally:
@@ -106,6 +116,8 @@ class Hub:
             for task in beside:
                 task.cancel()
             await self._archive.close()
+            if self._exporter is not None:
+                await self._exporter.close()
             self._treasurer.close()
 
     def hang_up(self) -> None:
@@ -140,6 +152,8 @@ class Hub:
         self._crew.use(Use(table, slots))
         self._crew.lines.use(table.models, slots)
         self._archive.use(table.models)
+        if self._exporter is not None:
+            self._exporter.use(table.models)
         self._ear.use((endpoint for model in table.models for endpoint in model.endpoints), slots)
 
     # what it tells
@@ -158,6 +172,7 @@ class Hub:
             standing=tuple(self._treasurer.standing()),
             logged=self._archive.written,
             unlogged=self._archive.dropped,
+            spans=self._exporter.counts if self._exporter else {},
         )
 
     async def _explain(self, query: Query) -> Found:
