@@ -60,7 +60,7 @@ def _gate(story: dict[str, Any]) -> Iterator[Line]:
         return
     seen = story["limits"]
     left = ", ".join(f"{_amount(each, 'left')} of {_amount(each, 'size')} {_LIMITS[each['limit']]}" for each in seen)
-    yield None, f"key {charge['key']}: {f'there was left {left}' if seen else 'no limit was asked'}"
+    yield None, f"key {charge['key']}; {f'left of its limits: {left}' if seen else 'no limits'}"
     if held := charge.get("held_tokens"):
         yield None, f"held {held} tokens{_money(', ', charge.get('held_micros'))} while it ran"
     for each in seen:

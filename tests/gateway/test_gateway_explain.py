@@ -170,7 +170,7 @@ async def test_a_refusal_names_the_limit(tmp_path: Path, engine: Start, gateways
     assert (limit.limit, limit.size, limit.left, limit.refused) == ("rpm", 1, 0, True)
     assert found.record.message == refused.error["message"]
     shown = await explain(live, found.record.id)
-    assert "there was left 0 of 1 requests a minute" in shown
+    assert "left of its limits: 0 of 1 requests a minute" in shown
     assert "refused by its limit of 1 requests a minute" in shown
     assert "status 429, rate_limit_exceeded" in shown
 
