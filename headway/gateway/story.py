@@ -79,6 +79,6 @@ def _limits(record: Record) -> list[LimitSeen]:
     if charge is None or not charge.left:
         return []
     return [
-        LimitSeen(name, size, charge.left[Limit[name.upper()]], refused=name == charge.refused_by)
+        LimitSeen(name, size, min(size, charge.left[Limit[name.upper()]]), refused=name == charge.refused_by)
         for name, size in zip(charge.limits, charge.sizes, strict=True)
     ]

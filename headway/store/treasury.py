@@ -152,7 +152,9 @@ class Treasury:
         if section is None:
             return []
         return [
-            Standing(name, each.limit, each.size, self.file.left(section, self._slots[name], each.limit))
+            Standing(
+                name, each.limit, each.size, min(each.size, self.file.left(section, self._slots[name], each.limit))
+            )
             for name, limits in self._rules.items()
             for each in limits
         ]
