@@ -102,7 +102,7 @@ class Asked:
         out."""
         if self.timeout is not None:
             record.deadline = self.timeout
-        if self.gate.caller is not None or _PRIORITY in self.request.headers:
+        if self.gate.caller is not None or record.waits:
             record.priority = self.priority
         if message and record.status in _OURS:
             record.message = message
