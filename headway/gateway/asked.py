@@ -102,7 +102,8 @@ class Asked:
         out."""
         if self.timeout is not None:
             record.deadline = self.timeout
-        if self.gate.caller is not None or record.waits:
+        caller = self.gate.caller
+        if record.waits or (caller and (caller.rule.priority != "normal" or _PRIORITY in self.request.headers)):
             record.priority = self.priority
         if message and record.status in _OURS:
             record.message = message
