@@ -28,6 +28,7 @@ class Addresses:
     port: int
     page_port: int
     gateway_workers: int = 1
+    gateway_options: tuple[str, ...] = ()
 
 
 def ensure_control(client: ControlClient, addresses: Addresses) -> bool:
@@ -89,6 +90,7 @@ def _start(state: StateDir, addresses: Addresses) -> subprocess.Popen[bytes]:
     ]
     argv += ["--port", str(addresses.port), "--page-port", str(addresses.page_port)]
     argv += ["--gateway-workers", str(addresses.gateway_workers)]
+    argv += [f"--gateway-option={each}" for each in addresses.gateway_options]
     with (state.logs / "control.log").open("ab") as log:
         return subprocess.Popen(
             argv,

@@ -73,14 +73,16 @@ class Member:
     def answer(self, number: int, text: bytes) -> None:
         self._channel.say(Metrics(number, text))
 
-    async def ask(self, what: Literal["stats", "counts", "records"], timeout: float) -> Said | None:
+    async def ask(
+        self, what: Literal["stats", "counts", "records", "record"], timeout: float, request_id: str = ""
+    ) -> Said | None:
         """None when it does not answer in time, or not at all."""
         if not self._channel.open:
             return None
         number = next(self._numbers)
         future: asyncio.Future[Said]
         future = self._asked[number] = asyncio.get_running_loop().create_future()
-        self._channel.say(Want(number, what, self.records_from))
+        self._channel.say(Want(number, what, self.records_from, request_id))
         try:
             async with asyncio.timeout(timeout):
                 said: Said = await future
