@@ -8,12 +8,14 @@ import msgspec
 from headway.gateway import answers
 from headway.gateway.client import ClientConnection, Running
 from headway.gateway.core import Gateway
+from headway.gateway.counting import begin_counting
 from headway.gateway.exchange import Exchange
+from headway.gateway.messages import begin_message
 from headway.gateway.request import Request
 from headway.gateway.scraping import Scraping
 from headway.gateway.table import ModelRoute
 from headway.wire.http import split_target
-from headway.wire.openai import OPERATIONS, Operation, Refusal, model_not_found, other_operation
+from headway.wire.openai import COUNTS, MESSAGES, OPERATIONS, Operation, Refusal, model_not_found, other_operation
 
 __all__ = ["Api"]
 
@@ -31,6 +33,7 @@ class Api:
             "/healthz": self._healthz,
             "/readyz": self._readyz,
         }
+        self._translated = {MESSAGES.path: begin_message, COUNTS[0].path: begin_counting}
 
     def serve(self, client: ClientConnection, request: Request) -> Running | None:
         operation = OPERATIONS.get(request.target.decode("latin-1"))
@@ -47,7 +50,11 @@ class Api:
         except ValueError as error:
             client.refuse(Refusal(400, "bad_request", f"The request target is not readable: {error}."))
             return None
-        if operation := OPERATIONS.get(path) or self._other(path, request.method):
+        if path in self._translated:
+            if request.method == "POST":
+                return self._translated[path](self._gateway, client, request)
+            self._not_called(client, request, path, _CALLS)
+        elif operation := OPERATIONS.get(path) or self._other(path, request.method):
             if request.method == "POST":
                 exchange = Exchange(self._gateway, client, request, operation)
                 exchange.begin()
@@ -65,14 +72,14 @@ class Api:
         elif request.method == "OPTIONS" and path == "*":
             client.respond(204, b"allow: GET, HEAD, POST, OPTIONS\r\n", b"")
         else:
-            known = ", ".join([*OPERATIONS, _MODELS])
+            known = ", ".join([*OPERATIONS, *self._translated, _MODELS])
             message = f"There is no {request.method} {path[:200]} here. Known: {known}, and POST /v1/… of engines."
             client.refuse(Refusal(404, "unknown_url", message))
         return None
 
     def _other(self, path: str, method: str) -> Operation | None:
         """A path that only engines know."""
-        own = path == _MODELS or path.startswith(_MODELS + "/")
+        own = path == _MODELS or path.startswith((_MODELS + "/", MESSAGES.path + "/"))
         return other_operation(path) if method == "POST" and not own else None
 
     def _not_called(self, client: ClientConnection, request: Request, path: str, allow: str) -> None:

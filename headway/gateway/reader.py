@@ -37,6 +37,7 @@ class RequestReader:
     def __init__(self, settings: Settings, bodies: Bodies, time: Callable[[], float]) -> None:
         self.ready: deque[Request | Refusal] = deque()
         self.stopped = False
+        self.refused = b""  # the target of the request that was refused, if that was read
         self.continue_due = False  # the caller waits for `100 Continue` before it sends its body
         self._settings, self._bodies, self._time = settings, bodies, time
         self._parser = httptools.HttpRequestParser(self)
@@ -208,6 +209,7 @@ class RequestReader:
         self.continue_due = False
         if self._request is not None:
             self.release(self._request.size)
+            self.refused = self._request.target
             self._request = None
         self.ready.append(refusal)
 
