@@ -257,7 +257,7 @@ REFUSED = [
     ({"messages": [{"role": "tool", "content": "x"}]}, "invalid_type", "messages[0].role", "invalid enum value"),
     ({"messages": [{"role": "user", "content": [{"type": "mcp_tool_use"}]}]}, "invalid_type", None, "mcp_tool_use"),
     ({"messages": [{"role": "user", "content": [text("a", colour=1)]}]}, "invalid_type", None, "colour"),
-    ({"messages": [{"role": "user", "content": [use("a")]}]}, "not_translatable", "messages[0].content[0]", "assistant"),
+    ({"messages": [{"role": "user", "content": [use("a")]}]}, "not_translatable", "messages[0].content[0]", "not the"),
     ({"messages": [{"role": "assistant", "content": [PNG]}, USER]}, "not_translatable", None, "user's"),
     ({"messages": [{"role": "user", "content": [DOCUMENT]}]}, "not_translatable", None, "not PDF"),
     ({"messages": [USER, {"role": "system", "content": [PNG]}]}, "not_translatable", "messages[1].content[0]", "text"),
