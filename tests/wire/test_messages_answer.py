@@ -91,6 +91,14 @@ def test_what_it_thought_is_a_block_unless_the_caller_wants_none(name: str) -> N
     assert told(body, ChatForm(b"", "chat", (), True))["content"] == [{"type": "text", "text": "Yes."}]
 
 
+def test_what_the_caller_began_is_not_said_again() -> None:
+    form = ChatForm(b"", "chat", begun="It is")
+    assert told(completion(content="It is Paris."), form)["content"] == [{"type": "text", "text": " Paris."}]
+    assert told(completion(content=" Paris."), form)["content"] == [{"type": "text", "text": " Paris."}]
+    assert heard(chunk(content="It is Pa"), chunk(content="It is"), DONE, form=form).said == [("text", " PaIt is")]
+    assert heard(chunk(content="It is"), chunk(content=" Paris"), DONE, form=form).said == [("text", " Paris")]
+
+
 def test_calls_of_tools() -> None:
     calls = [call("a", '{"city":  "Paris"}'), call(None, ""), call("c", '{"cut'), call("d", "[1]")]
     blocks = told(completion("tool_calls", content=None, tool_calls=calls))["content"]

@@ -184,7 +184,9 @@ def test_what_was_thought_goes_back_under_both_names() -> None:
 
 
 def test_a_last_word_of_the_assistant_is_gone_on_with() -> None:
-    said = chat(messages=[USER, {"role": "assistant", "content": "The answer is ("}])
+    turns = [USER, {"role": "assistant", "content": "The answer is ("}]
+    said = chat(messages=turns)
+    assert form(messages=turns).begun == "The answer is ("
     assert (said["continue_final_message"], said["add_generation_prompt"]) == (True, False)
     assert said["messages"][-1] == {"role": "assistant", "content": "The answer is ("}
 
@@ -195,7 +197,6 @@ def test_a_last_word_of_the_assistant_is_gone_on_with() -> None:
         ({"type": "auto"}, {"tool_choice": "auto"}),
         ({"type": "any"}, {"tool_choice": "required"}),
         ({"type": "none"}, {"tool_choice": "none"}),
-        ({"type": "tool", "name": "weather"}, {"tool_choice": {"type": "function", "function": {"name": "weather"}}}),
         (
             {"type": "auto", "disable_parallel_tool_use": True},
             {"tool_choice": "auto", "parallel_tool_calls": False},
@@ -213,6 +214,12 @@ def test_tools_and_the_choice_among_them(choice: dict[str, Any], said: dict[str,
     assert found == {**chat(), **said}
     if choice["type"] in ("auto", "none"):
         assert chat(tools=[], tool_choice=choice) == chat()
+
+
+def test_a_tool_that_must_be_used_is_the_only_one_shown() -> None:
+    found = chat(tools=[TOOL, {**TOOL, "name": "b"}], tool_choice={"type": "tool", "name": "b"})
+    assert [each["function"]["name"] for each in found["tools"]] == ["b"]
+    assert found["tool_choice"] == "required"
 
 
 @pytest.mark.parametrize(
@@ -273,6 +280,7 @@ REFUSED = [
      "tools[0].allowed_callers", "directly"),
     ({"tool_choice": {"type": "any"}}, "not_translatable", "tool_choice", "no tools"),
     ({"tools": [TOOL], "tool_choice": {"type": "tool"}}, "missing_field", "tool_choice.name", "required"),
+    ({"tools": [TOOL], "tool_choice": {"type": "tool", "name": "x"}}, "not_translatable", "tool_choice.name", "'x'"),
     ({"mcp_servers": [{"url": "https://example.com"}]}, "not_translatable", "mcp_servers", "MCP"),
     ({"container": "c"}, "not_translatable", "container", "containers"),
     ({"thinking": {"type": "deep"}}, "invalid_type", "thinking.type", "deep"),

@@ -94,7 +94,7 @@ def message(body: bytes, form: ChatForm, ident: str) -> bytes:
     said = choice.message
     ended = choice.finish_reason, choice.stopped_by, form.stop_sequences
     reason, sequence = stop(*ended, called=bool(said.tool_calls), refused=bool(said.refusal))
-    content = _content(said, ident, hides_thinking=form.hides_thinking)
+    content = _content(said, form, ident)
     return msgspec.json.encode(
         {
             "id": message_id(ident),
@@ -147,11 +147,12 @@ def stop(
     return _REASONS.get(finish or "", "end_turn"), None
 
 
-def _content(said: Said, ident: str, *, hides_thinking: bool) -> list[dict[str, Any]]:
+def _content(said: Said, form: ChatForm, ident: str) -> list[dict[str, Any]]:
     blocks: list[dict[str, Any]] = []
-    if said.thought and not hides_thinking:
+    if said.thought and not form.hides_thinking:
         blocks.append({"type": "thinking", "thinking": said.thought, "signature": ""})
-    if text := (said.content or "") + (said.refusal or ""):
+    text = (said.content or "").removeprefix(form.begun)  # which llama.cpp says again
+    if text := text + (said.refusal or ""):
         blocks.append({"type": "text", "text": text})
     for index, call in enumerate(said.tool_calls or ()):
         name, arguments = call.function.name or "", call.function.arguments or ""

@@ -23,6 +23,7 @@ class ChatForm:
     model: str
     stop_sequences: tuple[str, ...] = ()
     hides_thinking: bool = False
+    begun: str = ""  # what the caller has written of the answer itself
 
 
 _DECODER = msgspec.json.Decoder(MessageCall)
@@ -49,7 +50,8 @@ def read_message(body: bytes, *, counting: bool = False) -> ChatForm | Refusal:
     except Untranslatable as error:
         return Refusal(400, error.code, str(error), error.field)
     hides = call.thinking is not None and call.thinking.display == "omitted"
-    return ChatForm(msgspec.json.encode(fields), call.model, tuple(call.stop_sequences or ()), hides)
+    begun = fields["messages"][-1]["content"] if "continue_final_message" in fields else ""
+    return ChatForm(msgspec.json.encode(fields), call.model, tuple(call.stop_sequences or ()), hides, begun)
 
 
 def _fields(call: MessageCall, *, counting: bool) -> dict[str, Any]:

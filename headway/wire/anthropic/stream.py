@@ -69,6 +69,7 @@ class MessageStream:
         self._tools: dict[int, _Lane] = {}
         self._index = 0  # of the first lane
         self._open = False  # it has begun
+        self._begun = form.begun  # which older llama.cpp say again, at once
         self._pieces = self._held = 0
         self._usage: Any = None
         self._finish: str | None = None
@@ -112,7 +113,8 @@ class MessageStream:
                 self._say("thinking", said.thought)
         if said.content:
             self._pieces += 1
-            self._say("text", said.content)
+            begun, self._begun = self._begun, ""
+            self._say("text", said.content.removeprefix(begun))
         if said.refusal:
             self._refused = True
             self._say("text", said.refusal)

@@ -27,11 +27,14 @@ def tool_fields(tools: Sequence[msgspec.Raw], choice: ToolChoice | None) -> dict
         if choice and choice.type in ("any", "tool"):
             raise Untranslatable("tool_choice", "there are no tools to choose from")
         return {}
-    fields: dict[str, Any] = {"tools": [_tool(raw, f"tools[{index}]") for index, raw in enumerate(tools)]}
-    if choice:
-        fields["tool_choice"] = _choice(choice)
-        if choice.disable_parallel_tool_use:
-            fields["parallel_tool_calls"] = False
+    functions = [_tool(raw, f"tools[{index}]") for index, raw in enumerate(tools)]
+    fields: dict[str, Any] = {"tools": functions}
+    if choice and choice.type == "tool":
+        fields = {"tools": [_named(choice.name, functions)], "tool_choice": "required"}
+    elif choice:
+        fields["tool_choice"] = "required" if choice.type == "any" else choice.type
+    if choice and choice.disable_parallel_tool_use:
+        fields["parallel_tool_calls"] = False
     return fields
 
 
@@ -56,9 +59,11 @@ def _tool(raw: msgspec.Raw, at: str) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
-def _choice(choice: ToolChoice) -> str | dict[str, Any]:
-    if choice.type == "tool":
-        if not choice.name:
-            raise Untranslatable("tool_choice.name", "this field is required", "missing_field")
-        return {"type": "function", "function": {"name": choice.name}}
-    return "required" if choice.type == "any" else choice.type
+def _named(name: str | None, functions: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The one that must be used, so that it alone is shown: engines that take no choice by name would pass over it."""
+    if not name:
+        raise Untranslatable("tool_choice.name", "this field is required", "missing_field")
+    for each in functions:
+        if each["function"]["name"] == name:
+            return each
+    raise Untranslatable("tool_choice.name", f"no tool is named {name!r}")
