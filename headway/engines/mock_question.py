@@ -12,7 +12,7 @@ from headway.engines.mock_answers import Prattle, Recital, Said, sample
 from headway.engines.mock_script import Part, Script
 from headway.engines.mock_text import BadRequest
 
-__all__ = ["DEFAULT_TOKENS", "Question", "Rules", "UnknownModel", "ask"]
+__all__ = ["DEFAULT_TOKENS", "Question", "Rules", "UnknownModel", "ask", "functions"]
 
 DEFAULT_TOKENS = 16
 """What an answer has when the request sets no limit."""
@@ -91,7 +91,7 @@ def _reading(body: dict[str, Any], kind: str) -> tuple[bytes, Said | Script, str
         prompt = mock_text.plain(body.get("prompt"))
         return prompt, Prattle(prompt), ""
     messages = _messages(body) if kind == "response" else body.get("messages")
-    tools = [each.get("function", each) for each in body.get("tools") or () if isinstance(each, dict)]
+    tools = functions(body)
     prompt = mock_text.chat(messages, tools)
     assert isinstance(messages, list)  # noqa: S101 - chat() has seen to it
     called = _called(body, messages, tools) if tools else []
@@ -101,6 +101,11 @@ def _reading(body: dict[str, Any], kind: str) -> tuple[bytes, Said | Script, str
     if kind == "chat" and (thought or len(called) > 1):
         return prompt, _script(prompt, said, called, thought=thought), tool
     return prompt, said, tool
+
+
+def functions(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """The tools, as both APIs describe them."""
+    return [each.get("function", each) for each in body.get("tools") or () if isinstance(each, dict)]
 
 
 def _spoken(body: dict[str, Any], prompt: bytes) -> Said:
