@@ -228,6 +228,9 @@ class Exchange:
     def hides_usage(self) -> bool:
         return self._asked.gate.hides_usage(self._asked.call)
 
+    def says_done(self) -> bool:
+        return self._asked.operation.known
+
     def heard(self) -> None:
         self._heard_at = self._gateway.time()
         dispatch = self._dispatch

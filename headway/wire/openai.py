@@ -117,10 +117,12 @@ class EmbeddingCall(msgspec.Struct, kw_only=True):
 
 
 class OtherCall(msgspec.Struct, kw_only=True):
-    """A call of an operation that the gateway does not know: its model, and whether the answer streams."""
+    """A call of an operation that the gateway does not know: its model, whether the answer streams, and how long it
+    may be."""
 
     model: str
     stream: bool | None = None
+    max_output_tokens: int | None = None
 
 
 Call = ChatCall | CompletionCall | EmbeddingCall | OtherCall
@@ -189,7 +191,11 @@ _WORD = re.compile(r"/v1/([A-Za-z][A-Za-z0-9_-]*(?:/[A-Za-z0-9_.-]+)*)")
 def other_operation(path: str) -> Operation | None:
     """Whatever else engines serve under /v1 by a model's name: responses, rerank, score, audio/speech, …"""
     found = _WORD.fullmatch(path[:128])
-    return Operation(path, OTHER, (), _OTHER) if found else None
+    return Operation(path, OTHER, (), _OTHER, engine_path=_UNVERSIONED.get(path, "")) if found else None
+
+
+_UNVERSIONED = {f"/v1/{name}": f"/{name}" for name in ("tokenize", "detokenize")}
+"""Engines serve these without a version, all of them."""
 
 
 def read_call(operation: Operation, body: bytes, content_type: bytes = b"") -> Call | Refusal:
