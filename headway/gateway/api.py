@@ -14,6 +14,7 @@ from headway.gateway.messages import begin_message
 from headway.gateway.request import Request
 from headway.gateway.scraping import Scraping
 from headway.gateway.table import ModelRoute
+from headway.wire.anthropic import model_info, model_page
 from headway.wire.http import split_target
 from headway.wire.openai import COUNTS, MESSAGES, OPERATIONS, Operation, Refusal, model_not_found, other_operation
 
@@ -101,11 +102,12 @@ class Api:
             return
         names, routes = self._gateway.visible(caller), self._gateway.catalog.routes
         name = path.removeprefix(_MODELS).removeprefix("/")
+        anthropic = b"anthropic-version" in request.headers
         if path == _MODELS:
-            data = [_shown(routes[each].model) for each in names]
-            client.respond(200, answers.JSON, msgspec.json.encode({"object": "list", "data": data}))
+            models = [routes[each].model for each in names]
+            client.respond(200, answers.JSON, _page(models, anthropic=anthropic))
         elif name in names:
-            client.respond(200, answers.JSON, msgspec.json.encode(_shown(routes[name].model)))
+            client.respond(200, answers.JSON, msgspec.json.encode(_shown(routes[name].model, anthropic=anthropic)))
         else:
             client.refuse(model_not_found(name, names))
 
@@ -122,5 +124,12 @@ class Api:
             client.respond(200, _TEXT, b"ready\n")
 
 
-def _shown(model: ModelRoute) -> dict[str, object]:
+def _page(models: list[ModelRoute], *, anthropic: bool) -> bytes:
+    data = [_shown(each, anthropic=anthropic) for each in models]
+    return msgspec.json.encode(model_page(data) if anthropic else {"object": "list", "data": data})
+
+
+def _shown(model: ModelRoute, *, anthropic: bool) -> dict[str, object]:
+    if anthropic:
+        return model_info(model.name, model.created)
     return {"id": model.name, "object": "model", "created": model.created, "owned_by": "headway"}

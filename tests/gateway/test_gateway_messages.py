@@ -168,6 +168,18 @@ async def test_thinking_and_tools_there_and_back(here: Here, mock: Engines, stre
     assert after.usage.cache_read_input_tokens, "the conversation is found in the engine's cache"
 
 
+async def test_the_models_are_shown(here: Here) -> None:
+    async with client_of(here.port) as client:
+        listed = [each async for each in client.models.list()]
+        one = await client.models.retrieve("embed")
+    assert [(each.id, each.type, each.display_name) for each in listed] == [
+        ("chat", "model", "chat"),
+        ("embed", "model", "embed"),
+    ]
+    assert one == listed[1]
+    assert one.created_at.year == 1970
+
+
 async def test_tokens_are_counted_by_the_engine(here: Here) -> None:
     asked: dict[str, Any] = {"model": "chat", "messages": user("Hello " * 50), "system": "Be brief.", "tools": TOOLS}
     async with client_of(here.port) as client:

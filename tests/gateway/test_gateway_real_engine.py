@@ -66,6 +66,21 @@ def test_a_stream_says_what_a_whole_answer_says(real: Real) -> None:
     assert record.ttft is not None
 
 
+async def test_responses_and_tokens(real: Real) -> None:
+    asked: Any = {"model": "chat", "input": "What is the capital of France?", "max_output_tokens": 16, "temperature": 0}
+    async with openai.AsyncOpenAI(base_url=real.base_url, api_key="unused", max_retries=0) as client:
+        whole = await client.responses.create(**asked)
+        events = [each async for each in await client.responses.create(**asked, stream=True)]
+        tokens = await client.post("/tokenize", body={"model": "chat", "content": "Hello"}, cast_to=dict[str, Any])
+    assert "".join(each.delta for each in events if each.type == "response.output_text.delta") == whole.output_text
+    assert len(tokens["tokens"]) >= 1
+    one, two = (await real.gateway.records()).records[-3:-1]
+    assert (one.error, two.error) == ("", "")
+    assert whole.usage
+    assert (one.prompt_tokens, one.completion_tokens) == (whole.usage.input_tokens, whole.usage.output_tokens)
+    assert two.completion_tokens == one.completion_tokens
+
+
 async def test_many_at_once_async(real: Real) -> None:
     async with openai.AsyncOpenAI(base_url=real.base_url, api_key="unused") as client:
 

@@ -6,6 +6,7 @@
     tools      its tools and the choice among them
     answer     a chat completion -> a Message
     stream     chunks of a chat completion -> named events
+    models     the list of models
     errors     refusals and engines' errors in Anthropic's shape
 
 What cannot be said to an engine is refused by name, or listed in docs/messages.md as left out; nothing in between.
@@ -13,6 +14,7 @@ What cannot be said to an engine is refused by name, or listed in docs/messages.
 
 from headway.wire.anthropic.answer import Unreadable, message, token_count
 from headway.wire.anthropic.errors import engine_error, is_messages, refusal_answer
+from headway.wire.anthropic.models import model_info, model_page
 from headway.wire.anthropic.request import ChatForm, read_message
 from headway.wire.anthropic.stream import MessageStream
 
@@ -23,6 +25,8 @@ __all__ = [
     "engine_error",
     "is_messages",
     "message",
+    "model_info",
+    "model_page",
     "read_message",
     "refusal_answer",
     "token_count",
