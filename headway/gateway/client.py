@@ -209,7 +209,7 @@ class ClientConnection(Timed, asyncio.Protocol):
         """Answer with an error. When the request was not wholly read the connection ends with it."""
         if self._request is None:
             self._request = Request()
-            self._request.id, self._request.target = answers.new_request_id(), self._reader.refused
+            self._request.id, self._request.target = answers.new_request_id(), self._reader.target
             self._request.keep_alive = False
             self._lingering = True
         self.respond(*answers.refusal(refusal, self._request))

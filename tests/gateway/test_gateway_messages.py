@@ -267,6 +267,12 @@ async def test_too_much_is_said_in_anthropics_way(tmp_path: Path, engine: Start)
         waiting.cancel()
 
 
+async def test_a_body_that_does_not_come_is_a_timeout(tmp_path: Path) -> None:
+    async with gateway_here(tmp_path, route(), body_idle_seconds=0.1, tick_seconds=0.02) as here:
+        answer = Answer.parse(await raw(here.port, request_bytes(MESSAGES, body=body())[:-5]))
+        assert (answer.status, answer.json["error"]["type"]) == (408, "timeout_error")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status", "kind"),
     [
