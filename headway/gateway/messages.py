@@ -6,6 +6,9 @@ to a Client, and here that is a Translator in front of the caller's connection.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from headway.gateway import answers
 from headway.gateway.client import ClientConnection, Running
 from headway.gateway.core import Gateway
@@ -26,7 +29,9 @@ def begin_message(gateway: Gateway, client: ClientConnection, request: Request) 
         exchange = Exchange(gateway, client, request, MESSAGES)
         exchange.begin(form)
     else:
-        exchange = Exchange(gateway, Translator(client, request, form), request, MESSAGES)
+        translator = Translator(client, request, form)
+        exchange = Exchange(gateway, translator, request, MESSAGES)
+        translator.lost = partial(gateway.loop.call_soon, exchange.lost, "malformed")
         exchange.begin()
     return exchange
 
@@ -49,6 +54,7 @@ class Translator:
 
     def __init__(self, client: ClientConnection, request: Request, form: ChatForm) -> None:
         self._client, self._request, self._form = client, request, form
+        self.lost: Callable[[], object] | None = None  # to be called when the engine cannot be understood
         self._stream: MessageStream | None = None
         self._headers = b""
         self._held: list[bytes] = []  # of an answer that is no stream and came in parts
@@ -59,6 +65,7 @@ class Translator:
         return self._client.near
 
     def respond(self, status: int, headers: bytes, body: bytes) -> None:
+        self.lost = None  # which knows us
         headers += answers.messages_headers(self._request)
         if status != 200:
             self._client.respond(status, headers, engine_error(status, body, self._request.id))
@@ -79,6 +86,9 @@ class Translator:
     def write(self, data: bytes) -> None:
         if self._stream is not None:
             self._client.write(self._stream.feed(data))
+            if self._stream.unreadable and self.lost is not None:
+                self.lost()
+                self.lost = None
             return
         self._held.append(data)
         self._size += len(data)
@@ -86,15 +96,18 @@ class Translator:
             self._client.abort()
 
     def end(self) -> None:
+        self.lost = None
         if self._stream is not None:
             self._client.end()
         else:
             self.respond(200, self._headers, b"".join(self._held))
 
     def abort(self) -> None:
+        self.lost = None
         self._client.abort()
 
     def refuse(self, refusal: Refusal) -> None:
+        self.lost = None
         self._client.refuse(refusal)
 
     def wake_at(self, due: float) -> None:

@@ -363,6 +363,19 @@ async def test_an_engine_that_dies_in_mid_stream(tmp_path: Path, engine: Start) 
         assert (here.last.status, here.last.error) == (200, "engine_failed")
 
 
+async def test_an_engine_that_cannot_be_understood_is_stopped(tmp_path: Path, engine: Start) -> None:
+    one = await engine(sends(STREAM_HEAD, chunked(event("a")), chunked(b"data: {]\n\n"), then="hang"))
+    async with gateway_here(tmp_path, route(endpoint(one.url))) as here:
+        answer = await ask(here.port, MESSAGES, body=body(stream=True))
+        last = answer.body.split(b"\n\n")[-2]
+        assert last.startswith(b'event: error\ndata: {"type":"error","error":{"type":"api_error"')
+        assert answer.body.count(b"event: error") == 1
+        await eventually(lambda: one.gone == 1)
+        assert (here.last.status, here.last.error) == (200, "engine_failed")
+        assert here.last.attempts[0].failure == "malformed"
+        assert here.stats().running == 0
+
+
 async def test_an_engine_that_dies_before_is_not_seen(tmp_path: Path, engine: Start) -> None:
     bad, good = await engine(sends()), await engine(streams("Pa", "ris"))
     ends = endpoint(bad.url, "bad"), endpoint(good.url, "good")

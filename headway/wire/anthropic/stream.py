@@ -59,9 +59,11 @@ class _Lane:
 
 
 class MessageStream:
-    """`feed` takes whole events, however many, and gives whole events, maybe none."""
+    """`feed` takes whole events, however many, and gives whole events, maybe none. `unreadable`: the caller was told so,
+    and what else the engine says is for nobody."""
 
     def __init__(self, form: ChatForm, ident: str) -> None:
+        self.unreadable = False
         self._form, self._ident = form, ident
         self._out: list[bytes] = []
         self._started = self._over = False
@@ -91,7 +93,7 @@ class MessageStream:
         try:
             chunk = _DECODER.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            self._fail("api_error", f"The engine's stream cannot be read: {error}.")
+            self._cannot_go_on(f"The engine's stream cannot be read: {error}.")
             return
         if chunk.error is not None:
             self._fail(*_error(chunk.error))
@@ -137,7 +139,7 @@ class MessageStream:
             lane = self._tools[number] = _Lane("tool", ident, name or "")
             self._lanes.append(lane)
         elif lane not in self._lanes and arguments.strip():
-            self._fail("api_error", "The engine went on with a tool's arguments after their end.")
+            self._cannot_go_on("The engine went on with a tool's arguments after their end.")
             return
         if arguments.strip():
             lane.arguments.append(arguments)
@@ -152,7 +154,7 @@ class MessageStream:
             self._close()
             self._tell()
         if self._held > _HELD_MAX:
-            self._fail("api_error", "The engine began many tools and ended none.")
+            self._cannot_go_on("The engine began many tools and ended none.")
 
     # what is told
 
@@ -204,7 +206,11 @@ class MessageStream:
         self._event("message_stop", {})
         self._over = True
 
-    def _fail(self, kind: str, message: str, code: str = "") -> None:
+    def _cannot_go_on(self, message: str) -> None:
+        self.unreadable = True
+        self._fail("api_error", message, "engine_failed")
+
+    def _fail(self, kind: str, message: str, code: str) -> None:
         """The last word. What is kept is not told: nobody knows whether it is whole."""
         self._out.append(_encoded("error", error_object(kind, message, self._ident, code)))
         self._over = True
