@@ -205,6 +205,7 @@ async def test_a_caller_of_a_count_may_leave(tmp_path: Path, engine: Start) -> N
         asking = asyncio.create_task(ask(here.port, f"{MESSAGES}/count_tokens", body=body()))
         await eventually(lambda: one.running)
         asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
         await eventually(lambda: one.gone == 1)
         assert (here.last.status, here.last.error) == (499, "client_closed")
 
@@ -265,6 +266,7 @@ async def test_too_much_is_said_in_anthropics_way(tmp_path: Path, engine: Start)
             await client.messages.create(model="none", max_tokens=9, messages=user("x"))
         assert (full.value.type, full.value.error_code) == ("overloaded_error", "queue_full")
         waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
 
 
 async def test_a_body_that_does_not_come_is_a_timeout(tmp_path: Path) -> None:

@@ -59,8 +59,8 @@ class _Lane:
 
 
 class MessageStream:
-    """`feed` takes whole events, however many, and gives whole events, maybe none. `unreadable`: the caller was told so,
-    and what else the engine says is for nobody."""
+    """`feed` takes whole events, however many, and gives whole events, maybe none. `unreadable`: the caller was told
+    so, and what else the engine says is for nobody."""
 
     def __init__(self, form: ChatForm, ident: str) -> None:
         self.unreadable = False
