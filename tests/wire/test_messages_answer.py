@@ -389,7 +389,7 @@ def test_the_same_events_whatever_the_cut(
     assert got.events[-1] == "message_stop"
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(data=st.binary(max_size=200) | st.text(max_size=200).map(lambda text: f"data: {text}\n\n".encode()))
 def test_any_bytes_are_survived(data: bytes) -> None:
     heard(data)
