@@ -8,7 +8,7 @@ from typing import Any
 
 from headway.cli.words import money, plural
 
-__all__ = ["story", "summary", "tell_route"]
+__all__ = ["steps", "summary", "tell_route"]
 
 
 def tell_route(view: dict[str, Any], *, as_json: bool = False) -> None:
@@ -93,10 +93,10 @@ _WHY = {
 }
 
 
-def story(record: dict[str, Any]) -> Iterator[str]:
-    """What the Route of a request looked at, in order."""
+def steps(record: dict[str, Any]) -> Iterator[tuple[float, str]]:
+    """What the Route of a request looked at, and when."""
     for step in record.get("steps", ()):
         said = _WHY.get(step["why"], step["why"])
         detail = f" ({step['detail']})" if step.get("detail") else ""
         verb = "to" if step.get("taken") else "passed over"
-        yield f"  {step.get('at', 0.0):8.3f}s  {verb} {step['model']}: {said}{detail}"
+        yield step.get("at", 0.0), f"{verb} the Model {step['model']}: {said}{detail}"

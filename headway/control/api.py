@@ -5,7 +5,7 @@
     POST /apply              {"models": […], "tenants": […], "routes": […], "prune": bool, "origin": file,
                              "places": {name: "file:line"}} -> {"changes": […]}
     POST /down               {"name": name or null, "grace": seconds} -> {"removed": […]}; null ends the process too
-    GET  /explain/{what}     a Model with its Decisions, a Tenant with its keys, or a request's Record
+    GET  /explain/{what}     a Model with its Decisions, a Tenant with its keys, or a request's Story
     POST /keys/{verb}        ls, new, revoke, rotate: control.keys
     GET  /logs/{name}        text: ?lines=100&follow=0|1&replica=NAME
 
@@ -35,7 +35,6 @@ from headway.control.snapshot import Snapshot
 from headway.control.view import View, decision_view
 from headway.control.waiting import first_of
 from headway.errors import HeadwayError, UnreachableError, UsageError
-from headway.gateway.record import Record
 from headway.spec.check import from_json, route_from_json, tenant_from_json
 
 __all__ = ["ControlApi"]
@@ -109,10 +108,8 @@ class ControlApi:
             return _json({"kind": "tenant", "tenant": self._view.tenant(what), **keys})
         if (route := self._view.route(what)) is not None:
             return _json({"kind": "route", "route": route})
-        if (stored := self._control.journal.request(what)) is not None:
-            record = msgspec.json.decode(stored, type=Record)
-            replicas_of = {each.endpoint: each.endpoint.rpartition(".")[0] for each in record.attempts}
-            return _json({"kind": "request", "record": record, "replicas": replicas_of})
+        if (story := await self._control.gateway.story(what)) is not None:
+            return _json({"kind": "request", "story": story})
         raise UnknownError(
             f"no model, route, tenant or request {what!r} here", hint="headway ls names all but the requests"
         )

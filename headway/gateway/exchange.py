@@ -17,14 +17,16 @@ from typing import TYPE_CHECKING, Protocol
 from headway.gateway.asked import Asked
 from headway.gateway.catalog import Route
 from headway.gateway.dispatch import Dispatch
-from headway.gateway.frames import Freed
+from headway.gateway.frames import Freed, Lined
 from headway.gateway.patience import must_line_up, no_replica, patience, queue_full, retry_after
 from headway.gateway.placement import Placement
 from headway.gateway.record import Attempt, Record
 from headway.gateway.relay import Caller
+from headway.gateway.request import Request
+from headway.gateway.waits import Waits
 from headway.policy.route import Step
 from headway.policy.routing import Choice
-from headway.wire.openai import Refusal, model_not_found, wrong_operation
+from headway.wire.openai import Operation, Refusal, model_not_found, wrong_operation
 from headway.wire.usage import Usage
 
 if TYPE_CHECKING:
@@ -54,20 +56,20 @@ class Client(Caller, Protocol):
 class Exchange:
     steps: list[Step] | None = None  # of a Route, when one was asked for
 
-    def __init__(self, gateway: Gateway, client: Client, asked: Asked) -> None:
-        self._gateway, self._client, self._asked = gateway, client, asked
+    def __init__(self, gateway: Gateway, client: Client, request: Request, operation: Operation) -> None:
+        self._gateway, self._client = gateway, client
+        self._asked = Asked(gateway, request, operation)
         self._placement = Placement(gateway, self._asked)
         self._dispatch: Dispatch | None = None
         self._attempts: list[Attempt] = []
         self._has_turn = False  # it need not line up for a place
         self._line_number = 0  # under which it waits for one
-        self._lined_since = 0.0
         self._gate_until: float | None = None  # it waits there until then
         self._tries = 0  # times it reached an engine
         self._in_line_since: float | None = None
         self._wait_began: float | None = None  # no engine was reached since
         self._give_up_at = math.inf
-        self._waited = 0.0
+        self._waits: Waits | None = None
         self._first_byte: float | None = None
         self._heard_at = 0.0
         self._paused_at: float | None = None
@@ -82,9 +84,10 @@ class Exchange:
     def size(self) -> int:
         return self._asked.request.size
 
-    def begin(self) -> None:
+    def begin(self, wrong: Refusal | None = None) -> None:
+        """`wrong`: what was found before it could be read."""
         self._gateway.tally.begin()
-        if refusal := self._asked.read(near=self._client.near):
+        if refusal := wrong or self._asked.read(near=self._client.near):
             self.refuse(refusal)
         else:
             self.place()
@@ -95,6 +98,8 @@ class Exchange:
             return
         now = self._gateway.time()
         self._leave_line(now)
+        if self._waits is not None:
+            self._waits.end(now)
         route = self._gateway.catalog.routes.get(self._asked.model)
         if route is None:
             self._unknown()
@@ -128,13 +133,14 @@ class Exchange:
     def _enter(self, route: Route, now: float) -> bool:
         """Through the gate; False = it waits there, or was refused."""
         asked = self._asked
-        return self._goes_in(asked.gate.enter(self, route.model, asked.call, asked.prompt(route), now))
+        return self._goes_in(asked.gate.enter(self, route.model, asked.call, asked.prompt(route), now), now)
 
-    def _goes_in(self, found: Refusal | float | None) -> bool:
+    def _goes_in(self, found: Refusal | float | None, now: float) -> bool:
         if isinstance(found, Refusal):
             self.refuse(found)
         elif found is not None:
             self._gate_until = found
+            self._waiting().begin("gate", now)
             self._client.wake_at(self.next_due())
         return found is None
 
@@ -147,7 +153,7 @@ class Exchange:
     def _line_up(self, route: Route, now: float) -> None:
         asked, gate = self._asked, self._asked.gate
         self._gateway.shadows.end_all()
-        self._lined_since = now
+        self._waiting().begin("line", now)
         self._line_number = self._gateway.hub.line_up(
             self,
             model=route.model.name,
@@ -159,10 +165,13 @@ class Exchange:
         )
         self._client.wake_at(self.next_due())
 
+    def lined(self, frame: Lined) -> None:
+        """The hub says how long the line is."""
+        self._waiting().told(frame.ahead, frame.waiting, frame.eta)
+
     def turn(self, full: float | None) -> None:
         """The hub says that a place is free; or that so many wait that there is no room to (`full` = for how long)."""
         number, self._line_number = self._line_number, 0
-        self._waited += self._gateway.time() - self._lined_since
         if self._ended:
             return
         if full is not None:
@@ -179,11 +188,12 @@ class Exchange:
             self.refuse(body)
             return
         if route.prices is not None:
-            asked.gate.charge(route.prices[choice.index])
+            asked.gate.priced(route.prices[choice.index])
         stay = self._placement.settle_in(route, choice, now)
         since = now - asked.request.accepted
         self._attempts.append(Attempt(upstream.id, since, why=choice.why, among=route.ids, costs=choice.costs))
-        head = upstream.head(asked.operation.path, asked.headers(), len(body))
+        path = asked.operation.engine_path or asked.operation.path
+        head = upstream.head(path, asked.headers(self._attempts[-1]), len(body))
         self._dispatch = Dispatch(self, self._client, stay, self._gateway.settings, [head, body])
         self._client.wake_at(self.next_due())
         if self._paused_at is not None:
@@ -203,11 +213,16 @@ class Exchange:
             self.refuse(queue_full(self._asked.model, retry_after(route)))
         else:
             self._in_line_since = now
+            self._waiting().begin("lobby", now)
             self._client.wake_at(self.next_due())
+
+    def _waiting(self) -> Waits:
+        if self._waits is None:
+            self._waits = Waits(self._asked.request.accepted)
+        return self._waits
 
     def _leave_line(self, now: float) -> None:
         if self._in_line_since is not None:
-            self._waited += now - self._in_line_since
             self._in_line_since = None
             self._gateway.lobby.leave(self._asked.model, self)
 
@@ -220,8 +235,8 @@ class Exchange:
         self._wait_began = None
         if reused:
             last = self._attempts[-1]
-            again = Attempt(last.endpoint, self._since(), why=last.why, among=last.among, costs=last.costs)
-            last.failure = "closed while idle"
+            again = Attempt(last.endpoint, self._since(), "", last.why, last.among, last.costs, span=last.span)
+            last.failure, last.span = "closed while idle", ""
             self._attempts.append(again)
 
     def prefers_another(self, status: int) -> bool:
@@ -241,6 +256,9 @@ class Exchange:
 
     def hides_usage(self) -> bool:
         return self._asked.gate.hides_usage(self._asked.call)
+
+    def says_done(self) -> bool:
+        return self._asked.operation.known
 
     def heard(self) -> None:
         self._heard_at = self._gateway.time()
@@ -270,7 +288,7 @@ class Exchange:
         if reason == "refused":
             self._gateway.index.forget(dispatch.upstream.slot)  # nobody listens: what it had cached is gone
         self._gateway.tally.lost(reason)
-        self._attempts[-1].failure = reason
+        self._attempts[-1].failure, self._attempts[-1].ended = reason, self._since()
         if dispatch.relay and dispatch.relay.started:
             self._dispatch = dispatch
             self._break_off("engine_failed", f"The engine failed in mid-answer ({reason}).")
@@ -364,14 +382,17 @@ class Exchange:
 
     def refuse(self, refusal: Refusal) -> None:
         self._give_up()
-        self._end(refusal.status, refusal.code)
+        self._end(refusal.status, refusal.code, refusal.message)
         self._client.refuse(refusal)
 
     def _give_up(self) -> None:
         if self._line_number:
             number, self._line_number = self._line_number, 0
             self._gateway.hub.leave(number)
-        self._leave_line(self._gateway.time())
+        now = self._gateway.time()
+        self._leave_line(now)
+        if self._waits is not None:
+            self._waits.end(now)
         if self._dispatch:
             self._dispatch.abort()
 
@@ -385,7 +406,7 @@ class Exchange:
             tokens = usage.completion_tokens or 0 if usage else 0
             hub.say(Freed(self._asked.model, gate.tenant, self._asked.priority, gate.weight, tokens))
 
-    def _end(self, status: int, error: str) -> None:
+    def _end(self, status: int, error: str, message: str = "") -> None:
         """Settle usage, write the Record; once."""
         if self._ended:
             return
@@ -393,6 +414,7 @@ class Exchange:
         relay = self._dispatch.relay if self._dispatch else None
         usage = relay.usage() if relay and relay.started else None
         free = status >= 400 and status != _LEFT and error not in _INTERRUPTED and not (relay and relay.status == 200)
+        free = free or self._asked.operation.free
         self._asked.gate.leave(self, usage, whole=status == 200 and not error, free=free)
         duration = self._since()
         if usage and self._dispatch and status == 200 and not error:
@@ -407,16 +429,20 @@ class Exchange:
             stream=self._asked.stream,
             status=status,
             error=error,
-            waited=self._waited,
             ttft=self._first_byte - self._asked.request.accepted if self._first_byte is not None else None,
             duration=duration,
             prompt_tokens=usage.prompt_tokens if usage else None,
             cached_tokens=usage.cached_tokens if usage else None,
             completion_tokens=usage.completion_tokens if usage else None,
             attempts=self._attempts,
+            table=self._gateway.catalog.version,
+            charge=self._asked.gate.charge(),
         )
+        if self._waits is not None:
+            record.waits, record.waited = self._waits.all, self._waits.total
         if self.steps is not None:
             record.route, record.steps = self.name, self.steps
-        self._gateway.ended(record, self._asked.operation, kept=self._asked.gate.kept)
+        self._asked.note(record, message)
+        self._gateway.ended(record, self._asked)
         self._tell_the_line(usage)
         self._dispatch = None  # which knows us: without this every request is work for the garbage collector

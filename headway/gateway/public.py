@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from headway.gateway.keyring import Caller
+from headway.gateway.keyring import Caller, caller_of
 from headway.gateway.table import KeyEntry, ModelRoute, RoutingTable, TokenPrice
-from headway.policy.admission import ceilings
 from headway.policy.route import RouteRule
 
 __all__ = ["Public", "dearest", "publics"]
@@ -39,7 +38,7 @@ def publics(table: RoutingTable, models: Mapping[str, ModelRoute]) -> dict[str, 
         task = behind[0].task if behind else "chat"
         price = dearest(each.price for each in behind)
         payers = {
-            each.model: Caller(KeyEntry("", name, name), accounts[name], ceilings(accounts[name]), 0)
+            each.model: caller_of(KeyEntry("", name, name), accounts[name])
             for each in rule.fallback
             if each.limited and (name := rule.account(each))
         }

@@ -13,6 +13,7 @@ from headway.gateway.asked import Asked
 from headway.gateway.catalog import Route
 from headway.gateway.exchange import Client, Exchange
 from headway.gateway.journey import Journey
+from headway.gateway.placement import Placement
 from headway.gateway.public import Public
 from headway.gateway.toll import Tolled
 from headway.policy.route import Condition
@@ -29,7 +30,8 @@ _TOO_MANY = 429
 
 class RoutedExchange(Exchange):
     def __init__(self, gateway: Gateway, client: Client, asked: Asked, public: Public) -> None:
-        super().__init__(gateway, client, asked)
+        super().__init__(gateway, client, asked.request, asked.operation)
+        self._asked, self._placement = asked, Placement(gateway, asked)
         self._journey = Journey(gateway, asked, public)
         self._leaves: Condition | None = None  # the Model's answer was an error: it is left for this
         self._begun = False
@@ -67,12 +69,12 @@ class RoutedExchange(Exchange):
         if not inner.passed:
             found = inner.enter(self, charged, asked.call, prompt, now)
             if found is not None or inner is gate:
-                return self._goes_in(found)
+                return self._goes_in(found, now)
         if not isinstance(gate, Tolled):
             return True
         found = gate.own.enter(self, route.model, asked.call, prompt, now)
         if not isinstance(found, Refusal):
-            return self._goes_in(found)
+            return self._goes_in(found, now)
         self._journey.turned_away(found.message, now)
         self._starts_anew()
         self.place()
@@ -125,7 +127,7 @@ class RoutedExchange(Exchange):
         if condition is not None and self._attempts and self._dispatch is not None:
             self._dispatch = None
             self._gateway.tally.lost(reason)
-            self._attempts[-1].failure = reason
+            self._attempts[-1].failure, self._attempts[-1].ended = reason, self._since()
             self._moves(condition)
             self.place()
             return
@@ -158,7 +160,8 @@ class RoutedExchange(Exchange):
             return
         self._give_up()
         if self._dispatch is not None:
-            self._attempts[-1].failure, self._dispatch = "timeout", None
+            self._attempts[-1].failure, self._attempts[-1].ended = "timeout", self._since()
+            self._dispatch = None
         self._moves("deadline")
         self.place()
 

@@ -65,6 +65,11 @@ class Shadows:
             for each in list(running):
                 each.end("cancelled")
 
+    def make_room(self, *, queueing: bool) -> None:
+        """Somebody waits on this host, perhaps at another worker."""
+        if queueing:
+            self.end_all()
+
     def _is_quiet(self, model: str) -> bool:
         gateway, route = self._gateway, self._gateway.catalog.routes.get(model)
         if route is None or gateway.draining or len(gateway.lobby) or gateway.hub.queueing:
@@ -91,25 +96,13 @@ class Shadows:
 class Shadow(Timed):
     """One copy: one try at one endpoint."""
 
-    __slots__ = (
-        "_among",
-        "_asked",
-        "_began",
-        "_dispatch",
-        "_ended",
-        "_gateway",
-        "_kept",
-        "_name",
-        "_placement",
-        "_ttft",
-    )
-
     def __init__(self, gateway: Gateway, name: str, asked: Asked, among: set[Shadow], *, kept: bool) -> None:
         super().__init__()
         self._gateway, self._name, self._asked, self._among, self._kept = gateway, name, asked, among, kept
         self._placement = Placement(gateway, asked)
         self._dispatch: Dispatch | None = None
         self._began = gateway.time()
+        self._attempt: Attempt | None = None
         self._ttft: float | None = None
         self._ended = False
 
@@ -131,7 +124,8 @@ class Shadow(Timed):
         prompt = asked.prompt(route)
         context = prompt.tokens + prompt.output
         stay = Stay(upstream, max(1.0, prompt.tokens), context, now, adapter=route.model.adapter)
-        head = upstream.head(asked.operation.path, asked.headers(), len(body))
+        self._attempt = Attempt(upstream.id, 0.0)
+        head = upstream.head(asked.operation.path, asked.headers(self._attempt), len(body))
         self._dispatch = Dispatch(self, Nobody(), stay, self._gateway.settings, [head, body])
         self._gateway.wheel.set(self, asked.deadline)
         self._dispatch.start()
@@ -155,6 +149,8 @@ class Shadow(Timed):
         status = relay.status if relay and not error else 499 if error == "cancelled" else 502
         outcome = "answered" if status < 400 else "cancelled" if error == "cancelled" else "failed"
         gateway.tally.shadows[outcome] = gateway.tally.shadows.get(outcome, 0) + 1
+        if self._attempt is not None:
+            self._attempt.failure = error
         if self._kept:
             gateway.journal.add(
                 Record(
@@ -171,7 +167,7 @@ class Shadow(Timed):
                     prompt_tokens=usage.prompt_tokens if usage else None,
                     cached_tokens=usage.cached_tokens if usage else None,
                     completion_tokens=usage.completion_tokens if usage else None,
-                    attempts=[Attempt(dispatch.upstream.id, 0.0, failure=error)] if dispatch else [],
+                    attempts=[self._attempt] if self._attempt else [],
                     route=self._name,
                     shadow_of=asked.request.id,
                 )
@@ -188,6 +184,9 @@ class Shadow(Timed):
         return False
 
     def hides_usage(self) -> bool:
+        return False
+
+    def says_done(self) -> bool:
         return False
 
     def heard(self) -> None:

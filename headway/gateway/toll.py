@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from headway.gateway.gate import Gate
 from headway.gateway.keyring import Caller
+from headway.gateway.record import Charge
 from headway.gateway.table import TokenPrice
 from headway.gateway.tenancy import Waiter
 from headway.wire.openai import Call
@@ -38,9 +39,13 @@ class Tolled(Gate):
     def hides_usage(self, call: Call | None) -> bool:
         return self.own.hides_usage(call) or self.inner.hides_usage(call)
 
-    def charge(self, price: TokenPrice | None) -> None:
-        self.inner.charge(price)
-        self.own.charge(price)
+    def priced(self, price: TokenPrice | None) -> None:
+        self.inner.priced(price)
+        self.own.priced(price)
+
+    def charge(self) -> Charge | None:
+        """The tenant's; the Route's own is nobody's business."""
+        return self.inner.charge()
 
     def sent(self) -> None:
         self.inner.sent()

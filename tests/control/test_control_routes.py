@@ -63,7 +63,7 @@ def test_a_route_falls_back_and_explains_itself(control: Control) -> None:
     assert status == 200
     assert replica.startswith("small-")
     explained = eventually(lambda: (found := control.ask("GET", f"/explain/{request}"))[0] == 200 and found[1])
-    record = explained["record"]
+    record = explained["story"]["record"]
     assert (record["route"], record["model"]) == ("assistant", "small")
     assert [(each["model"], each["why"]) for each in record["steps"]] == [("big", "only_one"), ("small", "on_error")]
     (view,) = control.snapshot()["routes"]

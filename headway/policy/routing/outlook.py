@@ -8,7 +8,8 @@ import msgspec
 
 from headway.policy.price import Price, cost
 from headway.policy.route.rule import Slo
-from headway.policy.routing.shapes import Ask, Candidate
+from headway.policy.routing.candidate import Candidate
+from headway.policy.routing.shapes import Ask
 from headway.policy.routing.terms import terms
 
 __all__ = ["Outlook", "dearer", "outlook"]
