@@ -35,7 +35,7 @@ def read(target: str | None) -> tuple[list[SpecObject], str, dict[str, str]]:
     path = Path(target)
     if path.suffix in FILES or (path.is_file() and path.suffix != ".gguf"):
         objects, places = _load(_text(_bytes(path), target), target, path.absolute().parent)
-        return objects, str(path.absolute()), places
+        return objects, str(path.absolute()), {name: str(Path(place).absolute()) for name, place in places.items()}
     return [_named(target)], target, {}
 
 

@@ -18,6 +18,7 @@ _WHY = {
     "longest_match": "the longest known beginning of its prompt",
     "tie_drawn": "drawn among equals",
     "in_turn": "in turn",
+    "cheapest": "the cheapest that is predicted to meet the SLO",
     "all_failed_recently": "all had failed a moment ago",
 }
 _LIMITS = {

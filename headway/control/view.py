@@ -123,7 +123,7 @@ class View:
                 _replica_view(each, variants.get(each.revision, ""))
                 for each in sorted(replicas, key=lambda each: each.name)
             ],
-            derived=dict(wanted.derived),
+            derived={} if revision.variant else dict(wanted.derived),
             progress=_progress(telling.progress) if telling and telling.progress else None,
             variants=[_variant_view(way, ready) for way in wanted.ways if way.revision.variant],
         )

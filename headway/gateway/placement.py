@@ -9,7 +9,7 @@ from headway.gateway.asked import Asked
 from headway.gateway.catalog import Route
 from headway.gateway.prompt import seed_of
 from headway.gateway.stay import Stay
-from headway.policy.routing import Ask, Choice, choose, dearer
+from headway.policy.routing import Ask, Choice, Why, choose, dearer
 from headway.wire.usage import Usage
 
 if TYPE_CHECKING:
@@ -56,11 +56,16 @@ class Placement:
         gateway = self._gateway
         if route.split is not None:
             avoided = avoided | route.split.others(self._asked.point(seed_of(f"revisions {route.model.name}")))
+        spared: frozenset[str] = frozenset()
         if route.thrifty and route.prices is not None:
             left = [i for i, each in enumerate(route.upstreams) if each.id not in avoided]
-            avoided = avoided | dearer(ask, route.upstreams, route.prices, route.model.slo, now=now, among=left)
-        choice = choose(route.model.policy, ask, route.upstreams, now, gateway.draw(), excluded=avoided)
-        return None if choice is None or choice.look_again else choice
+            spared = dearer(ask, route.upstreams, route.prices, route.model.slo, now=now, among=left)
+        choice = choose(route.model.policy, ask, route.upstreams, now, gateway.draw(), excluded=avoided | spared)
+        if choice is None or choice.look_again:
+            return None
+        if spared and choice.why is Why.ONLY_ONE:
+            return Choice(choice.index, choice.load, choice.candidates, Why.CHEAPEST)
+        return choice
 
     def settle_in(self, route: Route, choice: Choice, now: float) -> Stay:
         """From here on the choice counts, for the next one and for other workers."""

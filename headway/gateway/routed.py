@@ -75,6 +75,7 @@ class RoutedExchange(Exchange):
         found = gate.own.enter(self, route.model, asked.call, prompt, now)
         if not isinstance(found, Refusal):
             return self._goes_in(found, now)
+        gate.own.leave(self, None, whole=False, free=True)
         self._journey.turned_away(found.message, now)
         self._starts_anew()
         self.place()

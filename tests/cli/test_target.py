@@ -34,7 +34,7 @@ def test_a_file_and_what_is_relative_to_it(here: Path) -> None:
     assert [each.name for each in models] == ["chat"]
     assert models[0].source == f"file://{here}/folder/m.gguf"
     assert origin == str(here / "folder/m.yaml")
-    assert places == {"chat": "folder/m.yaml:2"}
+    assert places == {"chat": f"{here}/folder/m.yaml:2"}
 
 
 def test_the_file_of_this_folder(here: Path) -> None:

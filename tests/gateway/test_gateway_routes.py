@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 from collections import Counter
 from pathlib import Path
@@ -123,6 +124,22 @@ async def test_a_route_is_a_model_to_callers(tmp_path: Path, engine: Start) -> N
         assert "'assistant'" in wrong.error["message"]
         unknown = await here.ask(model="assistent")
         assert "Did you mean 'assistant'?" in unknown.error["message"]
+
+
+async def test_messages_and_their_counting_go_by_route_too(tmp_path: Path, engine: Start) -> None:
+    """The caller's side is another one there, and goes on with the request all the same."""
+    small = await engine(answers(), streams("Par", "is."), answers(b'{"count": 9}'))
+    routes = (rule(Target("big"), fallback=(Fallback("small"),)),)
+    call = {"model": "assistant", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+    async with gateway_here(tmp_path, route(name="big"), model("small", small.url), routes=routes) as here:
+        said = await here.ask(path="/v1/messages", body=json.dumps(call).encode())
+        assert said.json["content"][0]["text"] == "Paris."
+        streamed = await here.ask(path="/v1/messages", body=json.dumps(call | {"stream": True}).encode())
+        assert b"message_stop" in streamed.body
+        counted = await here.ask(path="/v1/messages/count_tokens", body=json.dumps(call).encode())
+        assert counted.json["input_tokens"] == 9
+        assert {each.model for each in here.records()} == {"small"}
+        assert not here.stats().running
 
 
 async def test_a_header_decides(tmp_path: Path, engine: Start) -> None:
