@@ -135,9 +135,11 @@ class ScriptedEngine:
     async def stop(self) -> None:
         if self._server:
             self._server.close()
+        await asyncio.sleep(0)  # who was accepted a moment ago has a task now
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # the loop closes what was closed
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
