@@ -3,10 +3,12 @@
 from headway.policy.routing.choose import RAMP_SECONDS, PolicyName, choose
 from headway.policy.routing.cooldown import cooldown
 from headway.policy.routing.elsewhere import Elsewhere
+from headway.policy.routing.saturation import PATIENCE, saturated
 from headway.policy.routing.shapes import Ask, Candidate, Choice, Why
 from headway.policy.routing.terms import Terms, terms
 
 __all__ = [
+    "PATIENCE",
     "RAMP_SECONDS",
     "Ask",
     "Candidate",
@@ -17,5 +19,6 @@ __all__ = [
     "Why",
     "choose",
     "cooldown",
+    "saturated",
     "terms",
 ]
