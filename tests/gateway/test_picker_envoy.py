@@ -61,6 +61,9 @@ async def fronted(tmp_path: Path) -> AsyncIterator[Fronted]:
         each.stop()
 
 
+BUFFERED = {"request_body_mode": "BUFFERED", "response_body_mode": "STREAMED", "request_trailer_mode": "SKIP"}
+
+
 def ports(engines: list[ScriptedEngine]) -> tuple[ModelRoute, ...]:
     return (route(*(endpoint(each.url, f"chat-{number}") for number, each in enumerate(engines))),)
 
@@ -229,9 +232,8 @@ async def test_a_large_prompt(engine: Start, fronted: Fronted) -> None:
 
 async def test_a_body_that_envoy_buffers(engine: Start, fronted: Fronted) -> None:
     one = await engine(says("0"))
-    mode = {"request_body_mode": "BUFFERED", "response_body_mode": "STREAMED", "request_trailer_mode": "SKIP"}
     renamed = route(endpoint(one.url, upstream_model="inner"))
-    envoy, picker = await fronted([one], renamed, envoy={"processing_mode": mode})
+    envoy, picker = await fronted([one], renamed, envoy={"processing_mode": BUFFERED})
     assert (await ask(envoy.port)).status == 200
     assert one.asked[0].json == {**json.loads(chat_body()), "model": "inner"}
     (record,) = (await picker.records()).records
@@ -301,25 +303,45 @@ async def test_an_upstream_that_says_503_is_tried_elsewhere(engine: Start, front
     assert all(each.status == 200 for each in (await picker.records()).records)
 
 
-@pytest.mark.parametrize("allow", [False, True])
-async def test_a_picker_that_is_killed(engine: Start, fronted: Fronted, allow: bool) -> None:
+async def test_every_endpoint_is_gone(engine: Start, fronted: Fronted) -> None:
     engines = [await engine(says(f"{number}")) for number in range(2)]
-    envoy, picker = await fronted(engines, *ports(engines), envoy={"failure_mode_allow": allow})
+    envoy, picker = await fronted(engines, *ports(engines))
+    for each in engines:
+        await each.stop()
+    assert (await ask(envoy.port)).status == 503  # Envoy's own words
+    (record,) = (await picker.records()).records
+    assert record.status == 503
+    assert record.attempts[-1].failure == "status 503"
+    assert await running(picker) == 0
+
+
+@pytest.mark.parametrize(
+    ("allow", "mode", "expected"),
+    [(False, {}, (500, 500)), (True, {}, (500, 200)), (True, BUFFERED, (200, 200))],
+    ids=["closed", "open", "open-buffered"],
+)
+async def test_a_picker_that_is_killed(
+    engine: Start, fronted: Fronted, allow: bool, mode: dict[str, str], expected: tuple[int, int]
+) -> None:
+    """Envoy fails open only as long as no piece of a body has left it: with FULL_DUPLEX_STREAMED that is no call."""
+    call, read = expected
+    engines = [await engine(says(f"{number}")) for number in range(2)]
+    changed = {"failure_mode_allow": allow, "processing_mode": mode}
+    envoy, picker = await fronted(engines, *ports(engines), envoy=changed)
     assert (await ask(envoy.port)).status == 200
-    workers = await picker.workers()
-    for each in (picker.child.pid, *workers):
+    for each in (picker.child.pid, *picker.workers()):
         kill(each)
     picker.child.wait()
 
     async def noticed() -> bool:
-        answer = await ask(envoy.port)
-        return answer.status == (200 if allow else 500)
+        return (await ask(envoy.port)).status == call
 
     await eventually(noticed)
-    for _ in range(4):
+    for _ in range(3):
         answer = await ask(envoy.port)
-        assert answer.status == (200 if allow else 500)
+        assert answer.status == call
         assert "x-headway-replica" not in answer.headers
+        assert (await ask(envoy.port, "/v1/models", "GET")).status == read
     picker.start()
 
     async def asked_again() -> bool:
@@ -332,7 +354,7 @@ async def test_a_worker_that_dies_is_replaced(engine: Start, fronted: Fronted) -
     one = await engine(says("0"))
     envoy, picker = await fronted([one], *ports([one]))
     assert (await ask(envoy.port)).status == 200
-    (worker,) = await picker.workers()
+    (worker,) = picker.workers()
     kill(worker)
 
     async def served() -> bool:

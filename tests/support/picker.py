@@ -52,6 +52,7 @@ DESTINATION = "x-gateway-destination-endpoint"
 class PickerHere:
     here: Here
     channel: grpc.aio.Channel
+    front_port: int
 
     def stream(self, **more: Any) -> Dialogue:
         return Dialogue(self.channel, **more)
@@ -67,7 +68,7 @@ async def picker_here(
         worker = here.worker
         assert isinstance(worker, PickerWorker)
         async with grpc.aio.insecure_channel(f"127.0.0.1:{worker.front_port}") as channel:
-            yield PickerHere(here, channel)
+            yield PickerHere(here, channel, worker.front_port)
 
 
 def spaces(found: Mapping[str, Any]) -> dict[str, Struct]:
@@ -238,7 +239,7 @@ class PickerProcess(GatewayProcess):
             self.child.wait()
             raise
 
-    async def workers(self) -> list[int]:
+    def workers(self) -> list[int]:
         """Their process ids."""
         return Board.pids_of(self.socket.with_suffix(".board"))
 

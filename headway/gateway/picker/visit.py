@@ -37,7 +37,7 @@ class Watch:
         elif events := self._events.push(data):
             self._look(events)
         elif self._events.pending > self._most:
-            self._events = None  # no stream of events, whatever it says
+            self._events, self.started = None, True  # no stream of events, whatever it says
         return ""
 
     def _look(self, events: bytes) -> None:
