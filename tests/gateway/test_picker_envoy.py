@@ -6,11 +6,13 @@ import asyncio
 import json
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import openai
+import psutil
 import pytest
 
 from headway.gateway.table import ModelRoute, Objective, TenantRule
@@ -407,6 +409,55 @@ async def test_keys_and_limits_are_those_of_the_gateway(engine: Start, fronted: 
     assert [each.status for each in answers] == [200, 200, 429]
     assert answers[2].json["error"]["code"] == "rate_limit_exceeded"
     assert {each.tenant for each in (await picker.records()).records} == {"", "blue"}
+
+
+@pytest.mark.parametrize("mode", [{}, BUFFERED], ids=["duplex", "streamed"])
+async def test_a_budget_is_charged_by_a_usage_that_the_caller_does_not_see(
+    engine: Start, fronted: Fronted, mode: dict[str, str]
+) -> None:
+    usage = b'data: {"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":2}}\n\n'
+    one = await engine(sends(STREAM_HEAD, *map(chunked, (event("a"), event("b"), usage, DONE)), b"0\r\n\r\n"))
+    key, entry = key_for("blue")
+    rule = TenantRule("blue", day_tokens=100_000)
+    beside = {"tenants": (rule,), "keys": (entry,), "envoy": {"processing_mode": mode}}
+    envoy, picker = await fronted([one], *ports([one]), **beside)
+    answer = await ask(envoy.port, headers=[f"authorization: Bearer {key}"], stream=True)
+    assert [each if each == "[DONE]" else each["choices"][0]["delta"]["content"] for each in answer.events] == [
+        "a",
+        "b",
+        "[DONE]",
+    ]
+    assert one.asked[0].json["stream_options"] == {"include_usage": True}
+    (record,) = (await picker.records()).records
+    assert (record.tenant, record.prompt_tokens, record.completion_tokens) == ("blue", 9, 2)
+
+
+async def test_the_next_hub_takes_over_from_one_that_was_killed(engine: Start, fronted: Fronted) -> None:
+    one = await engine(says("0"))
+    envoy, picker = await fronted([one], *ports([one]))
+    (worker,) = picker.workers()
+    kill(picker.child.pid)
+    picker.child.wait()
+    assert (await ask(envoy.port)).status == 200
+    picker.start()
+    assert picker.workers() != [worker]
+    await eventually(lambda: not psutil.pid_exists(worker), 20.0)
+    assert (await ask(envoy.port)).status == 200
+
+
+async def test_who_waits_in_line_outlasts_envoys_message_timeout(engine: Start, fronted: Fronted) -> None:
+    """It does not count while Envoy has nothing more to send: with FULL_DUPLEX_STREAMED, after the whole body."""
+    one = await engine(sends(STREAM_HEAD, chunked(event("a")), GATE, chunked(DONE), b"0\r\n\r\n"), says("0"))
+    model = route(endpoint(one.url), capacity=1)
+    envoy, picker = await fronted([one], model, envoy={"message_timeout": "0.1s"})
+    first = asyncio.create_task(ask(envoy.port, stream=True))
+    await eventually(lambda: one.asked)
+    since = time.monotonic()
+    second = asyncio.create_task(ask(envoy.port))
+    await eventually(lambda: time.monotonic() > since + 0.3)
+    one.gate.set()
+    assert [(await each).status for each in (first, second)] == [200, 200]
+    assert (await picker.records()).records[-1].waited > 0.1
 
 
 async def test_several_workers_share_the_port(engine: Start, fronted: Fronted) -> None:

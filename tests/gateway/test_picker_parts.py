@@ -25,6 +25,7 @@ from headway.gateway.request import Request
 from headway.gateway.table import Objective, RoutingTable, TenantRule, write_table
 from headway.gateway.tls import Certificate
 from headway.wire.openai import OPERATIONS
+from headway.wire.usage import Usage
 from tests.support.gateway import CHAT, DONE, ROOT, chat_body, endpoint, event, key_for, make_certificate, route, use
 from tests.support.picker import PickerProcess, picker_here, spaces
 
@@ -113,13 +114,22 @@ USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":2}}
 )
 def test_what_is_seen_of_an_answer(status: int, kind: bytes, pieces: list[bytes], expected: Any, error: str) -> None:
     watch = Watch(status, kind, 4096)
-    for piece in pieces:
-        watch.feed(piece)
+    passed = [watch.look(piece, end=False) for piece in pieces]
+    assert passed == pieces
     watch.finish(True)
     usage = watch.usage()
     assert (usage and (usage.prompt_tokens, usage.completion_tokens)) == expected
     assert watch.error == error
     assert watch.started
+
+
+def test_a_usage_that_the_caller_did_not_ask_for_is_hidden() -> None:
+    told = event("a") + USAGE + DONE + b": odd"
+    watch = Watch(200, b"text/event-stream", 4096, hide=True)
+    pieces = [told[at : at + 9] for at in range(0, len(told), 9)]
+    passed = [watch.look(piece, end=piece is pieces[-1]) for piece in pieces]
+    assert b"".join(passed) == event("a") + DONE + b": odd"
+    assert watch.usage() == Usage(9, 2)
 
 
 # TLS

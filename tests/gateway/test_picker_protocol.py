@@ -266,6 +266,13 @@ async def test_no_endpoint_is_503_at_once(tmp_path: Path) -> None:
         assert told.headers["retry-after"] == "20"
 
 
+async def test_an_endpoint_with_a_name_cannot_be_told(tmp_path: Path) -> None:
+    async with picker_here(tmp_path, route(endpoint("http://engine-0:8000"))) as picker:
+        told = await picker.stream().ask()
+        assert told.status == 503
+        assert "write the IP address in the table" in told.text
+
+
 async def test_fallbacks_are_those_next_in_cost_and_as_many_as_asked_for(tmp_path: Path) -> None:
     front = Front("127.0.0.1", 0, fallbacks=1)
     async with picker_here(tmp_path, three(policy="round_robin"), front=front) as picker:

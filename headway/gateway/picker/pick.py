@@ -8,6 +8,8 @@ an endpoint to come (the protocol wants 503); and the data plane tells which one
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import ip_address
 from typing import Protocol
 
 import msgspec
@@ -63,6 +65,7 @@ class Pick(Exchange):
         self._sending, self._hints = sending, hints
         self._visit: Visit | None = None
         self._went: tuple[Route, Choice] | None = None
+        self._hides = False
 
     @property
     def replica(self) -> str:
@@ -96,12 +99,16 @@ class Pick(Exchange):
         self.refuse(no_replica(route))
 
     def _send(self, route: Route, choice: Choice, now: float) -> None:
+        if not _is_ip(route.upstreams[choice.index].address):
+            self.refuse(_unnamed(route, choice.index))
+            return
         name = self._hinted.renamed(route, choice.index)
         before = self._asked.request.body
         body = self._asked.body(name)
         if isinstance(body, Refusal):
             self.refuse(body)
             return
+        self._hides = self._asked.gate.hides_usage(self._asked.call)
         self._went = (route, choice)
         self._settle(route, choice, now)
         self.sending(False)
@@ -118,6 +125,9 @@ class Pick(Exchange):
         self._visit = self._dispatch = Visit(self, self._client, stay, self._gateway.settings)
         return self._visit
 
+    def hides_usage(self) -> bool:
+        return self._hides
+
     # what the data plane tells of the answer
 
     def answered(self, status: int, content_type: bytes, by: str) -> None:
@@ -130,12 +140,15 @@ class Pick(Exchange):
         if not self._visit.well:
             self._fail(f"status {status}")
 
-    def body(self, data: bytes) -> None:
-        if not self._ended and self._visit is not None and self._visit.well:
-            self._visit.piece(data)
+    def body(self, data: bytes, *, end: bool) -> bytes:
+        """A piece of the answer; returns what of it passes on to the caller."""
+        passed = data if self._visit is None else self._visit.piece(data, end=end)
+        if end:
+            self.finished()
+        return passed
 
     def finished(self) -> None:
-        """The answer ended as it should."""
+        """The answer has ended."""
         if not self._ended and self._visit is not None:
             self._visit.ended()
 
@@ -158,3 +171,19 @@ class Pick(Exchange):
             self._visit.upstream.failed(self._gateway.time())
             self._gateway.tally.lost(reason)
             self._attempts[-1].failure = reason
+
+
+@lru_cache(4096)
+def _is_ip(address: str) -> bool:
+    try:
+        ip_address(address.rpartition(":")[0].strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _unnamed(route: Route, index: int) -> Refusal:
+    """The protocol has no names."""
+    what = f"its endpoint {route.upstreams[index].address} has a name, and a data plane is told addresses"
+    message = f"The model {route.model.name!r} cannot answer now: {what}; write the IP address in the table."
+    return Refusal(503, "model_not_ready", message)

@@ -21,12 +21,13 @@ from headway.gateway.picker.words import (
     Stream,
     chunks,
     destination,
-    echo,
     immediate,
     in_body,
     in_headers,
+    instead,
     kind_of,
     marked,
+    passing,
     plain_headers,
 )
 from headway.gateway.request import Request, sane_request_id
@@ -98,10 +99,13 @@ class Session:
             self._giving = message.protocol_config.response_body_mode
 
     def _check_mode(self) -> Refusal | None:
-        if self._taking in (_DUPLEX, _BUFFERED):
+        if self._taking not in (_DUPLEX, _BUFFERED):
+            mode = BodyMode.Name(self._taking)
+            message = f"The ext_proc filter's request_body_mode is {mode}; write FULL_DUPLEX_STREAMED or BUFFERED."
+        elif self._giving == BodyMode.NONE and self._gateway.keyring.closed:
+            message = "Tenants are charged by what answers say: give the ext_proc filter a response_body_mode."
+        else:
             return None
-        mode = BodyMode.Name(self._taking)
-        message = f"The ext_proc filter's request_body_mode is {mode}; write FULL_DUPLEX_STREAMED or BUFFERED."
         return Refusal(500, "filter_misconfigured", message)
 
     async def _read_body(self) -> bool | Refusal | None:
@@ -191,11 +195,10 @@ class Session:
         kind, pick = kind_of(message), self._errand.pick
         if kind == "response_body":
             part = message.response_body
-            if pick is not None:
-                pick.body(part.body)
-                if part.end_of_stream:
-                    pick.finished()
-            return echo(message) if self._giving == _DUPLEX else GO_ON[kind]
+            passed = part.body if pick is None else pick.body(part.body, end=part.end_of_stream)
+            if self._giving == _DUPLEX:
+                return passing(passed, part.end_of_stream)
+            return GO_ON[kind] if passed is part.body or passed == part.body else instead(passed)
         if kind == "response_headers":
             return self._look_at_head(message)
         if kind == "response_trailers" and pick is not None:

@@ -9,7 +9,7 @@ from headway.gateway.dispatch import Dispatch, Sender
 from headway.gateway.relay import Caller
 from headway.gateway.settings import Settings
 from headway.gateway.stay import Stay
-from headway.wire.sse import EventSplitter, count_data, is_done, says_error
+from headway.wire.sse import EventSplitter, count_data, is_done, says_error, without_usage_event
 from headway.wire.usage import TAIL_BYTES, Usage, read_usage
 
 __all__ = ["Visit", "Watch"]
@@ -18,27 +18,32 @@ _UNWELL = (502, 503)
 
 
 class Watch:
-    """Satisfies relay.Relay for an answer that passes by."""
+    """Satisfies relay.Relay for an answer that passes by. `hide`: its usage is for the picker alone."""
 
-    def __init__(self, status: int, content_type: bytes, most: int) -> None:
+    def __init__(self, status: int, content_type: bytes, most: int, *, hide: bool = False) -> None:
         self.started = False
         self.status = status
         self.error = "engine_error" if status >= 400 else ""
         self._events = EventSplitter() if content_type.startswith(b"text/event-stream") else None
-        self._most = most
+        self._most, self._hide = most, hide
         self._tail = b""
         self._count = 0
         self._done = False
 
-    def feed(self, data: bytes) -> str:
+    def look(self, data: bytes, *, end: bool) -> bytes:
+        """What of it passes on: all, unless something is to be hidden; then whole events, as soon as they are."""
         if self._events is None:
             self.started = self.started or bool(data)
             self._tail = (self._tail + data)[-TAIL_BYTES:]
-        elif events := self._events.push(data):
+            return data
+        events = self._events.push(data)
+        if events:
             self._look(events)
-        elif self._events.pending > self._most:
+        rest = self._events.rest if end else b""
+        if self._events.pending > self._most:
+            rest = self._events.rest
             self._events, self.started = None, True  # no stream of events, whatever it says
-        return ""
+        return without_usage_event(events) + rest if self._hide else data
 
     def _look(self, events: bytes) -> None:
         self._count += count_data(events)
@@ -48,6 +53,10 @@ class Watch:
             self._tail = events[-TAIL_BYTES:]
         if not self._done and says_error(events):
             self.error = "engine_error"
+
+    def feed(self, data: bytes) -> str:
+        self.look(data, end=False)
+        return ""
 
     def finish(self, framed: bool) -> str:
         """A stream that ends without `[DONE]` was cut, however politely."""
@@ -68,6 +77,7 @@ class Watch:
 class Visit(Dispatch):
     def __init__(self, sender: Sender, caller: Caller, stay: Stay, settings: Settings) -> None:
         super().__init__(sender, caller, stay, settings, [])
+        self._watch: Watch | None = None
 
     @property
     def well(self) -> bool:
@@ -75,12 +85,17 @@ class Visit(Dispatch):
         return self.relay is None or self.relay.status not in _UNWELL
 
     def head(self, status: int, content_type: bytes) -> None:
-        self.relay = Watch(status, content_type, self._settings.event_bytes)
+        hide = self._sender.hides_usage()
+        self._watch = self.relay = Watch(status, content_type, self._settings.event_bytes, hide=hide)
 
-    def piece(self, data: bytes) -> None:
-        if self.relay is not None and data:
-            self.relay.feed(data)
+    def piece(self, data: bytes, *, end: bool) -> bytes:
+        """Returns what of it passes on."""
+        if self._watch is None or not self.well:
+            return data
+        passed = self._watch.look(data, end=end)
+        if data:
             self._sender.heard()
+        return passed
 
     def ended(self) -> None:
         if self.relay is not None:

@@ -30,12 +30,13 @@ __all__ = [
     "Stream",
     "chunks",
     "destination",
-    "echo",
     "immediate",
     "in_body",
     "in_headers",
+    "instead",
     "kind_of",
     "marked",
+    "passing",
     "plain_headers",
 ]
 
@@ -103,10 +104,16 @@ def chunks(body: bytes, end: bool) -> Iterable[ProcessingResponse]:
         yield ProcessingResponse(request_body=_piece(body[at : at + PIECE], end and last))
 
 
-def echo(message: ProcessingRequest) -> ProcessingResponse:
-    """A piece of an answer, as it came."""
-    part = message.response_body
-    return ProcessingResponse(response_body=_piece(part.body, part.end_of_stream))
+def passing(body: bytes, end: bool) -> ProcessingResponse:
+    """A piece of an answer, for a data plane that keeps none of it."""
+    return ProcessingResponse(response_body=_piece(body, end))
+
+
+def instead(body: bytes) -> ProcessingResponse:
+    """A piece of an answer, for a data plane that keeps the one it told, unless there is another."""
+    return ProcessingResponse(
+        response_body=BodyResponse(response=CommonResponse(body_mutation=BodyMutation(body=body)))
+    )
 
 
 def marked(replica: str) -> ProcessingResponse:

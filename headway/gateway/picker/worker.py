@@ -29,6 +29,7 @@ class PickerWorker(Worker):
         super().__init__(place, settings, loop)
         self._front = front
         self._grpc = Server(self.gateway, front)
+        self._hurrying: asyncio.Task[None] | None = None
 
     @property
     def front_port(self) -> int:
@@ -38,6 +39,11 @@ class PickerWorker(Worker):
     async def start(self) -> None:
         await self._grpc.start()
         await super().start()
+
+    def terminate(self) -> None:
+        if self._ending.is_set():
+            self._hurrying = self.gateway.loop.create_task(self._grpc.stop(0))
+        super().terminate()
 
     async def stop(self) -> None:
         """Let running streams end, up to the deadline."""
