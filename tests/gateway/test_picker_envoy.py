@@ -105,6 +105,17 @@ async def running(picker: PickerProcess) -> int:
     return sum(each.running for each in (await picker.stats()).endpoints)
 
 
+async def test_a_cluster_that_goes_where_the_header_says(engine: Start, fronted: Fronted) -> None:
+    engines = [await engine(says(f"{number}")) for number in range(3)]
+    by_header = {"use_http_header": True, "http_header_name": "x-gateway-destination-endpoint"}
+    cluster = {"type": "ORIGINAL_DST", "lb_policy": "CLUSTER_PROVIDED", "original_dst_lb_config": by_header}
+    envoy, picker = await fronted(engines, *ports(engines), more=("--fallbacks", "0"), envoy={"cluster": cluster})
+    for number in range(6):
+        answer = await ask(envoy.port, messages=[{"role": "user", "content": f"{number}" * 3000}])
+        assert answer.headers["x-headway-replica"] == f"chat-{text_of(answer)}"
+    assert [len(each.attempts) for each in (await picker.records()).records] == [1] * 6
+
+
 async def test_requests_reach_the_endpoint_that_was_picked(engine: Start, fronted: Fronted) -> None:
     engines = [await engine(says(f"{number}")) for number in range(3)]
     envoy, picker = await fronted(engines, *ports(engines))

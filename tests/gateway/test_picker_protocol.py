@@ -200,6 +200,21 @@ async def test_what_cannot_be_served_is_answered_at_once(
         await eventually(lambda: picker.here.worker.gateway.bodies.held == 0)
 
 
+@pytest.mark.parametrize("taking", [BodyMode.FULL_DUPLEX_STREAMED, BodyMode.BUFFERED])
+async def test_a_body_that_does_not_come_is_not_waited_for(tmp_path: Path, taking: BodyMode) -> None:
+    async with picker_here(tmp_path, three(), body_idle_seconds=0.1) as picker:
+        stream = picker.stream(taking=taking)
+        await stream.head()
+        if taking == BodyMode.BUFFERED:
+            await stream.hear()
+        else:
+            await stream.body(b"{", end=False)
+        told = await stream.told()
+        assert (told.status, json.loads(told.text)["error"]["code"]) == (408, "request_timeout")
+        assert await stream.hear() is None
+        assert picker.here.worker.gateway.bodies.held == 0
+
+
 async def test_a_route_with_a_prefix_of_its_own(tmp_path: Path) -> None:
     async with picker_here(tmp_path, three()) as picker:
         stream = picker.stream()

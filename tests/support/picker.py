@@ -263,6 +263,9 @@ class EnvoyProcess:
         manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
         asking = manager["http_filters"][0]["typed_config"]
         extra = filter_.pop("before", None)
+        if cluster := filter_.pop("cluster", None):
+            del engine["load_balancing_policy"], engine["load_assignment"]
+            engine |= cluster
         asking["processing_mode"] |= filter_.pop("processing_mode", {})
         asking |= filter_
         if extra:

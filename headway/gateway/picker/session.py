@@ -10,6 +10,7 @@ all bytes back. BUFFERED: it waits for a word after the head, then sends the bod
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from headway.gateway.picker.errand import Answer, Errand
@@ -109,23 +110,30 @@ class Session:
         return Refusal(500, "filter_misconfigured", message)
 
     async def _read_body(self) -> bool | Refusal | None:
-        """Whether trailers follow it; or that it is too large; None when its caller left before its end."""
+        """Whether trailers follow it; or what is wrong with it; None when its caller left before its end."""
         if self._taking == _BUFFERED:
             await self._stream.write(GO_ON["request_headers"])
-        request = self._request
-        while (message := await self._stream.read()) is not None:
-            if kind_of(message) == "request_trailers":
-                return True
-            part = message.request_body.body
-            request.size += len(part)
-            request.parts.append(part)
-            self._held += len(part)
-            self._gateway.bodies.held += len(part)
+        while True:
+            try:
+                async with asyncio.timeout(self._gateway.settings.body_idle_seconds):
+                    message = await self._stream.read()
+            except TimeoutError:
+                return Refusal(
+                    408, "request_timeout", "The body of the request did not come, or is too large to buffer."
+                )
+            if message is None or kind_of(message) == "request_trailers":
+                return None if message is None else True
+            self._take(message.request_body.body)
             if refusal := self._check_size():
                 return refusal
             if message.request_body.end_of_stream:
                 return False
-        return None
+
+    def _take(self, part: bytes) -> None:
+        self._request.parts.append(part)
+        self._request.size += len(part)
+        self._held += len(part)
+        self._gateway.bodies.held += len(part)
 
     def _check_size(self) -> Refusal | None:
         most, bodies = self._gateway.settings.body_bytes, self._gateway.bodies
