@@ -197,9 +197,14 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
     write_table(tmp_path / "t.json", RoutingTable(1))
     picker = PickerProcess(tmp_path, route())
     try:
-        done = run(tmp_path, "--table", "t.json", "--port", str(picker.front_port), "--socket", str(tmp_path / "x"))
-        assert done.returncode == 1
-        assert f"127.0.0.1:{picker.front_port} is taken" in done.stderr
+        for option, port in (("--port", picker.front_port), ("--metrics-port", picker.port)):
+            other = "--metrics-port" if option == "--port" else "--port"
+            words = ("--table", "t.json", "--socket", str(tmp_path / "x"), option, str(port), other, "0")
+            done = run(tmp_path, *words)
+            assert done.returncode == 1
+            assert done.stderr == (
+                f"headway picker: 127.0.0.1:{port} is taken; stop what listens there, or choose another {option}\n"
+            )
     finally:
         picker.stop()
 

@@ -29,13 +29,13 @@ def listeners(host: str, port: int, count: int, *, shared: bool) -> list[socket.
     except OSError as error:
         for each in made:
             each.close()
-        raise _not_had(host, port, error) from error
+        raise _not_had(host, port, "--port", error) from error
     return made
 
 
-def reserved(host: str, port: int, *, shared: bool) -> socket.socket:
+def reserved(host: str, port: int, option: str, *, shared: bool) -> socket.socket:
     """host:port (0 = a free one) kept for workers that listen there themselves: taken by no other user, and no caller
-    ever waits at this socket. Raises ResourceError."""
+    ever waits at this socket. `option`: what chose the port. Raises ResourceError."""
     taken = socket.socket(_family(host), socket.SOCK_STREAM)
     try:
         if port and not shared:
@@ -45,15 +45,15 @@ def reserved(host: str, port: int, *, shared: bool) -> socket.socket:
         taken.bind((host, port))
     except OSError as error:
         taken.close()
-        raise _not_had(host, port, error) from error
+        raise _not_had(host, port, option, error) from error
     return taken
 
 
-def _not_had(host: str, port: int, error: OSError) -> ResourceError:
+def _not_had(host: str, port: int, option: str, error: OSError) -> ResourceError:
     where = f"{host}:{port}"
     if error.errno == errno.EADDRINUSE:
-        return ResourceError(f"{where} is taken", hint="stop what listens there, or choose another port")
-    hint = "choose another --host or port"
+        return ResourceError(f"{where} is taken", hint=f"stop what listens there, or choose another {option}")
+    hint = f"choose another --host or {option}"
     return ResourceError(f"{where}: cannot listen there ({error.strerror or error})", hint=hint)
 
 
