@@ -37,8 +37,8 @@ def launch(given: argparse.Namespace) -> None:
     listen = Listen(given.table, given.host, given.metrics_port, private, given.workers, ledger=given.ledger)
     certificate = _certificate(given, listen)
     shared = bool(left_behind(listen.board))
-    reserved(given.host, given.metrics_port, "--metrics-port", shared=shared).close()  # the hub takes it in a moment
     with reserved(given.host, given.port, "--port", shared=shared) as taken:
+        reserved(given.host, given.metrics_port, "--metrics-port", shared=shared).close()  # the hub takes it in a moment
         front = Front(given.host, taken.getsockname()[1], given.health_port, given.fallbacks, certificate)
         log.info("picking on %s:%d (%s)", front.host, front.port, _how(given))
         start = partial(spawn, module=WORKER, more=words_of(front))
