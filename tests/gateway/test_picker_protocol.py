@@ -164,6 +164,16 @@ async def test_who_leaves_frees_the_place(tmp_path: Path) -> None:
         assert picker.here.worker.gateway.bodies.held == 0
 
 
+async def test_a_data_plane_that_answers_by_itself_before_the_body_is_whole(tmp_path: Path) -> None:
+    async with picker_here(tmp_path, three()) as picker:
+        stream = picker.stream()
+        await stream.head()
+        await stream.body(b"{", end=False)
+        assert (await stream.answered(413, end=True)).WhichOneof("response") == "response_headers"
+        await stream.close()
+        await eventually(lambda: picker.here.worker.gateway.bodies.held == 0)
+
+
 async def test_a_stream_that_ends_without_an_answer_frees_the_place(tmp_path: Path) -> None:
     async with picker_here(tmp_path, three()) as picker:
         stream = picker.stream()

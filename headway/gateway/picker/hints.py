@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from ipaddress import ip_address
 
 from google.protobuf.struct_pb2 import Struct, Value
 
 from headway.gateway.catalog import Route
 
-__all__ = ["DESTINATION", "DROPPED", "LB", "Hints", "narrowed", "read_hints", "served"]
+__all__ = ["DESTINATION", "DROPPED", "LB", "Hints", "is_ip", "narrowed", "read_hints", "served"]
 
 LB = "envoy.lb"
 DESTINATION = "x-gateway-destination-endpoint"
@@ -60,6 +62,16 @@ def served(spaces: Spaces, attributes: Spaces) -> str:
         if _UPSTREAM in each.fields:
             return each.fields[_UPSTREAM].string_value
     return ""
+
+
+@lru_cache(4096)
+def is_ip(address: str) -> bool:
+    """Whether a data plane can be told this host:port."""
+    try:
+        ip_address(address.rpartition(":")[0].strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def narrowed(route: Route, subset: tuple[str, ...]) -> Route:

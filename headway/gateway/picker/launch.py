@@ -38,7 +38,9 @@ def launch(given: argparse.Namespace) -> None:
     certificate = _certificate(given, listen)
     shared = bool(left_behind(listen.board))
     with reserved(given.host, given.port, "--port", shared=shared) as taken:
-        reserved(given.host, given.metrics_port, "--metrics-port", shared=shared).close()  # the hub takes it in a moment
+        reserved(
+            given.host, given.metrics_port, "--metrics-port", shared=shared
+        ).close()  # the hub takes it in a moment
         front = Front(given.host, taken.getsockname()[1], given.health_port, given.fallbacks, certificate)
         log.info("picking on %s:%d (%s)", front.host, front.port, _how(given))
         start = partial(spawn, module=WORKER, more=words_of(front))

@@ -8,8 +8,6 @@ an endpoint to come (the protocol wants 503); and the data plane tells which one
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from ipaddress import ip_address
 from typing import Protocol
 
 import msgspec
@@ -19,7 +17,7 @@ from headway.gateway.core import Gateway
 from headway.gateway.exchange import Client, Exchange
 from headway.gateway.patience import no_replica
 from headway.gateway.picker.asked import HintedAsked
-from headway.gateway.picker.hints import Hints, narrowed
+from headway.gateway.picker.hints import Hints, is_ip, narrowed
 from headway.gateway.picker.order import in_order
 from headway.gateway.picker.visit import Visit
 from headway.gateway.placement import Placement
@@ -99,7 +97,7 @@ class Pick(Exchange):
         self.refuse(no_replica(route))
 
     def _send(self, route: Route, choice: Choice, now: float) -> None:
-        if not _is_ip(route.upstreams[choice.index].address):
+        if not is_ip(route.upstreams[choice.index].address):
             self.refuse(_unnamed(route, choice.index))
             return
         name = self._hinted.renamed(route, choice.index)
@@ -127,6 +125,10 @@ class Pick(Exchange):
 
     def hides_usage(self) -> bool:
         return self._hides
+
+    def left(self) -> None:
+        super().left()
+        self._visit = None  # which knows us: without this every request is work for the garbage collector
 
     # what the data plane tells of the answer
 
@@ -171,15 +173,6 @@ class Pick(Exchange):
             self._visit.upstream.failed(self._gateway.time())
             self._gateway.tally.lost(reason)
             self._attempts[-1].failure = reason
-
-
-@lru_cache(4096)
-def _is_ip(address: str) -> bool:
-    try:
-        ip_address(address.rpartition(":")[0].strip("[]"))
-    except ValueError:
-        return False
-    return True
 
 
 def _unnamed(route: Route, index: int) -> Refusal:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from headway.gateway.picker.errand import Answer, Errand
 from headway.gateway.picker.ext_proc_pb2 import BodyMode, ProcessingRequest, ProcessingResponse
-from headway.gateway.picker.hints import Hints, narrowed, read_hints, served
+from headway.gateway.picker.hints import Hints, is_ip, narrowed, read_hints, served
 from headway.gateway.picker.pick import Pick, Picked
 from headway.gateway.picker.words import (
     GO_ON,
@@ -121,8 +121,12 @@ class Session:
                 return Refusal(
                     408, "request_timeout", "The body of the request did not come, or is too large to buffer."
                 )
-            if message is None or kind_of(message) == "request_trailers":
+            kind = "" if message is None else kind_of(message)
+            if message is None or kind == "request_trailers":
                 return None if message is None else True
+            if kind != "request_body":  # the data plane has answered by itself
+                await self._stream.write(self._look(message))
+                continue
             self._take(message.request_body.body)
             if refusal := self._check_size():
                 return refusal
@@ -171,7 +175,7 @@ class Session:
         upstreams = {}
         for route in self._gateway.catalog.routes.values():
             allowed = route if self._hints.subset is None else narrowed(route, self._hints.subset)
-            upstreams.update({each.address: each for each in allowed.upstreams})
+            upstreams.update({each.address: each for each in allowed.upstreams if is_ip(each.address)})
         if not upstreams:
             self._errand.refuse(Refusal(503, "model_not_ready", "There is no engine to ask.", retry_after=1))
             return await self._carry_out(await self._errand.decided(), trailers=False)
