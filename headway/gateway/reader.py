@@ -45,6 +45,7 @@ class RequestReader:
         self._head_size = self._lines = 0
         self._held = 0
         self._refusal: Refusal | None = None
+        self._refused = b""  # the target of what was
         self._resuming: bytes | None = None
 
     @property
@@ -61,6 +62,11 @@ class RequestReader:
     def body_since(self) -> float:
         """When the head of the request that is being read was whole."""
         return self._request.accepted if self._request else 0.0
+
+    @property
+    def target(self) -> bytes:
+        """Of the request that is being read, or was refused, as far as it was read."""
+        return self._request.target if self._request else self._refused
 
     def feed(self, data: bytes) -> None:
         if self.stopped:
@@ -112,8 +118,8 @@ class RequestReader:
         if self._head_size > self._settings.head_bytes or self._lines > self._settings.headers_max:
             self._refuse(_too_long_head(self._settings))
         name = name.lower()
-        if name == b"host" and name in request.headers:
-            self._refuse(Refusal(400, "bad_request", "There are two Host headers."))
+        if name in request.headers:
+            value = self._repeated(name, request.headers[name], value)
         request.headers[name] = value
 
     def on_headers_complete(self) -> None:
@@ -156,6 +162,14 @@ class RequestReader:
         self.continue_due = False
 
     # parts of the above
+
+    def _repeated(self, name: bytes, before: bytes, value: bytes) -> bytes:
+        """Two lines of one name: the later counts, but where that would change what is said."""
+        if name == b"host":
+            self._refuse(Refusal(400, "bad_request", "There are two Host headers."))
+        if name == b"tracestate":
+            return before + b"," + value
+        return b"" if name == b"traceparent" else value  # with two of them there is no telling which
 
     def _check_head(self, request: Request, version: str) -> Refusal | None:
         headers = request.headers
@@ -208,6 +222,7 @@ class RequestReader:
         self.continue_due = False
         if self._request is not None:
             self.release(self._request.size)
+            self._refused = self._request.target
             self._request = None
         self.ready.append(refusal)
 

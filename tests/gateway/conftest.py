@@ -9,7 +9,6 @@ import pytest
 
 from tests.support.gateway import Script, ScriptedEngine
 
-
 GRPC = "PollerCompletionQueue"  # one for all loops of a process: it stumbles where a test has closed its own
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from headway.gateway.asked import Asked
 from headway.gateway.catalog import Route
 from headway.gateway.gate import Gate
 from headway.gateway.picker.hints import Hints
 from headway.gateway.request import Request
 from headway.policy.fairness import PRIORITIES
-from headway.wire.openai import Operation, OtherCall, Refusal
+from headway.wire.openai import Call, ChatCall, CompletionCall, EmbeddingCall, Operation, Refusal
 
 if TYPE_CHECKING:
     from headway.gateway.core import Gateway
@@ -72,6 +74,18 @@ class HintedAsked(Asked):
         return route.names[index] or self._hints.model
 
     def forget(self) -> None:
-        """It is on its way: let go of its body, which nobody here needs again."""
-        self._call = OtherCall(model=self.model, stream=self.stream)
+        """It is on its way: let go of its body, which nobody here needs again. What else the call said is kept."""
+        if self._call is not None:
+            self._call = _emptied(self._call)
         self.request.parts = [b""]
+
+
+def _emptied(call: Call) -> Call:
+    """Without the text, which is a view of the body."""
+    if isinstance(call, ChatCall):
+        return msgspec.structs.replace(call, messages=msgspec.Raw(b"[]"), tools=msgspec.Raw(b""))
+    if isinstance(call, CompletionCall):
+        return msgspec.structs.replace(call, prompt=msgspec.Raw(b'""'))
+    if isinstance(call, EmbeddingCall):
+        return msgspec.structs.replace(call, input=msgspec.Raw(b'""'))
+    return call

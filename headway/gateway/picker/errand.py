@@ -67,11 +67,11 @@ class Errand(Timed):
         self._say(picked)
 
     def refuse(self, refusal: Refusal) -> None:
-        block = answers.refusal_headers(refusal) + answers.common_headers(self._request, self._gateway.unix_time())
-        headers = _lines(block)
+        status, lines, body = answers.refusal(refusal, self._request)
+        headers = _lines(lines + answers.common_headers(self._request, self._gateway.unix_time()))
         if refusal.status in (429, 503):
             headers = (*headers, (DROPPED, refusal.code.encode()))
-        self._say(Answer(refusal.status, headers, refusal.body(), refusal.code))
+        self._say(Answer(status, headers, body, refusal.code))
 
     def respond(self, status: int, headers: bytes, body: bytes) -> None:
         self._say(Answer(status, _lines(headers), body))

@@ -63,7 +63,6 @@ class Pick(Exchange):
         self._sending, self._hints = sending, hints
         self._visit: Visit | None = None
         self._went: tuple[Route, Choice] | None = None
-        self._hides = False
 
     @property
     def replica(self) -> str:
@@ -106,7 +105,6 @@ class Pick(Exchange):
         if isinstance(body, Refusal):
             self.refuse(body)
             return
-        self._hides = self._asked.gate.hides_usage(self._asked.call)
         self._went = (route, choice)
         self._settle(route, choice, now)
         self.sending(False)
@@ -122,9 +120,6 @@ class Pick(Exchange):
         self._attempts.append(Attempt(upstream.id, self._since(), why=choice.why, among=route.ids, costs=choice.costs))
         self._visit = self._dispatch = Visit(self, self._client, stay, self._gateway.settings)
         return self._visit
-
-    def hides_usage(self) -> bool:
-        return self._hides
 
     def left(self) -> None:
         super().left()
@@ -172,7 +167,7 @@ class Pick(Exchange):
         if self._visit is not None:
             self._visit.upstream.failed(self._gateway.time())
             self._gateway.tally.lost(reason)
-            self._attempts[-1].failure = reason
+            self._attempts[-1].failure, self._attempts[-1].ended = reason, self._since()
 
 
 def _unnamed(route: Route, index: int) -> Refusal:

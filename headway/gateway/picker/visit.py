@@ -18,14 +18,17 @@ _UNWELL = (502, 503)
 
 
 class Watch:
-    """Satisfies relay.Relay for an answer that passes by. `hide`: its usage is for the picker alone."""
+    """Satisfies relay.Relay for an answer that passes by. `hide`: its usage is for the picker alone;
+    `says_done`: as a stream it ends with `[DONE]`."""
 
-    def __init__(self, status: int, content_type: bytes, most: int, *, hide: bool = False) -> None:
+    def __init__(
+        self, status: int, content_type: bytes, most: int, *, hide: bool = False, says_done: bool = True
+    ) -> None:
         self.started = False
         self.status = status
         self.error = "engine_error" if status >= 400 else ""
         self._events = EventSplitter() if content_type.startswith(b"text/event-stream") else None
-        self._most, self._hide = most, hide
+        self._most, self._hide, self._says_done = most, hide, says_done
         self._tail = b""
         self._count = 0
         self._done = False
@@ -59,8 +62,9 @@ class Watch:
         return ""
 
     def finish(self, framed: bool) -> str:
-        """A stream that ends without `[DONE]` was cut, however politely."""
-        if self._events is not None and self.status == 200 and not self._done and not self.error:
+        """A stream of OpenAI's that ends without `[DONE]` was cut, however politely."""
+        ended = self._done or not self._says_done or self._events is None
+        if self.status == 200 and not ended and not self.error:
             self.error = "engine_failed"
         return ""
 
@@ -85,8 +89,9 @@ class Visit(Dispatch):
         return self.relay is None or self.relay.status not in _UNWELL
 
     def head(self, status: int, content_type: bytes) -> None:
-        hide = self._sender.hides_usage()
-        self._watch = self.relay = Watch(status, content_type, self._settings.event_bytes, hide=hide)
+        hide, done = self._sender.hides_usage(), self._sender.says_done()
+        most = self._settings.event_bytes
+        self._watch = self.relay = Watch(status, content_type, most, hide=hide, says_done=done)
 
     def piece(self, data: bytes, *, end: bool) -> bytes:
         """Returns what of it passes on."""

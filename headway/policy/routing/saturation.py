@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from headway.policy.routing.candidate import Candidate
 from headway.policy.routing.elsewhere import FRESH_SECONDS
 from headway.policy.routing.predicted import KV_FULL
-from headway.policy.routing.shapes import Candidate
 
 __all__ = ["PATIENCE", "saturated"]
 
