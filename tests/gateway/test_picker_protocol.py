@@ -140,8 +140,8 @@ async def test_an_answer_whose_body_is_not_shown_ends_with_its_head(tmp_path: Pa
         await stream.ask()
         await stream.answered()
         assert sum(running(picker).values()) == 1
-        await stream.close()
-        assert sum(running(picker).values()) == 0
+        stream.cancel()
+        await eventually(lambda: sum(running(picker).values()) == 0)
         assert picker.here.last.status == 200
 
 

@@ -61,9 +61,9 @@ class Session:
                 return
             while (message := await self._stream.read()) is not None:
                 await self._stream.write(self._look(message))
-            if self._answered and self._giving == BodyMode.NONE and self._errand.pick:
-                self._errand.pick.finished()  # its head is all that is ever told
         finally:
+            if self._answered and self._giving == BodyMode.NONE and self._errand.pick:
+                self._errand.pick.finished()  # its head is all that is ever told, however the stream ends
             self._release()
             self._errand.close()
 
