@@ -89,7 +89,7 @@ class Exchange:
         self._leave_line(now)
         if self._waits is not None:
             self._waits.end(now)
-        route = self._gateway.catalog.routes.get(self._asked.model)
+        route = self._route()
         if route is None:
             self.refuse(model_not_found(self._asked.model, self._gateway.visible(self._asked.gate.caller)))
         elif self._asked.operation.known and route.model.task not in self._asked.operation.tasks:
@@ -106,6 +106,9 @@ class Exchange:
             self._wait(route, now, choice.look_again)
         else:
             self._send(route, choice, now)
+
+    def _route(self) -> Route | None:
+        return self._gateway.catalog.routes.get(self._asked.model)
 
     def _enter(self, route: Route, now: float) -> bool:
         """Through the gate; False = it waits there, or was refused."""
