@@ -102,7 +102,7 @@ class GatewayProcess:
         """Hand it what it shall route and admit by, if that changed; returns the table's version."""
         last = self._table
         if (models, tenants, keys, routes) != (last.models, last.tenants, last.keys, last.routes):
-            self._table = RoutingTable(last.version + 1, models, tenants, keys, routes)
+            self._table = RoutingTable(last.version + 1, models, tenants, keys, routes=routes)
             write_table(self._settings.state.table, self._table)
             if self.stats:
                 with contextlib.suppress(ProcessLookupError):

@@ -58,6 +58,7 @@ class Gateway:
         self.news = News(hub, loop, settings.news_seconds, shared=len(board.sections) > 1)
         self.lobby = Lobby(settings, self.wheel)
         self.keyring = Keyring(RoutingTable(0))
+        self.objectives: Mapping[str, int] = {}  # name -> priority
         self.tenancy = Tenancy(hub)
         self.journal = Journal(settings.records_max)
         self.shadows = Shadows(self, number, len(board.sections))
@@ -88,6 +89,7 @@ class Gateway:
         """Swap to a new table; who waits looks again. Returns what is wrong with endpoints that were left
         out."""
         self.keyring = Keyring(table)
+        self.objectives = {each.name: each.priority for each in table.objectives}
         problems = self.catalog.apply(table, slots)
         self.lobby.look()
         return problems

@@ -100,7 +100,7 @@ class Exchange:
         self._leave_line(now)
         if self._waits is not None:
             self._waits.end(now)
-        route = self._gateway.catalog.routes.get(self._asked.model)
+        route = self._route()
         if route is None:
             self._unknown()
         elif self._asked.operation.known and route.model.task not in self._asked.operation.tasks:
@@ -117,6 +117,9 @@ class Exchange:
             self._wait(route, now, choice.look_again)
         else:
             self._send(route, choice, now)
+
+    def _route(self) -> Route | None:
+        return self._gateway.catalog.routes.get(self._asked.model)
 
     def _unknown(self) -> None:
         """No model has this name; it may be a Route's, and somebody else goes on with it then."""

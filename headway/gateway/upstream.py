@@ -67,6 +67,7 @@ class Upstream(Candidate):
         self._settings, self._wheel, self._section, self._left = settings, wheel, section, left
         self._idle: list[Link] = []
         self._host, self._port, self._tls, prefix, authority = _address(endpoint)
+        self.address = f"[{self._host}]:{self._port}" if ":" in self._host else f"{self._host}:{self._port}"
         bearer = f"authorization: Bearer {key}\r\n" if key else ""
         fixed = f"host: {authority}\r\naccept-encoding: identity\r\n{bearer}"
         self._prefix, self._fixed = prefix.encode(), fixed.encode("latin-1")

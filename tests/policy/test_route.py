@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from headway.policy.route import Fallback, Match, RouteRule, RouteWhy, Slo, State, Target, first, following
 from headway.policy.shares import shares
 
-WEIGHTS = st.dictionaries(st.sampled_from("abcde"), st.floats(0, 100), min_size=1)
+WEIGHTS = st.dictionaries(st.sampled_from("abcde"), st.just(0.0) | st.floats(0.01, 100), min_size=1)
 POINTS = st.floats(0, 1, exclude_max=True)
 
 

@@ -172,7 +172,17 @@ async def read_request(reader: asyncio.StreamReader) -> Asked:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     line, *lines = head.split("\r\n")
     headers = {name.lower(): value for name, _, value in (text.partition(": ") for text in lines if text)}
+    if headers.get("transfer-encoding") == "chunked":
+        return Asked(line, headers, await read_chunks(reader))
     return Asked(line, headers, await reader.readexactly(int(headers.get("content-length", "0"))))
+
+
+async def read_chunks(reader: asyncio.StreamReader) -> bytes:
+    body = b""
+    while size := int(await reader.readline(), 16):
+        body += (await reader.readexactly(size + 2))[:-2]
+    await reader.readexactly(2)
+    return body
 
 
 def answer_bytes(body: bytes, status: int = 200, headers: str = "", kind: str = "application/json") -> bytes:
@@ -313,6 +323,7 @@ async def gateway_here(
     *models: ModelRoute,
     archive: Archive | None = None,
     routes: tuple[RouteRule, ...] = (),
+    worker_of: Callable[..., Worker] = Worker,
     **settings: Any,
 ) -> AsyncIterator[Here]:
     """A worker of this process with the crew that hubs have; tables are handed to it at once."""
@@ -323,7 +334,7 @@ async def gateway_here(
         ours, theirs = (each for each in socket.socketpair())
         for each in (ours, theirs):
             each.setblocking(False)
-        made.append(Worker(Place(number, listener.dup(), theirs, board), chosen, loop))
+        made.append(worker_of(Place(number, listener.dup(), theirs, board), chosen, loop))
         return None, ours
 
     listener = listeners("127.0.0.1", 0, 1, shared=False)
@@ -385,7 +396,7 @@ class GatewayProcess:
 
     def use(self, *models: ModelRoute, hang_up: bool = True) -> None:
         self.version += 1
-        write_table(self.table, RoutingTable(self.version, models, self.tenants, self.keys, self.routes))
+        write_table(self.table, RoutingTable(self.version, models, self.tenants, self.keys, routes=self.routes))
         if hang_up:
             os.kill(self.child.pid, signal.SIGHUP)
 

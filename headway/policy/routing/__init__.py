@@ -5,10 +5,12 @@ from headway.policy.routing.choose import RAMP_SECONDS, PolicyName, choose
 from headway.policy.routing.cooldown import cooldown
 from headway.policy.routing.elsewhere import Elsewhere
 from headway.policy.routing.outlook import Outlook, dearer, outlook
+from headway.policy.routing.saturation import PATIENCE, saturated
 from headway.policy.routing.shapes import Ask, Choice, Why
 from headway.policy.routing.terms import Terms, terms
 
 __all__ = [
+    "PATIENCE",
     "RAMP_SECONDS",
     "Ask",
     "Candidate",
@@ -22,5 +24,6 @@ __all__ = [
     "cooldown",
     "dearer",
     "outlook",
+    "saturated",
     "terms",
 ]
