@@ -11,6 +11,8 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from headway.gateway.board import Board
 from headway.gateway.catalog import Catalog
 from headway.gateway.hubline import HubLine
@@ -42,7 +44,7 @@ class Gateway:
     def __init__(
         self, settings: Settings, loop: asyncio.AbstractEventLoop, board: Board, number: int, hub: HubLine
     ) -> None:
-        self.settings = settings
+        self.settings, self._first_settings = settings, msgspec.structs.replace(settings)
         self.hub = hub
         self.loop = loop
         self.time = loop.time
@@ -80,6 +82,8 @@ class Gateway:
     def use(self, table: RoutingTable, slots: Mapping[str, int]) -> list[str]:
         """Swap to a new table; who waits looks again. Returns what is wrong with endpoints that were left
         out."""
+        self.settings.tune(table.settings or self._first_settings)
+        self.bodies.limit = self.settings.bodies_bytes
         self.keyring = Keyring(table)
         problems = self.catalog.apply(table, slots)
         self.lobby.look()

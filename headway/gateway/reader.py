@@ -77,6 +77,11 @@ class RequestReader:
         """When the head of the request that is being read was whole."""
         return self._request.accepted if self._request else 0.0
 
+    @property
+    def body_size(self) -> int:
+        """Bytes of it that have come."""
+        return self._request.size if self._request else 0
+
     def feed(self, data: bytes) -> None:
         if self.stopped:
             return

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from headway.gateway.settings import Tunable
+
 __all__ = [
     "Endpoint",
     "KeyEntry",
@@ -97,6 +99,7 @@ class RoutingTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     models: tuple[ModelRoute, ...] = ()
     tenants: tuple[TenantRule, ...] = ()  # none = everybody on this machine may call, and nobody else
     keys: tuple[KeyEntry, ...] = ()
+    settings: Tunable | None = None  # limits and deadlines that are to differ from their defaults
 
 
 def read_table(path: Path) -> RoutingTable:

@@ -43,6 +43,10 @@ class FairQueue(Generic[Item]):
     def __len__(self) -> int:
         return len(self._where)
 
+    def bound(self, most: int, most_bytes: int) -> None:
+        """Other bounds from here on; who waits already stays."""
+        self._most, self._most_bytes = most, most_bytes
+
     def push(
         self,
         item: Item,

@@ -32,7 +32,7 @@ from headway.gateway.hub.crew import Crew
 from headway.gateway.hub.ports import listeners
 from headway.gateway.hub.treasurer import Treasurer
 from headway.gateway.record import Record, Records, Stats
-from headway.gateway.settings import Settings
+from headway.gateway.settings import Settings, Tunable
 from headway.gateway.table import Endpoint, KeyEntry, ModelRoute, RoutingTable, TenantRule, write_table
 from headway.gateway.worker import Place, Worker
 
@@ -344,10 +344,11 @@ class GatewayProcess:
         more: tuple[str, ...] = (),
         tenants: tuple[TenantRule, ...] = (),
         keys: tuple[KeyEntry, ...] = (),
+        settings: Tunable | None = None,
     ) -> None:
         self.folder, self.table, self.socket = folder, folder / "table.json", folder / "g.sock"
         self.version = 0
-        self.tenants, self.keys = tenants, keys
+        self.tenants, self.keys, self.settings = tenants, keys, settings
         self.log = folder / "gateway.log"
         if models:
             self.use(*models, hang_up=False)
@@ -373,7 +374,7 @@ class GatewayProcess:
 
     def use(self, *models: ModelRoute, hang_up: bool = True) -> None:
         self.version += 1
-        write_table(self.table, RoutingTable(self.version, models, self.tenants, self.keys))
+        write_table(self.table, RoutingTable(self.version, models, self.tenants, self.keys, self.settings))
         if hang_up:
             os.kill(self.child.pid, signal.SIGHUP)
 

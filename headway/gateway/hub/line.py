@@ -50,6 +50,7 @@ class Lines:
         """A new table. A model that has no capacity any more lets everybody go."""
         wanted = {model.name: model for model in models}
         for name, line in self._lines.items():
+            line.queue.bound(self._settings.waiting_max, self._settings.waiting_bytes)
             model = wanted.get(name)
             line.capacity = model.capacity if model else 0
             line.slots = tuple(slots[each.id] for each in model.endpoints if each.id in slots) if model else ()

@@ -59,6 +59,7 @@ class Liar:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # the loop closes what was let go
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -145,8 +146,9 @@ async def test_an_answer_before_the_whole_request_is_the_last_of_its_connection(
                 async with asyncio.timeout(5):
                     await gone.wait()
         writer.close()
+        closed.set()
 
-    gone = asyncio.Event()
+    gone, closed = asyncio.Event(), asyncio.Event()
     one = await engine(script)
     server = await asyncio.start_server(early, "127.0.0.1", 0, limit=2**16)
     port = server.sockets[0].getsockname()[1]
@@ -160,6 +162,8 @@ async def test_an_answer_before_the_whole_request_is_the_last_of_its_connection(
         assert said_in(await here.ask(messages=question("next"))) == "next"
     gone.set()
     server.close()
+    await closed.wait()
+    await asyncio.sleep(0)
 
 
 async def test_headers_that_are_for_the_connection_stay_there(tmp_path: Path, liar: Liar) -> None:
