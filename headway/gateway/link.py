@@ -12,7 +12,7 @@ import asyncio
 import math
 import re
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import httptools
 
@@ -117,7 +117,7 @@ class Link(Timed, asyncio.Protocol):
         self.heard = False
         self._wheel, self._idle, self._lost = wheel, idle, lost
         self._transport: asyncio.Transport | None = None
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser: Any = httptools.HttpResponseParser(self)
         self._listener: Listener | None = None
         self._head: AnswerHead | None = None
         self._head_whole = False
@@ -199,6 +199,7 @@ class Link(Timed, asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._wheel.cancel(self)
         self._lost(self)
+        self._parser = None  # which knows us: a connection should not wait for the collector
         head = self._head
         if self._listener is None:
             return

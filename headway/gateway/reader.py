@@ -13,6 +13,7 @@ import re
 from collections import deque
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import httptools
 
@@ -53,7 +54,7 @@ class RequestReader:
         self.stopped = False
         self.continue_due = False  # the caller waits for `100 Continue` before it sends its body
         self._settings, self._bodies, self._time = settings, bodies, time
-        self._parser = httptools.HttpRequestParser(self)
+        self._parser: Any = httptools.HttpRequestParser(self)
         self._request: Request | None = None
         self._in_head = False
         self._head_size = self._lines = 0
@@ -104,7 +105,9 @@ class RequestReader:
         self._bodies.held -= size
 
     def close(self) -> None:
+        """Nothing is read any more. The parser knows us: a connection should not wait for the collector."""
         self.stopped = True
+        self._parser = None
         self.release(self._held)
         self.ready.clear()
 
