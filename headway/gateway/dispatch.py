@@ -57,7 +57,8 @@ class Dispatch:
     def abort(self) -> None:
         """Give up: the engine sees its connection break. The sender hears nothing."""
         if self._opening:
-            self._opening.cancel()
+            opening, self._opening = self._opening, None  # which knows us
+            opening.cancel()
         if self._link:
             self._link.abort()
         self._end()
