@@ -59,6 +59,11 @@ class Asked:
             self.deadline = min(self.deadline, self.request.accepted + seconds)
         return None
 
+    def bound(self, seconds: float | None) -> None:
+        """It may take no longer."""
+        if seconds is not None:
+            self.deadline = min(self.deadline, self.request.accepted + seconds)
+
     @property
     def call(self) -> Call:
         if self._call is None:

@@ -93,6 +93,10 @@ class Catalog:
         yield from self._upstreams.values()
         yield from self._leaving
 
+    def at(self, slot: int) -> list[Upstream]:
+        """Those in this slot of the board: one endpoint, in use under one key or several."""
+        return [upstream for upstream in self._upstreams.values() if upstream.slot == slot]
+
     def hear(self, signals: Mapping[int, Load | None], now: float) -> None:
         """What engines said of themselves, by slot."""
         for upstream in self._upstreams.values():

@@ -27,6 +27,7 @@ from headway.gateway.table import RoutingTable
 from headway.gateway.tally import Tally
 from headway.gateway.tenancy import Tenancy
 from headway.gateway.timers import Wheel
+from headway.gateway.trouble import Trouble
 from headway.gateway.waiting import Lobby
 from headway.policy.admission import allows
 from headway.policy.prefix import PrefixIndex
@@ -55,6 +56,7 @@ class Gateway:
         self.catalog = Catalog(settings, self.wheel, board.sections, number, self.index)
         self.news = News(hub, loop, settings.news_seconds, shared=len(board.sections) > 1)
         self.lobby = Lobby(settings, self.wheel)
+        self.trouble = Trouble(self)
         self.keyring = Keyring(RoutingTable(0))
         self.tenancy = Tenancy(hub)
         self.journal = Journal(settings.records_max)

@@ -63,6 +63,13 @@ class Dispatch:
             self._link.abort()
         self._end()
 
+    def time_out(self) -> None:
+        """It has not begun to answer in time: this try is lost."""
+        opening, self._opening = self._opening, None
+        if opening:
+            opening.cancel()
+        self._lose("timeout")
+
     def pause(self) -> None:
         self._paused = True
         if self._link:

@@ -18,11 +18,12 @@ from headway.gateway.asked import Asked
 from headway.gateway.catalog import Route
 from headway.gateway.dispatch import Dispatch
 from headway.gateway.frames import Freed
-from headway.gateway.patience import no_replica, patience, retry_after
+from headway.gateway.patience import first_byte, idle, may_try_again, no_replica, patience, retry_after
 from headway.gateway.placement import Placement
 from headway.gateway.record import Attempt, Record
 from headway.gateway.relay import Caller
 from headway.gateway.request import Request
+from headway.gateway.table import Deadlines
 from headway.policy.routing import Choice
 from headway.wire.openai import Operation, Refusal, model_not_found, wrong_operation
 from headway.wire.usage import Usage
@@ -35,6 +36,8 @@ __all__ = ["Client", "Exchange"]
 _LEFT = 499
 _INTERRUPTED = ("deadline_exceeded", "shutting_down")
 """Ends at which an engine may have been at work."""
+_RETRY_SECONDS = 0.2
+"""Until who found the retry budget spent looks again."""
 _NO_SUCH_PATH = (404, 405, 501)  # what engines say of a path that they have not
 
 
@@ -68,6 +71,8 @@ class Exchange:
         self._heard_at = 0.0
         self._paused_at: float | None = None
         self._ended = False
+        self._first_due = math.inf  # of the try that runs
+        self._times: Deadlines | None = None
 
     @property
     def size(self) -> int:
@@ -87,6 +92,8 @@ class Exchange:
         now = self._gateway.time()
         self._leave_line(now)
         route = self._gateway.catalog.routes.get(self._asked.model)
+        if route is not None and (times := route.model.deadlines) is not None:
+            self._asked.bound(times.whole)
         if route is None:
             self.refuse(model_not_found(self._asked.model, self._gateway.visible(self._asked.gate.caller)))
         elif self._asked.operation.known and route.model.task not in self._asked.operation.tasks:
@@ -101,6 +108,8 @@ class Exchange:
             self._wait(route, now, math.inf)
         elif choice.look_again and self._attempts:
             self._wait(route, now, choice.look_again)
+        elif self._tries and not may_try_again(self._gateway.settings, route, now):
+            self._wait(route, now, now + _RETRY_SECONDS)
         else:
             self._send(route, choice, now)
 
@@ -167,6 +176,8 @@ class Exchange:
         stay = self._placement.settle_in(route, choice, now)
         since = now - asked.request.accepted
         self._attempts.append(Attempt(upstream.id, since, why=choice.why, among=route.ids, costs=choice.costs))
+        self._times = route.model.deadlines
+        self._first_due = now + first_byte(self._gateway.settings, self._times, stream=asked.stream)
         head = upstream.head(asked.operation.path, asked.headers(), len(body))
         self._dispatch = Dispatch(self, self._client, stay, self._gateway.settings, [head, body])
         self._client.wake_at(self.next_due())
@@ -211,7 +222,10 @@ class Exchange:
     def prefers_another(self, status: int) -> bool:
         if status not in (502, 503) or self._dispatch is None:
             return False
-        if self._tries >= self._gateway.settings.tries_max:
+        settings, route = self._gateway.settings, self._gateway.catalog.routes.get(self._asked.model)
+        if self._tries >= settings.tries_max or route is None:
+            return False
+        if not may_try_again(settings, route, self._gateway.time(), take=False):
             return False
         return self._placement.is_another(self._dispatch.upstream, self._gateway.time())
 
@@ -238,19 +252,21 @@ class Exchange:
             self._first_byte = self._heard_at
             if self._asked.stream:
                 dispatch.stay.first_token(self._heard_at)
-            if dispatch.upstream.worked():
-                self._gateway.look_soon()
+            if dispatch.upstream.troubled and dispatch.relay.status < 500:
+                self._gateway.trouble.over(dispatch.upstream)
             self._client.wake_at(self.next_due())
 
     def succeeded(self) -> None:
         relay = self._dispatch.relay if self._dispatch else None
+        if relay and relay.status >= 500 and self._dispatch:
+            self._gateway.trouble.erred(self._dispatch.upstream, self._asked.model, relay.status)
         self._end(relay.status if relay else 200, relay.error if relay else "")
 
     def lost(self, reason: str) -> None:
         dispatch, self._dispatch = self._dispatch, None
         if dispatch is None:
             return
-        dispatch.upstream.failed(self._gateway.time())
+        self._gateway.trouble.lost(dispatch.upstream, self._asked.model, reason)
         if reason == "refused":
             self._gateway.index.forget(dispatch.upstream.slot)  # nobody listens: what it had cached is gone
         self._gateway.tally.lost(reason)
@@ -301,8 +317,9 @@ class Exchange:
             return min(due, self._give_up_at)
         if self._paused_at is not None:
             return min(due, self._paused_at + settings.stall_seconds)
-        if self._dispatch and self._dispatch.relay and self._dispatch.relay.started:
-            return min(due, self._heard_at + settings.stream_idle_seconds)
+        if self._dispatch:
+            started = self._dispatch.relay and self._dispatch.relay.started
+            return min(due, self._heard_at + idle(settings, self._times) if started else self._first_due)
         return due
 
     def on_due(self, now: float) -> None:
@@ -319,8 +336,10 @@ class Exchange:
         elif self._paused_at is not None:
             self._client.abort()
             self.left()
+        elif self._dispatch and not (self._dispatch.relay and self._dispatch.relay.started):
+            self._dispatch.time_out()
         else:
-            seconds = self._gateway.settings.stream_idle_seconds
+            seconds = idle(self._gateway.settings, self._times)
             self._attempts[-1].failure = "timeout"
             self._close_with(Refusal(504, "engine_failed", f"The engine sent nothing for {seconds:g} s in mid-answer."))
 

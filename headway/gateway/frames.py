@@ -19,6 +19,7 @@ from headway.gateway.tally import Counts
 __all__ = [
     "Applied",
     "Channel",
+    "Ejected",
     "Frame",
     "Freed",
     "Full",
@@ -88,6 +89,14 @@ class Sent(msgspec.Struct, tag="sent"):
 
     slot: int
     chains: list[bytes]
+
+
+class Ejected(msgspec.Struct, tag="ejected"):
+    """Worker to hub, and on to the other workers: the endpoint in this slot is passed over till then (loop time, which
+    is the host's); 0 = it is back."""
+
+    slot: int
+    until: float
 
 
 class Lease(msgspec.Struct, tag="lease"):
@@ -191,6 +200,7 @@ Frame = (
     Use
     | Heard
     | Sent
+    | Ejected
     | Lease
     | Lent
     | Short

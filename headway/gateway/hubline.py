@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from headway.gateway.frames import (
     Applied,
     Channel,
+    Ejected,
     Frame,
     Full,
     Heard,
@@ -109,6 +110,8 @@ class HubLine:
             self._channel.say(Applied(frame.table.version, gateway.use(frame.table, frame.slots)))
         elif isinstance(frame, Sent):
             gateway.news.came(frame, gateway.index)
+        elif isinstance(frame, Ejected):
+            gateway.trouble.came(frame)
         elif isinstance(frame, Turn | Full):
             if waiter := self._lined.pop(frame.number, None):
                 waiter.turn(None if isinstance(frame, Turn) else frame.eta)

@@ -54,6 +54,8 @@ class Placement:
         prompt = self._asked.prompt(route)
         if prompt.hashes and gateway.index.insert(prompt.hashes, upstream.slot):
             gateway.news.went(prompt.hashes, upstream.slot)
+        if upstream.troubled:
+            upstream.tried(now)
         if prompt.session:
             gateway.sessions.put(prompt.session, upstream.id, prompt.tokens + prompt.output)
         self._cached = ask.matched[choice.index]

@@ -18,6 +18,7 @@ MIB = 1024 * 1024
 
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
 Pause = Annotated[float, msgspec.Meta(ge=0)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
@@ -65,6 +66,19 @@ class Tunable(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_def
     """A failed endpoint is avoided this long, doubled by each further failure in a row."""
     cooldown_max_seconds: Pause = 2.0
     """Longest avoidance: a restarted engine should not stand idle longer."""
+    eject_after: Count = 5
+    """Failures in a row for which an endpoint is ejected, while it has siblings. Envoy's default."""
+    eject_seconds: Seconds = 5.0
+    """The first ejection, doubled by each further one. Envoy's is 30 s; an engine that was started again is missed
+    sooner."""
+    eject_max_seconds: Seconds = 30.0
+    """Longest ejection, and for each such time of work one ejection is forgotten."""
+    eject_share: Share = 0.5
+    """Of a model's endpoints that may be ejected at a time: where more fail, it is not the endpoints that are odd."""
+    retry_ratio: Share = 0.2
+    """Retries for each request of a model: a fifth, as with Finagle and Envoy."""
+    retry_floor: Pause = 10.0
+    """Retries a second that a model may have in any case, of each worker."""
     tries_max: Count = 16
     """Times one request may reach an engine and be lost with it. Bounds the harm of a request that kills
     engines, yet is far above what an engine killed every 2 s costs a request."""
@@ -82,6 +96,10 @@ class Tunable(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_def
     """Requests held for one model."""
     waiting_bytes: Count = 64 * MIB
     """Bodies held for one model."""
+    first_byte_seconds: Seconds = 300.0
+    """From the sending of a request to the first event of its stream; then it is tried elsewhere. Half of the whole, so
+    that an engine that hangs leaves time for another. Answers that do not stream come whole, and only the whole
+    deadline bounds them, unless their model has a `first_byte` of its own."""
     stream_idle_seconds: Seconds = 120.0
     """Between two pieces of a stream that has begun: an engine that stops in mid-stream is dead."""
     held_bytes: Count = 1 * MIB
@@ -93,6 +111,9 @@ class Tunable(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_def
     # the process
     drain_seconds: Seconds = 30.0
     """For running requests after SIGTERM."""
+    orphan_seconds: Seconds = 900.0
+    """A worker whose hub is gone waits this long for the next hub to take over; then it drains and ends. Any upgrade
+    is over by then, and a host where nobody starts the gateway again should not be served by a ghost for ever."""
 
 
 class Settings(Tunable, kw_only=True):

@@ -9,7 +9,7 @@ gateway alone writes it by hand, and this is enough:
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -17,6 +17,7 @@ import msgspec
 from headway.gateway.settings import Tunable
 
 __all__ = [
+    "Deadlines",
     "Endpoint",
     "KeyEntry",
     "ModelRoute",
@@ -40,6 +41,15 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: str = ""  # `secret:NAME/KEY`, sent as a bearer token
 
 
+class Deadlines(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Seconds that requests of one model have, where they are to differ from the gateway's settings. `first_byte`
+    counts for every answer, not for streams alone."""
+
+    whole: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    first_byte: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    idle: Annotated[float, msgspec.Meta(gt=0)] | None = None
+
+
 class ModelRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One public name. Without endpoints the request is held to its deadline; `reason` is then told to the caller."""
 
@@ -55,6 +65,7 @@ class ModelRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     adapter: str = ""  # this name is a LoRA adapter, loaded by the engines when they need it
     price: TokenPrice | None = None
     capacity: int = 0  # requests that one endpoint should run at once; more wait here, in a fair order. 0 = unlimited
+    deadlines: Deadlines | None = None
     expected: bool = True  # False = none will come by itself (failed): answer 503 at once
 
 

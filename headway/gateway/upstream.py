@@ -21,8 +21,9 @@ from headway.gateway.link import Link
 from headway.gateway.settings import Settings
 from headway.gateway.table import Endpoint
 from headway.gateway.timers import Wheel
+from headway.policy.ejection import EjectionRules, Health
 from headway.policy.prefix import PrefixIndex
-from headway.policy.routing import Elsewhere, cooldown
+from headway.policy.routing import Elsewhere
 from headway.policy.speed import Speed
 from headway.wire.http import header
 
@@ -40,6 +41,15 @@ class Opening(Protocol):
 
     def opened(self, link: Link) -> None: ...
     def not_opened(self, reason: str) -> None: ...
+
+
+class Recent:
+    """Errors and requests of the last while: what they were when it began."""
+
+    __slots__ = ("at", "errors", "total")
+
+    def __init__(self) -> None:
+        self.at, self.errors, self.total = 0.0, 0, 0
 
 
 class Upstream:
@@ -70,9 +80,11 @@ class Upstream:
         self._sent_adapters: dict[str, float] = {}
         self.tells_cached = False  # its answers say how much of a prompt it had cached
         self.speed, self.since = speed, wheel.time()
-        self.cooling_until = 0.0
+        self.health, self.troubled, self.cooling_until = Health(), False, 0.0  # the latter two as health has them
+        self.errors = self.ejections = 0  # answers with 5xx; times that it was ejected
+        self.recent = Recent()
+        self.unreachable = False  # at its last failure nobody listened
         self.retired = False
-        self._streak = 0
         self._settings, self._wheel, self._section, self._left = settings, wheel, section, left
         self._idle: list[Link] = []
         self._host, self._port, self._tls, prefix, authority = _address(endpoint)
@@ -158,6 +170,9 @@ class Upstream:
         """What the engine says of itself."""
         if load is None:
             return
+        if self.troubled and self.unreachable:
+            self.health.reachable(now)
+            self.cooling_until = self.health.until
         mean = self.pending_tokens / max(1, self.running)
         self.elsewhere.heard(load.running, load.waiting, load.kv_used, ours=self.running, prompt=mean, now=now)
         if load.kv_tokens and load.kv_tokens != self.kv_tokens:
@@ -178,20 +193,38 @@ class Upstream:
         if self.retired and not self.own_running:
             self._left(self)
 
-    def failed(self, now: float) -> None:
-        """Requests that one death took together count once: a failure after the pause lengthens the next."""
+    def failed(self, now: float, rules: EjectionRules, *, ejected: int = 0, of: int = 1) -> bool:
+        """A request was lost there. True: it is ejected now (see policy.ejection)."""
         self.failures += 1
-        if now < self.cooling_until:
-            return
-        self._streak += 1
-        settings = self._settings
-        self.cooling_until = now + cooldown(self._streak, settings.cooldown_seconds, settings.cooldown_max_seconds)
+        return self._follow(self.health.failed(now, rules, ejected=ejected, of=of))
 
-    def worked(self) -> bool:
-        """It answered. True when it had failed before."""
-        recovered = self._streak > 0
-        self._streak, self.cooling_until = 0, 0.0
-        return recovered
+    def eject(self, now: float, rules: EjectionRules, *, ejected: int, of: int) -> bool:
+        return self._follow(self.health.eject(now, rules, ejected=ejected, of=of))
+
+    def told(self, until: float) -> None:
+        """Another worker says that it is ejected till then; 0 = that it is back."""
+        if until:
+            self.health.ejected_elsewhere(until)
+        elif self.health.ejected:
+            self.health = Health()
+        self._follow(bool(until))
+
+    def tried(self, now: float) -> None:
+        """A request is sent to it while it is in trouble."""
+        self.health.tried(now)
+        self.cooling_until = self.health.until
+
+    def worked(self, now: float) -> bool:
+        """It answered after it had failed. True: it is back from an ejection, and begins slowly."""
+        if back := self.health.worked(now):
+            self.since = now
+        self._follow(False)
+        return back
+
+    def _follow(self, ejected: bool) -> bool:
+        self.troubled, self.cooling_until = self.health.troubled, self.health.until
+        self.ejections += ejected
+        return ejected
 
     def retire(self) -> None:
         """The table names it no more: no new requests; those that run go on."""

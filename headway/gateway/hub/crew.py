@@ -15,7 +15,22 @@ import subprocess
 from collections.abc import Callable
 
 from headway.gateway.board import Board
-from headway.gateway.frames import Applied, Frame, Freed, Heard, Join, Leave, Load, Said, Scrape, Sent, Short, Took, Use
+from headway.gateway.frames import (
+    Applied,
+    Ejected,
+    Frame,
+    Freed,
+    Heard,
+    Join,
+    Leave,
+    Load,
+    Said,
+    Scrape,
+    Sent,
+    Short,
+    Took,
+    Use,
+)
 from headway.gateway.hub.line import Lines
 from headway.gateway.hub.member import Member
 from headway.gateway.hub.metrics import scrape
@@ -102,7 +117,7 @@ class Crew:
                 self.lines.leave(member, frame.number)
             case Freed():
                 self.lines.freed(frame)
-            case Sent():
+            case Sent() | Ejected():
                 self._spread(member, frame)
             case Short():
                 self._treasurer.short()
@@ -111,8 +126,8 @@ class Crew:
             case Applied():
                 self._problems(frame.problems)
 
-    def _spread(self, source: Member, news: Sent) -> None:
-        """What one worker sent where, the others should know."""
+    def _spread(self, source: Member, news: Sent | Ejected) -> None:
+        """What one worker sent where, or found to fail, the others should know."""
         for member in self.members:
             if member is not source:
                 member.tell(news)
