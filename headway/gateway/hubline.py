@@ -51,7 +51,8 @@ class Queued(Protocol):
 
 
 class HubLine:
-    def __init__(self) -> None:
+    def __init__(self, gone: Callable[[], None]) -> None:
+        self._then = gone
         self._gateway: Gateway | None = None
         self._channel = Channel(self._heard, self._gone)
         self._numbers = itertools.count(1)
@@ -136,6 +137,7 @@ class HubLine:
         waiting, self._lined = list(self._lined.values()), {}
         for waiter in waiting:
             waiter.turn(None)  # nobody knows of places any more: the engines' own queues have to do
+        self._then()
 
 
 def _answer(gateway: Gateway, want: Want) -> Said:

@@ -19,6 +19,7 @@ from headway.gateway.settings import Tunable
 __all__ = [
     "Deadlines",
     "Endpoint",
+    "EndpointTls",
     "KeyEntry",
     "ModelRoute",
     "RoutingTable",
@@ -27,6 +28,16 @@ __all__ = [
     "read_table",
     "write_table",
 ]
+
+
+class EndpointTls(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How an https endpoint is believed. Files are PEM, followed as they change."""
+
+    ca: str = ""  # its certificate authority; empty = the system's
+    server_name: str = ""  # the name in its certificate, sent as SNI; empty = the URL's host
+    cert: str = ""  # ours, where it asks for one
+    key: str = ""
+    verify: Literal["full", "none"] = "full"  # none: anybody on the way can read and change everything
 
 
 class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,6 +50,7 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: str = ""  # http://127.0.0.1:41000 or https://api.example.com/prefix ; without /v1
     upstream_model: str = ""  # the name to send instead of the caller's; empty = leave the body as it is
     key: str = ""  # `secret:NAME/KEY`, sent as a bearer token
+    tls: EndpointTls | None = None
 
 
 class Deadlines(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

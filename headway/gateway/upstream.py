@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -19,8 +18,9 @@ from headway.gateway.board import Section
 from headway.gateway.frames import Load
 from headway.gateway.link import Link
 from headway.gateway.settings import Settings
-from headway.gateway.table import Endpoint
+from headway.gateway.table import Endpoint, EndpointTls
 from headway.gateway.timers import Wheel
+from headway.gateway.trust import trust_of
 from headway.policy.ejection import EjectionRules, Health
 from headway.policy.prefix import PrefixIndex
 from headway.policy.routing import Elsewhere
@@ -87,7 +87,10 @@ class Upstream:
         self.retired = False
         self._settings, self._wheel, self._section, self._left = settings, wheel, section, left
         self._idle: list[Link] = []
-        self._host, self._port, self._tls, prefix, authority = _address(endpoint)
+        self._host, self._port, tls, prefix, authority = _address(endpoint)
+        said = endpoint.tls or EndpointTls()
+        self._trust = trust_of(said) if tls else None
+        self._server_name = said.server_name or self._host if tls else None
         bearer = f"authorization: Bearer {key}\r\n" if key else ""
         fixed = f"host: {authority}\r\naccept-encoding: identity\r\n{bearer}"
         self._prefix, self._fixed = prefix.encode(), fixed.encode("latin-1")
@@ -118,11 +121,15 @@ class Upstream:
 
     async def _open(self, opening: Opening) -> None:
         loop = asyncio.get_running_loop()
-        tls = _tls() if self._tls else None
+        tls = self._trust.context(loop.time()) if self._trust else None
         try:
             async with asyncio.timeout(self._settings.connect_seconds):
                 _, link = await loop.create_connection(
-                    lambda: Link(self._wheel, self._put, self._lost), self._host, self._port, ssl=tls
+                    lambda: Link(self._wheel, self._put, self._lost),
+                    self._host,
+                    self._port,
+                    ssl=tls,
+                    server_hostname=self._server_name,
                 )
         except TimeoutError:
             opening.not_opened("timeout")
@@ -231,13 +238,6 @@ class Upstream:
         self.retired = True
         while self._idle:
             self._idle.pop().abort()
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """System roots (`SSL_CERT_FILE` is honoured); built when the first https endpoint is used, for it takes
-    memory."""
-    return ssl.create_default_context()
 
 
 def _address(endpoint: Endpoint) -> tuple[str, int, bool, str, str]:

@@ -21,7 +21,7 @@ import uvloop
 from headway.gateway.api import Api
 from headway.gateway.board import Board
 from headway.gateway.client import ClientConnection
-from headway.gateway.core import Gateway
+from headway.gateway.core import Gateway, log
 from headway.gateway.hubline import HubLine
 from headway.gateway.settings import Settings
 from headway.gateway.tls import Certificate, Identity
@@ -45,11 +45,12 @@ class Place:
 class Worker:
     def __init__(self, place: Place, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
         self._place = place
-        self._hub = HubLine()
+        self._hub = HubLine(self._orphaned)
         self.gateway = Gateway(settings, loop, place.board, place.number, self._hub)
         self._server: asyncio.Server | None = None
         self._ending = asyncio.Event()
         self._looking: asyncio.TimerHandle | None = None
+        self._waiting: asyncio.TimerHandle | None = None  # without a hub
 
     async def start(self) -> None:
         gateway, loop = self.gateway, self.gateway.loop
@@ -91,8 +92,9 @@ class Worker:
             client.abort()
         gateway.catalog.close()
         gateway.wheel.stop()
-        if self._looking:
-            self._looking.cancel()
+        for timer in (self._looking, self._waiting):
+            if timer:
+                timer.cancel()
         self._hub.close()
         await asyncio.sleep(0)  # the loop calls connection_lost of what was aborted
 
@@ -107,6 +109,20 @@ class Worker:
         if not self._ending.is_set():
             loop, seconds = self.gateway.loop, self.gateway.settings.table_poll_seconds
             self._looking = loop.call_later(seconds, self._follow, identity)
+
+    def _orphaned(self) -> None:
+        """The hub is gone. The next one ends us when its own workers serve; if none comes we end ourselves: nobody
+        could give us another table, or stop us by the gateway's name."""
+        gateway = self.gateway
+        if gateway.draining or self._ending.is_set():
+            return
+        seconds = gateway.settings.orphan_seconds
+        log.warning("the hub is gone; serving on for %g s, until the next one takes over", seconds)
+        self._waiting = gateway.loop.call_later(seconds, self._give_up)
+
+    def _give_up(self) -> None:
+        log.warning("no hub has taken over: draining and ending")
+        self.terminate()
 
     def _stop_all(self) -> None:
         for client in list(self.gateway.connections):
