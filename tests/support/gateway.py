@@ -15,6 +15,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -120,6 +121,7 @@ class ScriptedEngine:
         self.gate = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
 
     @property
     def url(self) -> str:
@@ -136,11 +138,15 @@ class ScriptedEngine:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in self._writers:
+            writer.transport.abort()  # TLS would wait for the other side
+        await asyncio.sleep(0)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task
         self._tasks.add(task)
+        self._writers.add(writer)
         self.connections += 1
         try:
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
@@ -162,6 +168,8 @@ class ScriptedEngine:
         finally:
             self._tasks.discard(task)
             writer.close()
+            if not isinstance(writer.get_extra_info("ssl_object"), ssl.SSLObject):
+                self._writers.discard(writer)
 
 
 async def read_request(reader: asyncio.StreamReader) -> Asked:
