@@ -15,6 +15,7 @@ import msgspec
 
 from headway.gateway.board import Board
 from headway.gateway.catalog import Catalog
+from headway.gateway.frames import Ejected, Sent
 from headway.gateway.hubline import HubLine
 from headway.gateway.journal import Journal
 from headway.gateway.keyring import Caller, Keyring
@@ -97,6 +98,13 @@ class Gateway:
         if caller is None:
             return names
         return [name for name in names if allows(caller.rule.models, name) and allows(caller.key.models, name)]
+
+    def hear_of(self, news: Sent | Ejected) -> None:
+        """What another worker did or found."""
+        if isinstance(news, Sent):
+            self.news.came(news, self.index)
+        else:
+            self.trouble.came(news)
 
     def look_soon(self) -> None:
         """An endpoint that had failed works again: who waits looks, once this event is over."""

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Protocol
 from headway.gateway.asked import Asked
 from headway.gateway.catalog import Route
 from headway.gateway.dispatch import Dispatch
-from headway.gateway.frames import Freed
-from headway.gateway.patience import first_byte, idle, may_try_again, no_replica, patience, retry_after
+from headway.gateway.frames import Freed, Full
+from headway.gateway.patience import first_byte, idle, line_full, may_try_again, no_replica, patience, retry_after
 from headway.gateway.placement import Placement
 from headway.gateway.record import Attempt, Record
 from headway.gateway.relay import Caller
@@ -150,18 +150,18 @@ class Exchange:
             weight=gate.weight,
             cost=asked.prompt(route).tokens,
             size=self.size,
+            patience=asked.deadline - now,
         )
         self._client.wake_at(self.next_due())
 
-    def turn(self, full: float | None) -> None:
-        """The hub says that a place is free; or that so many wait that there is no room to (`full` = for how long)."""
+    def turn(self, full: Full | None) -> None:
+        """The hub says that a place is free; or why it is no use to wait."""
         number, self._line_number = self._line_number, 0
         self._waited += self._gateway.time() - self._lined_since
         if self._ended:
             return
         if full is not None:
-            message = f"Too many requests wait for the model {self._asked.model!r}."
-            self.refuse(Refusal(503, "queue_full", message, retry_after=max(1, min(300, math.ceil(full)))))
+            self.refuse(line_full(self._asked.model, full.eta, late=full.late))
             return
         self._has_turn = True
         self.place()

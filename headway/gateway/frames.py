@@ -7,6 +7,7 @@ the worker inherits: it ends when either process ends, and that is how each lear
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Literal, cast
 
@@ -125,6 +126,7 @@ class Join(msgspec.Struct, tag="join"):
     weight: float
     cost: float
     size: int
+    patience: float = math.inf  # seconds until its deadline
 
 
 class Leave(msgspec.Struct, tag="leave"):
@@ -156,10 +158,12 @@ class Turn(msgspec.Struct, tag="turn"):
 
 
 class Full(msgspec.Struct, tag="full"):
-    """Hub to worker: there is no room for this one to wait; `eta` = seconds until there may be."""
+    """Hub to worker: there is no room for this one to wait; `eta` = seconds until there may be. `late`: there is room,
+    but its turn would come after its deadline."""
 
     number: int
     eta: float
+    late: bool = False
 
 
 class Queueing(msgspec.Struct, tag="queueing"):

@@ -46,8 +46,8 @@ __all__ = ["HubLine"]
 class Queued(Protocol):
     """A request that waits for a place."""
 
-    def turn(self, full: float | None) -> None:
-        """It may go; or there is no room to wait, and may be in so many seconds."""
+    def turn(self, full: Full | None) -> None:
+        """It may go; or there is no room to wait, or its turn would come too late."""
 
 
 class HubLine:
@@ -109,13 +109,11 @@ class HubLine:
             return
         if isinstance(frame, Use):
             self._channel.say(Applied(frame.table.version, gateway.use(frame.table, frame.slots)))
-        elif isinstance(frame, Sent):
-            gateway.news.came(frame, gateway.index)
-        elif isinstance(frame, Ejected):
-            gateway.trouble.came(frame)
+        elif isinstance(frame, Sent | Ejected):
+            gateway.hear_of(frame)
         elif isinstance(frame, Turn | Full):
             if waiter := self._lined.pop(frame.number, None):
-                waiter.turn(None if isinstance(frame, Turn) else frame.eta)
+                waiter.turn(frame if isinstance(frame, Full) else None)
         elif isinstance(frame, Queueing):
             self.queueing = frozenset(frame.models)
         elif isinstance(frame, Lent):
@@ -166,6 +164,7 @@ def _counts(gateway: Gateway) -> Counts:
         lost_by_reason=tally.lost_by_reason,
         refused_heads=tally.refused_heads,
         endpoint_failures=failures,
+        endpoint_ejections=tally.ejections,
         cpu_seconds=used.ru_utime + used.ru_stime,
         connections=len(gateway.connections),
         running=tally.running,

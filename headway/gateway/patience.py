@@ -10,7 +10,7 @@ from headway.gateway.settings import Settings
 from headway.gateway.table import Deadlines
 from headway.wire.openai import Refusal
 
-__all__ = ["first_byte", "idle", "may_try_again", "no_replica", "patience", "retry_after"]
+__all__ = ["first_byte", "idle", "line_full", "may_try_again", "no_replica", "patience", "retry_after"]
 
 
 def first_byte(settings: Settings, times: Deadlines | None, *, stream: bool) -> float:
@@ -46,6 +46,15 @@ def patience(settings: Settings, route: Route) -> float:
 
 def retry_after(route: Route) -> int:
     return max(1, min(300, math.ceil(5 if route.model.eta is None else route.model.eta)))
+
+
+def line_full(model: str, seconds: float, *, late: bool) -> Refusal:
+    """There is no room in the line before `seconds` have gone by; `late`: its turn would come that much too late."""
+    after = max(1, min(300, math.ceil(seconds)))
+    if late:
+        message = f"So many requests wait for the model {model!r} that this one's deadline would pass before its turn."
+        return Refusal(503, "saturated", message, retry_after=after)
+    return Refusal(503, "queue_full", f"Too many requests wait for the model {model!r}.", retry_after=after)
 
 
 def no_replica(route: Route) -> Refusal:

@@ -88,6 +88,7 @@ class Counts(msgspec.Struct):
     lost_by_reason: dict[str, int] = {}
     refused_heads: dict[int, int] = {}
     endpoint_failures: dict[str, int] = {}
+    endpoint_ejections: dict[str, int] = {}
     cpu_seconds: float = 0.0
     connections: int = 0
     running: int = 0
@@ -144,7 +145,14 @@ _SUMMED = (
     "bodies_bytes",
     "resident_bytes",
 )
-_SUMMED_BY_KEY = ("lost_by_reason", "refused_heads", "endpoint_failures", "waiting", "endpoint_running")
+_SUMMED_BY_KEY = (
+    "lost_by_reason",
+    "refused_heads",
+    "endpoint_failures",
+    "endpoint_ejections",
+    "waiting",
+    "endpoint_running",
+)
 
 
 def _add(mine: dict[_Key, int], theirs: dict[_Key, int]) -> None:
@@ -161,6 +169,7 @@ class Tally:
         self.prompt_tokens = self.completion_tokens = 0
         self.series: dict[tuple[str, str], Series] = {}
         self.lost_by_reason: dict[str, int] = {}
+        self.ejections: dict[str, int] = {}  # by replica
         self.refused_heads: dict[int, int] = {}  # answers to what was no whole request
         self._models: set[str] = set()
 
@@ -173,6 +182,9 @@ class Tally:
         word = reason.partition(":")[0]
         known = word in REASONS or word.startswith("status ")
         _add(self.lost_by_reason, {word if known else "other": 1})
+
+    def ejected(self, replica: str) -> None:
+        _add(self.ejections, {replica: 1})
 
     def refused(self, status: int) -> None:
         _add(self.refused_heads, {status: 1})

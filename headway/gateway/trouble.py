@@ -87,6 +87,7 @@ class Trouble:
     def _tell(self, upstream: Upstream, why: str) -> None:
         seconds = upstream.cooling_until - self._gateway.time()
         log.warning("endpoint %s is ejected for %.1f s: %s", upstream.id, seconds, why)
+        self._gateway.tally.ejected(upstream.replica)
         self._gateway.hub.say(Ejected(upstream.slot, upstream.cooling_until))
 
 

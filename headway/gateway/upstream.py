@@ -81,7 +81,7 @@ class Upstream:
         self.tells_cached = False  # its answers say how much of a prompt it had cached
         self.speed, self.since = speed, wheel.time()
         self.health, self.troubled, self.cooling_until = Health(), False, 0.0  # the latter two as health has them
-        self.errors = self.ejections = 0  # answers with 5xx; times that it was ejected
+        self.errors = 0  # answers with 5xx
         self.recent = Recent()
         self.unreachable = False  # at its last failure nobody listened
         self.retired = False
@@ -230,7 +230,6 @@ class Upstream:
 
     def _follow(self, ejected: bool) -> bool:
         self.troubled, self.cooling_until = self.health.troubled, self.health.until
-        self.ejections += ejected
         return ejected
 
     def retire(self) -> None:

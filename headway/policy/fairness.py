@@ -118,6 +118,11 @@ class FairQueue(Generic[Item]):
                 before += 1
         return before
 
+    def ahead(self, priority: str) -> int:
+        """How many wait in this class and those above it: at most so many go before one who comes now."""
+        groups = self._classes[: PRIORITIES.index(priority) + 1]
+        return sum(len(flow.items) for group in groups for flow in group.flows.values())
+
     def counters(self, priority: str = "normal") -> dict[str, float]:
         """The service that each tenant is counted for."""
         return {name: flow.counter for name, flow in self._classes[PRIORITIES.index(priority)].flows.items()}

@@ -58,7 +58,7 @@ async def test_one_that_fails_is_ejected_tried_by_one_request_and_back(
 
         await eventually(asks_until_ejected)
         assert "endpoint bad.1 is ejected" in caplog.text
-        assert upstream.ejections == 1
+        assert here.worker.gateway.tally.ejections == {"bad": 1}
         seen = len(bad.asked)
         assert [(await here.ask()).status for _ in range(6)] == [200] * 6
         assert len(bad.asked) == seen, "it is passed over"

@@ -76,12 +76,16 @@ def _by_label(counts: Counts) -> Iterator[Metric]:
     failures = CounterMetricFamily(
         f"{_PREFIX}endpoint_failures", "Requests that the endpoint failed.", labels=["replica"]
     )
+    ejections = CounterMetricFamily(
+        f"{_PREFIX}endpoint_ejections", "Times that a worker ejected the endpoint.", labels=["replica"]
+    )
     lost = CounterMetricFamily(f"{_PREFIX}attempts_failed", "Tries that an endpoint failed.", labels=["reason"])
     refused = CounterMetricFamily(f"{_PREFIX}heads_refused", "Answers to what was no whole request.", labels=["status"])
     families = (
         (waiting, counts.waiting),
         (running, counts.endpoint_running),
         (failures, counts.endpoint_failures),
+        (ejections, counts.endpoint_ejections),
         (lost, counts.lost_by_reason),
         (refused, counts.refused_heads),
     )
