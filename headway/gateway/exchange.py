@@ -222,10 +222,7 @@ class Exchange:
     def prefers_another(self, status: int) -> bool:
         if status not in (502, 503) or self._dispatch is None:
             return False
-        settings, route = self._gateway.settings, self._gateway.catalog.routes.get(self._asked.model)
-        if self._tries >= settings.tries_max or route is None:
-            return False
-        if not may_try_again(settings, route, self._gateway.time(), take=False):
+        if self._tries >= self._gateway.settings.tries_max:
             return False
         return self._placement.is_another(self._dispatch.upstream, self._gateway.time())
 
