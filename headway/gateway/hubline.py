@@ -20,9 +20,11 @@ from headway.gateway.frames import (
     Heard,
     Hello,
     Join,
+    Keep,
     Lease,
     Leave,
     Lent,
+    Lined,
     Metrics,
     Queueing,
     Said,
@@ -49,6 +51,9 @@ class Queued(Protocol):
     def turn(self, full: Full | None) -> None:
         """It may go; or there is no room to wait, or its turn would come too late."""
 
+    def lined(self, frame: Lined) -> None:
+        """It waits, and how many others do."""
+
 
 class HubLine:
     def __init__(self, gone: Callable[[], None]) -> None:
@@ -65,12 +70,13 @@ class HubLine:
         await asyncio.get_running_loop().create_connection(lambda: self._channel, sock=channel)
         self._channel.say(Hello())
 
-    def scrape(self, then: Callable[[bytes | None], None]) -> int:
-        """Ask for the metrics of all workers; `then` gets them, or None when the hub is gone."""
+    def scrape(self, then: Callable[[bytes | None], None], names: str = "") -> int:
+        """Ask for the metrics of all workers; `then` gets them, or None when the hub is gone. `names`: also under
+        those of others (llm-d)."""
         number = next(self._numbers)
         if self._channel.open:
             self._scrapes[number] = then
-            self._channel.say(Scrape(number))
+            self._channel.say(Scrape(number, names))
         else:
             then(None)
         return number
@@ -126,6 +132,15 @@ class HubLine:
             self._channel.say(_answer(gateway, frame))
         elif isinstance(frame, Metrics) and (then := self._scrapes.pop(frame.number, None)):
             then(frame.text)
+        else:
+            self._heard_beside(gateway, frame)
+
+    def _heard_beside(self, gateway: Gateway, frame: Frame) -> None:
+        """What changes nothing for a request, but what is told of it."""
+        if isinstance(frame, Keep):
+            gateway.observe(frame)
+        elif isinstance(frame, Lined) and (waiter := self._lined.get(frame.number)):
+            waiter.lined(frame)
 
     def _gone(self) -> None:
         for then in list(self._scrapes.values()):
@@ -144,19 +159,28 @@ def _answer(gateway: Gateway, want: Want) -> Said:
     if want.what == "records":
         records = gateway.journal.since(want.since)
         return Said(want.number, records=records.records, next=records.next, lost=records.lost)
+    if want.what == "record":
+        record = gateway.journal.find(want.id)
+        return Said(want.number, records=[record] if record else [])
     return Said(want.number, counts=_counts(gateway))
 
 
 def _counts(gateway: Gateway) -> Counts:
     tally, catalog = gateway.tally, gateway.catalog
     running: dict[str, int] = {}
+    avoided: dict[str, int] = {}
+    now = gateway.time()
     failures = dict(catalog.failures_of_the_gone)
     for upstream in catalog.upstreams():
         running[upstream.replica] = running.get(upstream.replica, 0) + upstream.own_running
         failures[upstream.replica] = failures.get(upstream.replica, 0) + upstream.failures
+        avoided[upstream.replica] = avoided.get(upstream.replica, 0) + (upstream.cooling_until > now)
     used = resource.getrusage(resource.RUSAGE_SELF)
     return Counts(
         series=list(tally.series.values()),
+        used=list(tally.used.values()),
+        errors=tally.errors,
+        lag=tally.lag,
         requests=tally.requests,
         failures=tally.failures,
         prompt_tokens=tally.prompt_tokens,
@@ -173,6 +197,8 @@ def _counts(gateway: Gateway) -> Counts:
         table_version=catalog.version,
         waiting=dict.fromkeys(catalog.routes, 0) | gateway.lobby.counts(),
         endpoint_running=running,
+        endpoint_avoided=avoided,
+        index_blocks=gateway.index.stats().blocks,
     )
 
 

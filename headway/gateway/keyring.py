@@ -19,19 +19,28 @@ __all__ = ["Caller", "Keyring"]
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A key and its tenant, with its limits made ready. `seed` keeps its prompts apart in caches; 0 = shared."""
+    """A key and its tenant, with its limits made ready (`names` and `sizes` tell of them). `seed` keeps its prompts
+    apart in caches; 0 = shared."""
 
     key: KeyEntry
     rule: TenantRule
     limits: tuple[Ceiling, ...]
     seed: int
+    names: tuple[str, ...]
+    sizes: tuple[int, ...]
+
+
+def _caller(key: KeyEntry, rule: TenantRule) -> Caller:
+    limits = ceilings(rule)
+    names, sizes = tuple(each.limit.name.lower() for each in limits), tuple(each.size for each in limits)
+    return Caller(key, rule, limits, _seed(rule), names, sizes)
 
 
 class Keyring:
     def __init__(self, table: RoutingTable) -> None:
         self.closed = bool(table.tenants)
-        rules = {rule.name: (rule, ceilings(rule), _seed(rule)) for rule in table.tenants}
-        self._callers = {key.sha256: Caller(key, *rules[key.tenant]) for key in table.keys if key.tenant in rules}
+        rules = {rule.name: rule for rule in table.tenants}
+        self._callers = {key.sha256: _caller(key, rules[key.tenant]) for key in table.keys if key.tenant in rules}
 
     def find(self, headers: dict[bytes, bytes], *, near: bool) -> Caller | Refusal | None:
         """Who it is; None when nobody needs a key here. `near`: the caller is on this machine."""
@@ -48,7 +57,9 @@ class Keyring:
 
 
 _NO_KEY = Refusal(
-    401, "invalid_api_key", "An API key is needed: send `authorization: Bearer hw-…`; headway key new makes one."
+    401,
+    "invalid_api_key",
+    "An API key is needed: send `authorization: Bearer hw-…` or `x-api-key: hw-…`; headway key new makes one.",
 )
 _NOT_NEAR = Refusal(
     401,

@@ -61,6 +61,7 @@ class RequestReader:
         self._held = 0
         self._size_before = self._idle_bytes = 0  # of a body that comes in several reads
         self._refusal: Refusal | None = None
+        self._refused = b""  # the target of what was
         self._resuming: bytes | None = None
 
     @property
@@ -82,6 +83,11 @@ class RequestReader:
     def body_size(self) -> int:
         """Bytes of it that have come."""
         return self._request.size if self._request else 0
+
+    @property
+    def target(self) -> bytes:
+        """Of the request that is being read, or was refused, as far as it was read."""
+        return self._request.target if self._request else self._refused
 
     def feed(self, data: bytes) -> None:
         if self.stopped:
@@ -138,10 +144,10 @@ class RequestReader:
         self._lines += 1
         if self._head_size > self._settings.head_bytes or self._lines > self._settings.headers_max:
             self._refuse(_too_long_head(self._settings))
-        name, headers = name.lower(), request.headers
-        if name in headers and name in _ONCE:
-            self._refuse(Refusal(400, "bad_request", f"There are two {name.decode().title()} headers."))
-        headers[name] = value
+        name = name.lower()
+        if name in request.headers:
+            value = self._repeated(name, request.headers[name], value)
+        request.headers[name] = value
 
     def on_headers_complete(self) -> None:
         request = self._request
@@ -183,6 +189,14 @@ class RequestReader:
         self.continue_due = False
 
     # parts of the above
+
+    def _repeated(self, name: bytes, before: bytes, value: bytes) -> bytes:
+        """Two lines of one name: the later counts, but where that would change what is said."""
+        if name in _ONCE:
+            self._refuse(Refusal(400, "bad_request", f"There are two {name.decode().title()} headers."))
+        if name == b"tracestate":
+            return before + b"," + value
+        return b"" if name == b"traceparent" else value  # with two of them there is no telling which
 
     def _check_head(self, request: Request, version: str) -> Refusal | None:
         headers = request.headers
@@ -245,6 +259,7 @@ class RequestReader:
         self.continue_due = False
         if self._request is not None:
             self.release(self._request.size)
+            self._refused = self._request.target
             self._request = None
         self.ready.append(refusal)
 

@@ -109,6 +109,8 @@ class Tunable(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_def
     """Longest single event of a stream."""
 
     # the process
+    slow_seconds: Seconds = 10.0
+    """A request is logged as slow when its first byte came later than this: longer than people wait."""
     drain_seconds: Seconds = 30.0
     """For running requests after SIGTERM."""
     orphan_seconds: Seconds = 900.0
@@ -126,7 +128,7 @@ class Settings(Tunable, kw_only=True):
     news_seconds: float = 0.01
     """Until the other workers hear which prompts went where: a conversation's next turn takes longer."""
     records_max: int = 4096
-    """Finished requests remembered: several seconds of the highest load, read every second."""
+    """Finished requests remembered: a second of the highest load, an hour of one request a second."""
     table_poll_seconds: float = 1.0
     """Between looks at the table file; SIGHUP looks at once."""
     tick_seconds: float = 0.1
