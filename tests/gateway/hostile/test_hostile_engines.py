@@ -34,7 +34,7 @@ from tests.support.gateway import (
 )
 
 AT_ONCE, ANSWERS, SEED = 16, 2_000, 9112
-AGAIN_AT_ONCE = {"cooldown_seconds": 0.0, "cooldown_max_seconds": 0.0, "tick_seconds": 0.01}
+AGAIN_AT_ONCE = {"retry_floor": 1e6, "cooldown_seconds": 0.0, "cooldown_max_seconds": 0.0, "tick_seconds": 0.01}
 
 
 class Liar:
