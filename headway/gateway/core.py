@@ -62,6 +62,7 @@ class Gateway:
         self.lobby = Lobby(settings, self.wheel)
         self.trouble = Trouble(self)
         self.keyring = Keyring(RoutingTable(0))
+        self.objectives: Mapping[str, int] = {}  # name -> priority
         self.tenancy = Tenancy(hub)
         self.journal = Journal(settings.records_max)
         self.tally = Tally()
@@ -93,6 +94,7 @@ class Gateway:
         self.settings.tune(table.settings or self._first_settings)
         self.bodies.limit = self.settings.bodies_bytes
         self.keyring = Keyring(table)
+        self.objectives = {each.name: each.priority for each in table.objectives}
         problems = self.catalog.apply(table, slots)
         self.lobby.look()
         return problems

@@ -94,7 +94,7 @@ class Exchange:
         self._leave_line(now)
         if self._waits is not None:
             self._waits.end(now)
-        route = self._gateway.catalog.routes.get(self._asked.model)
+        route = self._route()
         if route is not None and (times := route.model.deadlines) is not None:
             self._asked.bound(times.whole)
         if route is None:
@@ -115,6 +115,9 @@ class Exchange:
             self._wait(route, now, now + _RETRY_SECONDS)
         else:
             self._send(route, choice, now)
+
+    def _route(self) -> Route | None:
+        return self._gateway.catalog.routes.get(self._asked.model)
 
     def _enter(self, route: Route, now: float) -> bool:
         """Through the gate; False = it waits there, or was refused."""

@@ -25,6 +25,7 @@ __all__ = ["AnswerHead", "Link", "Listener"]
 _LIMIT_HEAD = 64 * 1024
 """Of a head; and of what comes of a body that is no content: chunk extensions, trailers."""
 _VERSIONS = ("1.1", "1.0")
+_JSON = b"application/json"
 
 
 class AnswerHead:
@@ -58,7 +59,7 @@ def whole_answer(data: bytes) -> tuple[AnswerHead, bytes] | None:
         what = _PLAIN.get(name)
         if what is None:
             what = _learn_name(name)
-        if not colon or (what <= _TYPE and not line.decode("latin-1").isprintable()):
+        if not colon or (what <= _TYPE and value != _JSON and not line.decode("latin-1").isprintable()):
             return None
         if what == _PASS:
             head.passed.append(line + b"\r\n")

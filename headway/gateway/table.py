@@ -22,6 +22,7 @@ __all__ = [
     "EndpointTls",
     "KeyEntry",
     "ModelRoute",
+    "Objective",
     "RoutingTable",
     "TenantRule",
     "TokenPrice",
@@ -107,6 +108,14 @@ class TenantRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log: Literal["none", "metadata"] = "metadata"  # none: no Record of its requests is kept
 
 
+class Objective(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a request can name as its objective (Gateway API Inference Extension: InferenceObjective). 0 is usual, more
+    goes first, less than 0 is turned away when the engines are saturated."""
+
+    name: str
+    priority: int = 0
+
+
 class KeyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A key that is valid. Never the key itself: the SHA-256 of it, as hex digits."""
 
@@ -122,6 +131,7 @@ class RoutingTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     models: tuple[ModelRoute, ...] = ()
     tenants: tuple[TenantRule, ...] = ()  # none = everybody on this machine may call, and nobody else
     keys: tuple[KeyEntry, ...] = ()
+    objectives: tuple[Objective, ...] = ()
     settings: Tunable | None = None  # limits and deadlines that are to differ from their defaults
 
 

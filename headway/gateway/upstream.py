@@ -80,6 +80,7 @@ class Upstream(Candidate):
         self._settings, self._wheel, self._section, self._left = settings, wheel, section, left
         self._idle: list[Link] = []
         self._host, self._port, tls, prefix, authority = _address(endpoint)
+        self.address = f"[{self._host}]:{self._port}" if ":" in self._host else f"{self._host}:{self._port}"
         said = endpoint.tls or EndpointTls()
         self._trust = trust_of(said) if tls else None
         self._server_name = said.server_name or self._host if tls else None

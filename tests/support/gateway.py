@@ -177,7 +177,17 @@ async def read_request(reader: asyncio.StreamReader) -> Asked:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     line, *lines = head.split("\r\n")
     headers = {name.lower(): value for name, _, value in (text.partition(": ") for text in lines if text)}
+    if headers.get("transfer-encoding") == "chunked":
+        return Asked(line, headers, await read_chunks(reader))
     return Asked(line, headers, await reader.readexactly(int(headers.get("content-length", "0"))))
+
+
+async def read_chunks(reader: asyncio.StreamReader) -> bytes:
+    body = b""
+    while size := int(await reader.readline(), 16):
+        body += (await reader.readexactly(size + 2))[:-2]
+    await reader.readexactly(2)
+    return body
 
 
 def answer_bytes(body: bytes, status: int = 200, headers: str = "", kind: str = "application/json") -> bytes:
@@ -314,7 +324,11 @@ def use(worker: Worker, table: RoutingTable) -> None:
 
 @contextlib.asynccontextmanager
 async def gateway_here(
-    folder: Path, *models: ModelRoute, archive: Archive | None = None, **settings: Any
+    folder: Path,
+    *models: ModelRoute,
+    archive: Archive | None = None,
+    worker_of: Callable[..., Worker] = Worker,
+    **settings: Any,
 ) -> AsyncIterator[Here]:
     """A worker of this process with the crew that hubs have; tables are handed to it at once."""
     loop, made = asyncio.get_running_loop(), []
@@ -324,7 +338,7 @@ async def gateway_here(
         ours, theirs = (each for each in socket.socketpair())
         for each in (ours, theirs):
             each.setblocking(False)
-        made.append(Worker(Place(number, listener.dup(), theirs, board), chosen, loop))
+        made.append(worker_of(Place(number, listener.dup(), theirs, board), chosen, loop))
         return None, ours
 
     listener = listeners("127.0.0.1", 0, 1, shared=False)
@@ -386,7 +400,7 @@ class GatewayProcess:
 
     def use(self, *models: ModelRoute, hang_up: bool = True) -> None:
         self.version += 1
-        write_table(self.table, RoutingTable(self.version, models, self.tenants, self.keys, self.settings))
+        write_table(self.table, RoutingTable(self.version, models, self.tenants, self.keys, settings=self.settings))
         if hang_up:
             os.kill(self.child.pid, signal.SIGHUP)
 
