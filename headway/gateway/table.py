@@ -9,13 +9,17 @@ gateway alone writes it by hand, and this is enough:
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
+from headway.gateway.settings import Tunable
+
 __all__ = [
+    "Deadlines",
     "Endpoint",
+    "EndpointTls",
     "KeyEntry",
     "ModelRoute",
     "Objective",
@@ -25,6 +29,16 @@ __all__ = [
     "read_table",
     "write_table",
 ]
+
+
+class EndpointTls(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How an https endpoint is believed. Files are PEM, followed as they change."""
+
+    ca: str = ""  # its certificate authority; empty = the system's
+    server_name: str = ""  # the name in its certificate, sent as SNI; empty = the URL's host
+    cert: str = ""  # ours, where it asks for one
+    key: str = ""
+    verify: Literal["full", "none"] = "full"  # none: anybody on the way can read and change everything
 
 
 class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,6 +51,16 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: str = ""  # http://127.0.0.1:41000 or https://api.example.com/prefix ; without /v1
     upstream_model: str = ""  # the name to send instead of the caller's; empty = leave the body as it is
     key: str = ""  # `secret:NAME/KEY`, sent as a bearer token
+    tls: EndpointTls | None = None
+
+
+class Deadlines(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Seconds that requests of one model have, where they are to differ from the gateway's settings. `first_byte`
+    counts for every answer, not for streams alone."""
+
+    whole: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    first_byte: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    idle: Annotated[float, msgspec.Meta(gt=0)] | None = None
 
 
 class ModelRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,6 +78,7 @@ class ModelRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     adapter: str = ""  # this name is a LoRA adapter, loaded by the engines when they need it
     price: TokenPrice | None = None
     capacity: int = 0  # requests that one endpoint should run at once; more wait here, in a fair order. 0 = unlimited
+    deadlines: Deadlines | None = None
     expected: bool = True  # False = none will come by itself (failed): answer 503 at once
 
 
@@ -107,6 +132,7 @@ class RoutingTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tenants: tuple[TenantRule, ...] = ()  # none = everybody on this machine may call, and nobody else
     keys: tuple[KeyEntry, ...] = ()
     objectives: tuple[Objective, ...] = ()
+    settings: Tunable | None = None  # limits and deadlines that are to differ from their defaults
 
 
 def read_table(path: Path) -> RoutingTable:

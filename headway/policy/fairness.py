@@ -43,6 +43,10 @@ class FairQueue(Generic[Item]):
     def __len__(self) -> int:
         return len(self._where)
 
+    def bound(self, most: int, most_bytes: int) -> None:
+        """Other bounds from here on; who waits already stays."""
+        self._most, self._most_bytes = most, most_bytes
+
     def push(
         self,
         item: Item,
@@ -112,6 +116,11 @@ class FairQueue(Generic[Item]):
                     break
                 before += 1
         return before
+
+    def ahead(self, priority: str) -> int:
+        """How many wait in this class and those above it: at most so many go before one who comes now."""
+        groups = self._classes[: PRIORITIES.index(priority) + 1]
+        return sum(len(flow.items) for group in groups for flow in group.flows.values())
 
     def counters(self, priority: str = "normal") -> dict[str, float]:
         """The service that each tenant is counted for."""
