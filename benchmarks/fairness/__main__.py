@@ -1,9 +1,10 @@
 """What a tenant feels when another one floods the same model.
 
-    python -m benchmarks.fairness [--rounds 3] [--seconds 20]
+    python -m benchmarks.fairness [--rounds 3] [--seconds 20] [--engines batching|fixed]
 
-Eight mock engines (a 32B model on two H100 each), each runs 16 requests at once. `quiet` asks at six tenths of its
-share; `flood` has 256 callers who ask again at once. Interleaved, each with fresh engines and a fresh gateway:
+Eight mock engines (`batching`: a 32B model on two H100 each), each runs 32 requests at once. `quiet` asks for less than
+its share, at random times; `flood` has 512 callers who ask again at once. Interleaved, with fresh engines and a fresh
+gateway each:
 
     alone     quiet alone, on its share: half of the engines
     fair      both, two Tenants of one weight
@@ -21,16 +22,19 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.fairness.load import Asks, Seen, play
+from benchmarks.fairness.load import OUTPUT_WEIGHT, Asks, Seen, play
 from benchmarks.routing.engines import ROOT
 from benchmarks.routing.processes import BenchError, Child, answers, free_ports, until
 from headway.gateway.table import Endpoint, KeyEntry, ModelRoute, RoutingTable, TenantRule, write_table
 
-ENGINES, PLACES = 8, 16
+ENGINES, PLACES = 8, 32
 PYTHON = (sys.executable, "-P", "-m")
-QUIET = Asks("hw-quiet", prompt=1000, answer=96, rate=14.0)
-FLOOD = Asks("hw-flood", prompt=400, answer=96, callers=256)
-BRIEF, WORDY = Asks("hw-quiet", 400, 48, callers=160), Asks("hw-flood", 200, 192, callers=160)
+QUIET = Asks("hw-quiet", prompt=1000, answer=96, rate=28.0)
+FLOOD = Asks("hw-flood", prompt=400, answer=96, callers=512)
+BRIEF, WORDY = Asks("hw-quiet", 400, 48, callers=320), Asks("hw-flood", 200, 192, callers=320)
+KINDS = {"batching": ("--profile", "qwen32b-2xh100"), "fixed": ("--ttft", "0.2", "--itl", "0.015")}
+"""Engines in which whoever runs there delays the others, as in real ones; and such that take the same time whoever
+does, so that what is left is the gateway's own doing."""
 ARMS = ("alone", "fair", "together", "both")
 
 
@@ -38,10 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=20.0, help="of each run, after 5 s that do not count")
+    parser.add_argument("--engines", choices=KINDS, default="batching")
     given = parser.parse_args(argv)
     rounds = []
     for number in range(given.rounds):
-        seen = {arm: run(arm, given.seconds, number) for arm in ARMS}
+        seen = {arm: run(arm, given.engines, given.seconds, number) for arm in ARMS}
         rounds.append(figures(seen, given.seconds))
         print(
             f"round {number + 1}: " + ", ".join(f"{key} {value:.3g}" for key, value in rounds[-1].items()), flush=True
@@ -53,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def run(arm: str, seconds: float, seed: int) -> list[Seen]:
+def run(arm: str, kind: str, seconds: float, seed: int) -> list[Seen]:
     asks = {
         "alone": [QUIET],
         "fair": [QUIET, FLOOD],
@@ -64,7 +69,7 @@ def run(arm: str, seconds: float, seed: int) -> list[Seen]:
         folder, (port,) = Path(name), free_ports(1)
         environ = {"PYTHONPATH": str(ROOT)}
         mock = [*PYTHON, "headway.engines.mock_server", "--alias", "chat"]
-        mock += ["--count", str(ENGINES), "--profile", "qwen32b-2xh100"]
+        mock += ["--count", str(ENGINES), *KINDS[kind]]
         with Child("the mock engines", mock, folder / "e", environ) as engines:
             until(engines, lambda: engines.log.read_text().count("listening on") == ENGINES, "listening")
             lines = engines.log.read_text().splitlines()
@@ -92,7 +97,7 @@ def figures(seen: dict[str, list[Seen]], seconds: float) -> dict[str, float]:
     alone, fair, together = (p95(seen[arm][0].ttft) for arm in ("alone", "fair", "together"))
     tokens = {arm: sum(each.tokens for each in seen[arm]) / seconds for arm in ARMS}
     brief, wordy = seen["both"]
-    bound = 2 * max(BRIEF.prompt, 2.0 * ENGINES * PLACES * WORDY.answer)
+    bound = 2 * max(BRIEF.prompt, OUTPUT_WEIGHT * ENGINES * PLACES * 1.6 * WORDY.answer)
     return {
         "TTFT p95 of quiet alone on its share (s)": alone,
         "TTFT p95 of quiet beside the flood (s)": fair,

@@ -12,7 +12,7 @@ import uvloop
 
 from benchmarks.routing.wire import CHAT, Wire, address, chat_body, encoded
 
-__all__ = ["Asks", "Seen", "Service", "play"]
+__all__ = ["OUTPUT_WEIGHT", "Asks", "Seen", "Service", "play"]
 
 INPUT_WEIGHT, OUTPUT_WEIGHT = 1.0, 2.0
 """A token read and a token written, as the fair line charges them (policy/vtc.py)."""
@@ -25,7 +25,7 @@ class Asks:
 
     key: str
     prompt: int  # tokens
-    answer: int
+    answer: int  # tokens, in the mean: unlike ones, for answers of one length would begin and end in step
     rate: float = 0.0
     callers: int = 0
 
@@ -92,7 +92,8 @@ class _Tenant:
 
     def ask(self, then: Callable[[], None]) -> None:
         said = encoded("user", f"{self._random.getrandbits(64):016x} ".ljust(4 * self.asks.prompt, "w"))
-        body = chat_body([said], "chat", self.asks.answer)
+        length = round(self.asks.answer * self._random.uniform(0.4, 1.6))
+        body = chat_body([said], "chat", length)
         head = f"POST {CHAT} HTTP/1.1\r\nhost: {self._host}\r\nauthorization: Bearer {self.asks.key}\r\n"
         request = _Request(self, then)
         self._open.add(request)

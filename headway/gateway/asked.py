@@ -79,6 +79,11 @@ class Asked:
             self.deadline, self.timeout = min(self.deadline, self.request.accepted + seconds), seconds
         return None
 
+    def bound(self, seconds: float | None) -> None:
+        """It may take no longer."""
+        if seconds is not None:
+            self.deadline = min(self.deadline, self.request.accepted + seconds)
+
     @property
     def known_call(self) -> Call | None:
         """None when it could not be read."""

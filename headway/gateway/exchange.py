@@ -17,12 +17,22 @@ from typing import TYPE_CHECKING, Protocol
 from headway.gateway.asked import Asked
 from headway.gateway.catalog import Route
 from headway.gateway.dispatch import Dispatch
-from headway.gateway.frames import Freed, Lined
-from headway.gateway.patience import must_line_up, no_replica, patience, queue_full, retry_after
+from headway.gateway.frames import Freed, Full, Lined
+from headway.gateway.patience import (
+    first_byte,
+    idle,
+    line_full,
+    may_try_again,
+    must_line_up,
+    no_replica,
+    patience,
+    retry_after,
+)
 from headway.gateway.placement import Placement
 from headway.gateway.record import Attempt, Record
 from headway.gateway.relay import Caller
 from headway.gateway.request import Request
+from headway.gateway.table import Deadlines
 from headway.gateway.waits import Waits
 from headway.policy.route import Step
 from headway.policy.routing import Choice
@@ -37,6 +47,8 @@ __all__ = ["Client", "Exchange"]
 _LEFT = 499
 _INTERRUPTED = ("deadline_exceeded", "shutting_down")
 """Ends at which an engine may have been at work."""
+_RETRY_SECONDS = 0.2
+"""Until who found the retry budget spent looks again."""
 _NO_SUCH_PATH = (404, 405, 501)  # what engines say of a path that they have not
 
 
@@ -74,6 +86,8 @@ class Exchange:
         self._heard_at = 0.0
         self._paused_at: float | None = None
         self._ended = False
+        self._first_due = math.inf  # of the try that runs
+        self._times: Deadlines | None = None
 
     @property
     def name(self) -> str:
@@ -101,6 +115,8 @@ class Exchange:
         if self._waits is not None:
             self._waits.end(now)
         route = self._route()
+        if route is not None and (times := route.model.deadlines) is not None:
+            self._asked.bound(times.whole)
         if route is None:
             self._unknown()
         elif self._asked.operation.known and route.model.task not in self._asked.operation.tasks:
@@ -115,6 +131,8 @@ class Exchange:
             self._wait(route, now, math.inf)
         elif choice.look_again and self._attempts:
             self._wait(route, now, choice.look_again)
+        elif self._tries and not may_try_again(self._gateway.settings, route, now):
+            self._wait(route, now, now + _RETRY_SECONDS)
         else:
             self._send(route, choice, now)
 
@@ -165,6 +183,7 @@ class Exchange:
             weight=gate.weight,
             cost=asked.prompt(route).tokens,
             size=self.size,
+            patience=asked.deadline - now,
         )
         self._client.wake_at(self.next_due())
 
@@ -172,13 +191,13 @@ class Exchange:
         """The hub says how long the line is."""
         self._waiting().told(frame.ahead, frame.waiting, frame.eta)
 
-    def turn(self, full: float | None) -> None:
-        """The hub says that a place is free; or that so many wait that there is no room to (`full` = for how long)."""
+    def turn(self, full: Full | None) -> None:
+        """The hub says that a place is free; or why it is no use to wait."""
         number, self._line_number = self._line_number, 0
         if self._ended:
             return
         if full is not None:
-            self.refuse(queue_full(self._asked.model, full))
+            self.refuse(line_full(self._asked.model, full.eta, late=full.late))
             return
         self._has_turn = True
         self.place()
@@ -195,6 +214,8 @@ class Exchange:
         stay = self._placement.settle_in(route, choice, now)
         since = now - asked.request.accepted
         self._attempts.append(Attempt(upstream.id, since, why=choice.why, among=route.ids, costs=choice.costs))
+        self._times = route.model.deadlines
+        self._first_due = now + first_byte(self._gateway.settings, self._times, stream=asked.stream)
         path = asked.operation.engine_path or asked.operation.path
         head = upstream.head(path, asked.headers(self._attempts[-1]), len(body))
         self._dispatch = Dispatch(self, self._client, stay, self._gateway.settings, [head, body])
@@ -213,7 +234,7 @@ class Exchange:
         if now >= self._give_up_at:
             self.refuse(no_replica(route))
         elif not self._gateway.lobby.line(self._asked.model).join(self, look_again):
-            self.refuse(queue_full(self._asked.model, retry_after(route)))
+            self.refuse(line_full(self._asked.model, retry_after(route), late=False))
         else:
             self._in_line_since = now
             self._waiting().begin("lobby", now)
@@ -275,19 +296,21 @@ class Exchange:
             self._first_byte = self._heard_at
             if self._asked.stream:
                 dispatch.stay.first_token(self._heard_at)
-            if dispatch.upstream.worked():
-                self._gateway.look_soon()
+            if dispatch.upstream.troubled and dispatch.relay.status < 500:
+                self._gateway.trouble.over(dispatch.upstream)
             self._client.wake_at(self.next_due())
 
     def succeeded(self) -> None:
         relay = self._dispatch.relay if self._dispatch else None
+        if relay and relay.status >= 500 and self._dispatch:
+            self._gateway.trouble.erred(self._dispatch.upstream, self._asked.model, relay.status)
         self._end(relay.status if relay else 200, relay.error if relay else "")
 
     def lost(self, reason: str) -> None:
         dispatch, self._dispatch = self._dispatch, None
         if dispatch is None:
             return
-        dispatch.upstream.failed(self._gateway.time())
+        self._gateway.trouble.lost(dispatch.upstream, self._asked.model, reason)
         if reason == "refused":
             self._gateway.index.forget(dispatch.upstream.slot)  # nobody listens: what it had cached is gone
         self._gateway.tally.lost(reason)
@@ -338,8 +361,9 @@ class Exchange:
             return min(due, self._give_up_at)
         if self._paused_at is not None:
             return min(due, self._paused_at + settings.stall_seconds)
-        if self._dispatch and self._dispatch.relay and self._dispatch.relay.started:
-            return min(due, self._heard_at + settings.stream_idle_seconds)
+        if self._dispatch:
+            started = self._dispatch.relay and self._dispatch.relay.started
+            return min(due, self._heard_at + idle(settings, self._times) if started else self._first_due)
         return due
 
     def on_due(self, now: float) -> None:
@@ -356,8 +380,10 @@ class Exchange:
         elif self._paused_at is not None:
             self._client.abort()
             self.left()
+        elif self._dispatch and not (self._dispatch.relay and self._dispatch.relay.started):
+            self._dispatch.time_out()
         else:
-            seconds = self._gateway.settings.stream_idle_seconds
+            seconds = idle(self._gateway.settings, self._times)
             self._attempts[-1].failure = "timeout"
             self._close_with(Refusal(504, "engine_failed", f"The engine sent nothing for {seconds:g} s in mid-answer."))
 

@@ -97,6 +97,7 @@ class RoutedExchange(Exchange):
 
     def _starts_anew(self) -> None:
         self._has_turn, self._wait_began, self._first_byte = False, None, None
+        self._tries = 0  # at this Model: its retry budget is not for what others lost
         self._placement.unwilling = frozenset()
 
     def _line_up(self, route: Route, now: float) -> None:

@@ -10,15 +10,18 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
+from headway.gateway.settings import Tunable
 from headway.policy.route import RouteRule, Slo
 
 __all__ = [
+    "Deadlines",
     "Endpoint",
+    "EndpointTls",
     "KeyEntry",
     "ModelRoute",
     "Objective",
@@ -28,6 +31,16 @@ __all__ = [
     "read_table",
     "write_table",
 ]
+
+
+class EndpointTls(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How an https endpoint is believed. Files are PEM, followed as they change."""
+
+    ca: str = ""  # its certificate authority; empty = the system's
+    server_name: str = ""  # the name in its certificate, sent as SNI; empty = the URL's host
+    cert: str = ""  # ours, where it asks for one
+    key: str = ""
+    verify: Literal["full", "none"] = "full"  # none: anybody on the way can read and change everything
 
 
 class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,6 +55,16 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: str = ""  # `secret:NAME/KEY`, sent as a bearer token
     variant: str = ""  # one of unlike ways to serve the model; those of one variant are equally fast until they differ
     price: TokenPrice | None = None  # of what is answered here; None = the model's
+    tls: EndpointTls | None = None
+
+
+class Deadlines(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Seconds that requests of one model have, where they are to differ from the gateway's settings. `first_byte`
+    counts for every answer, not for streams alone."""
+
+    whole: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    first_byte: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    idle: Annotated[float, msgspec.Meta(gt=0)] | None = None
 
 
 class ModelRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,6 +85,7 @@ class ModelRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weights: dict[str, float] = {}  # Revision -> its share within its variant, the same for the same user. A variant of
     # which none is named is used as the policy likes; of one of which some are, those that are not get nothing
     capacity: int = 0  # requests that one endpoint should run at once; more wait here, in a fair order. 0 = unlimited
+    deadlines: Deadlines | None = None
     expected: bool = True  # False = none will come by itself (failed): answer 503 at once
 
     @property
@@ -125,6 +149,7 @@ class RoutingTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tenants: tuple[TenantRule, ...] = ()  # none = everybody on this machine may call, and nobody else
     keys: tuple[KeyEntry, ...] = ()
     objectives: tuple[Objective, ...] = ()
+    settings: Tunable | None = None  # limits and deadlines that are to differ from their defaults
     routes: tuple[RouteRule, ...] = ()
 
     @property

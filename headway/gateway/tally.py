@@ -140,6 +140,7 @@ class Counts(msgspec.Struct):
     refused_heads: dict[int, int] = {}
     shadows: dict[str, int] = {}
     endpoint_failures: dict[str, int] = {}
+    endpoint_ejections: dict[str, int] = {}
     cpu_seconds: float = 0.0
     connections: int = 0
     running: int = 0
@@ -212,6 +213,7 @@ _SUMMED_BY_KEY = (
     "lost_by_reason",
     "refused_heads",
     "endpoint_failures",
+    "endpoint_ejections",
     "waiting",
     "endpoint_running",
     "endpoint_avoided",
@@ -236,6 +238,7 @@ class Tally:
         self.lag = histogram(LAG_BOUNDS)
         self.lost_by_reason: dict[str, int] = {}
         self.shadows: dict[str, int] = {}  # copies of requests: answered, failed, cancelled
+        self.ejections: dict[str, int] = {}  # by replica
         self.refused_heads: dict[int, int] = {}  # answers to what was no whole request
         self._models: set[str] = set()
 
@@ -248,6 +251,9 @@ class Tally:
         word = reason.partition(":")[0]
         known = word in REASONS or word.startswith("status ")
         _add(self.lost_by_reason, {word if known else OTHER: 1})
+
+    def ejected(self, replica: str) -> None:
+        _add(self.ejections, {replica: 1})
 
     def refused(self, status: int) -> None:
         _add(self.refused_heads, {status: 1})

@@ -21,7 +21,7 @@ import uvloop
 from headway.gateway.api import Api
 from headway.gateway.board import Board
 from headway.gateway.client import ClientConnection, Serve
-from headway.gateway.core import Gateway
+from headway.gateway.core import Gateway, log
 from headway.gateway.hubline import HubLine
 from headway.gateway.lag import Lag
 from headway.gateway.settings import Settings
@@ -46,11 +46,12 @@ class Place:
 class Worker:
     def __init__(self, place: Place, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
         self._place = place
-        self._hub = HubLine()
+        self._hub = HubLine(self._orphaned)
         self.gateway = Gateway(settings, loop, place.board, place.number, self._hub)
         self._server: asyncio.Server | None = None
         self._ending = asyncio.Event()
         self._looking: asyncio.TimerHandle | None = None
+        self._waiting: asyncio.TimerHandle | None = None  # without a hub
         self._lag = Lag(loop, self.gateway.tally.lag)
 
     async def start(self) -> None:
@@ -100,8 +101,9 @@ class Worker:
         gateway.catalog.close()
         gateway.wheel.stop()
         self._lag.stop()
-        if self._looking:
-            self._looking.cancel()
+        for timer in (self._looking, self._waiting):
+            if timer:
+                timer.cancel()
         gateway.keeper.tell()
         await asyncio.sleep(0)  # what was said is written before the channel closes
         self._hub.close()
@@ -118,6 +120,20 @@ class Worker:
         if not self._ending.is_set():
             loop, seconds = self.gateway.loop, self.gateway.settings.table_poll_seconds
             self._looking = loop.call_later(seconds, self._follow, identity)
+
+    def _orphaned(self) -> None:
+        """The hub is gone. The next one ends us when its own workers serve; if none comes we end ourselves: nobody
+        could give us another table, or stop us by the gateway's name."""
+        gateway = self.gateway
+        if gateway.draining or self._ending.is_set():
+            return
+        seconds = gateway.settings.orphan_seconds
+        log.warning("the hub is gone; serving on for %g s, until the next one takes over", seconds)
+        self._waiting = gateway.loop.call_later(seconds, self._give_up)
+
+    def _give_up(self) -> None:
+        log.warning("no hub has taken over: draining and ending")
+        self.terminate()
 
     def _stop_all(self) -> None:
         for client in list(self.gateway.connections):

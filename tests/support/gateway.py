@@ -15,6 +15,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -33,7 +34,7 @@ from headway.gateway.hub.crew import Crew
 from headway.gateway.hub.ports import listeners
 from headway.gateway.hub.treasurer import Treasurer
 from headway.gateway.record import Record, Records, Stats
-from headway.gateway.settings import Settings
+from headway.gateway.settings import Settings, Tunable
 from headway.gateway.table import Endpoint, KeyEntry, ModelRoute, RoutingTable, TenantRule, write_table
 from headway.gateway.worker import Place, Worker
 from headway.policy.route import RouteRule
@@ -122,6 +123,7 @@ class ScriptedEngine:
         self.gate = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
 
     @property
     def url(self) -> str:
@@ -139,12 +141,15 @@ class ScriptedEngine:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.sleep(0)  # the loop closes what was closed
+        for writer in self._writers:
+            writer.transport.abort()  # TLS would wait for the other side
+        await asyncio.sleep(0)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task
         self._tasks.add(task)
+        self._writers.add(writer)
         self.connections += 1
         try:
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
@@ -166,6 +171,8 @@ class ScriptedEngine:
         finally:
             self._tasks.discard(task)
             writer.close()
+            if not isinstance(writer.get_extra_info("ssl_object"), ssl.SSLObject):
+                self._writers.discard(writer)
 
 
 async def read_request(reader: asyncio.StreamReader) -> Asked:
@@ -367,10 +374,11 @@ class GatewayProcess:
         tenants: tuple[TenantRule, ...] = (),
         keys: tuple[KeyEntry, ...] = (),
         routes: tuple[RouteRule, ...] = (),
+        settings: Tunable | None = None,
     ) -> None:
         self.folder, self.table, self.socket = folder, folder / "table.json", folder / "g.sock"
         self.version = 0
-        self.tenants, self.keys, self.routes = tenants, keys, routes
+        self.tenants, self.keys, self.routes, self.settings = tenants, keys, routes, settings
         self.log = folder / "gateway.log"
         if models:
             self.use(*models, hang_up=False)
@@ -396,7 +404,8 @@ class GatewayProcess:
 
     def use(self, *models: ModelRoute, hang_up: bool = True) -> None:
         self.version += 1
-        write_table(self.table, RoutingTable(self.version, models, self.tenants, self.keys, routes=self.routes))
+        beside = {"routes": self.routes, "settings": self.settings}
+        write_table(self.table, RoutingTable(self.version, models, self.tenants, self.keys, **beside))
         if hang_up:
             os.kill(self.child.pid, signal.SIGHUP)
 

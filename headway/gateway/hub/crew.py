@@ -17,6 +17,7 @@ from collections.abc import Callable
 from headway.gateway.board import Board
 from headway.gateway.frames import (
     Applied,
+    Ejected,
     Frame,
     Freed,
     Heard,
@@ -131,7 +132,7 @@ class Crew:
                 self.lines.leave(member, frame.number)
             case Freed():
                 self.lines.freed(frame)
-            case Sent():
+            case Sent() | Ejected():
                 self._spread(member, frame)
             case Kept():
                 self._remember(member, frame)
@@ -142,8 +143,8 @@ class Crew:
             case Applied():
                 self._problems(frame.problems)
 
-    def _spread(self, source: Member, news: Sent) -> None:
-        """What one worker sent where, the others should know."""
+    def _spread(self, source: Member, news: Sent | Ejected) -> None:
+        """What one worker sent where, or found to fail, the others should know."""
         for member in self.members:
             if member is not source:
                 member.tell(news)

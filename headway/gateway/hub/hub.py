@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import msgspec
+
 from headway.gateway.board import Board
 from headway.gateway.compiled import COMPILED
 from headway.gateway.frames import Keep, Use
@@ -69,6 +71,7 @@ class Hub:
 
     def __init__(self, listen: Listen, settings: Settings, start: Starter | None = None) -> None:
         self._listen, self._settings = listen, settings
+        self._first_settings = msgspec.structs.replace(settings)
         self._started_at = time.time()
         self._version = 0
         self._ending = asyncio.Event()
@@ -151,6 +154,7 @@ class Hub:
     def _use(self, table: RoutingTable) -> None:
         slots = self._slots.assign(endpoint.id for model in table.models for endpoint in model.endpoints)
         self._version, self._models = table.version, table.models
+        self._settings.tune(table.settings or self._first_settings)
         self._treasurer.follow(table.accounts, self._crew.members)
         self._crew.use(Use(table, slots))
         self._crew.lines.use(table.models, slots)

@@ -176,7 +176,7 @@ class Pick(Exchange):
 
     def _fail(self, reason: str) -> None:
         if self._visit is not None:
-            self._visit.upstream.failed(self._gateway.time())
+            self._gateway.trouble.lost(self._visit.upstream, self._asked.model, reason)
             self._gateway.tally.lost(reason)
             self._attempts[-1].failure, self._attempts[-1].ended = reason, self._since()
 
