@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from headway.gateway.table import Endpoint, KeyEntry, ModelRoute, TenantRule, TokenPrice
+from headway.gateway.table import CacheRule, CacheRules, Endpoint, KeyEntry, ModelRoute, TenantRule, TokenPrice
 from headway.sites.base import Replica, ReplicaState
+from headway.spec.cache import Cache, EmbeddingCache, ResponseCache
 from headway.spec.model import Price
 from headway.spec.revision import Revision
 from headway.spec.tenant import Tenant
 from headway.store.keys import Key
 from headway.store.models import DesiredModel
 
-__all__ = ["endpoint_id", "key_entries", "routes", "tenant_rules"]
+__all__ = ["cache_rules", "endpoint_id", "key_entries", "routes", "tenant_rules"]
 
 
 def endpoint_id(replica: Replica) -> str:
@@ -42,13 +43,16 @@ def _route(wanted: DesiredModel, replicas: list[Replica], external: Mapping[str,
     return ModelRoute(
         name=wanted.model.name,
         task=wanted.revision.task,
-        endpoints=tuple(_endpoint(each, external) for each in sorted(ready, key=lambda each: each.name)),
+        endpoints=tuple(
+            _endpoint(each, external, wanted.revision.engine) for each in sorted(ready, key=lambda each: each.name)
+        ),
         created=int(wanted.created),
         reason="" if ready else told.message if told else "replicas: 0 is wanted" if not count else "no replica yet",
         eta=None if ready else min(etas, default=None),
         expected=bool(ready or coming or (count and not replicas)),
         policy=wanted.model.routing.policy,
         price=_price(wanted.model.price),
+        cache=cache_rules(wanted.model.cache),
         capacity=_capacity(wanted.revision),
     )
 
@@ -70,6 +74,15 @@ def _price(price: Price | None) -> TokenPrice | None:
     return TokenPrice(price.input, cached, price.input if price.output is None else price.output)
 
 
+def cache_rules(cache: Cache | None) -> CacheRules | None:
+    """Of a Model, or of a Route that has its own."""
+    return None if cache is None else CacheRules(_cache_rule(cache.responses), _cache_rule(cache.embeddings))
+
+
+def _cache_rule(kept: ResponseCache | EmbeddingCache | None) -> CacheRule | None:
+    return None if kept is None else CacheRule(**dict(kept))
+
+
 def tenant_rules(tenants: Iterable[Tenant]) -> tuple[TenantRule, ...]:
     return tuple(_rule(each) for each in sorted(tenants, key=lambda tenant: tenant.name))
 
@@ -87,6 +100,7 @@ def _rule(tenant: Tenant) -> TenantRule:
         weight=tenant.weight,
         isolated=tenant.cache == "own",
         log=tenant.data.log,
+        answers=tenant.data.cached,
     )
 
 
@@ -99,7 +113,7 @@ def key_entries(keys: Iterable[Key], tenants: Collection[str], now: float) -> tu
     )
 
 
-def _endpoint(replica: Replica, external: Mapping[str, Endpoint]) -> Endpoint:
+def _endpoint(replica: Replica, external: Mapping[str, Endpoint], engine: str) -> Endpoint:
     if elsewhere := external.get(replica.revision):
         return elsewhere
     return Endpoint(
@@ -107,4 +121,5 @@ def _endpoint(replica: Replica, external: Mapping[str, Endpoint]) -> Endpoint:
         replica=replica.name,
         revision=replica.revision,
         url=f"http://{replica.host}:{replica.port}",
+        engine=engine,
     )

@@ -90,6 +90,15 @@ class Asked:
             body = with_fields(body, **fields)
         return body
 
+    def say(self, body: bytes) -> None:
+        """The engine is asked this instead."""
+        self.request.parts = [body]
+
+    def narrow(self, body: bytes, route: Route) -> None:
+        """The engine is asked for a part: its prompt is that much shorter."""
+        self.say(body)
+        self._prompt = Prompt(self.call, route.seed, route.learned, b"", len(body))
+
     def headers(self) -> bytes:
         """What an engine may know of the caller: never who it is."""
         headers = self.request.headers

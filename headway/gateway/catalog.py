@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from headway.errors import HeadwayError, ResourceError
 from headway.gateway.board import SLOTS, Section
+from headway.gateway.caching.rules import Caching, caching_of
 from headway.gateway.frames import Load
 from headway.gateway.learned import Learned
 from headway.gateway.prompt import seed_of
@@ -43,6 +44,7 @@ class Route:
     names: tuple[str, ...]
     reason: str
     expected: bool
+    caching: Caching | None
 
 
 class Catalog:
@@ -142,6 +144,7 @@ class Catalog:
             names=tuple(name for _, name in usable),
             reason=reason or model.reason,
             expected=model.expected and not blocked,
+            caching=caching_of(model),
         )
 
     def _upstream(self, endpoint: Endpoint, kept: dict[_Key, Upstream], shared: ModelSpeed) -> Upstream:

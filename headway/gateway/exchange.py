@@ -15,6 +15,8 @@ import math
 from typing import TYPE_CHECKING, Protocol
 
 from headway.gateway.asked import Asked
+from headway.gateway.caching.recall import Recall
+from headway.gateway.caching.rules import Caching
 from headway.gateway.catalog import Route
 from headway.gateway.dispatch import Dispatch
 from headway.gateway.frames import Freed
@@ -58,7 +60,8 @@ class Exchange:
         self._has_turn = False  # it need not line up for a place
         self._line_number = 0  # under which it waits for one
         self._lined_since = 0.0
-        self._gate_until: float | None = None  # it waits there until then
+        self._gate_until: float | None = None  # it waits there, or for a cache, until then
+        self._recall: Recall | None = None  # its model has a cache
         self._tries = 0  # times it reached an engine
         self._in_line_since: float | None = None
         self._wait_began: float | None = None  # no engine was reached since
@@ -93,7 +96,9 @@ class Exchange:
             self.refuse(wrong_operation(self._asked.model, route.model.task, self._asked.operation.path))
         elif now >= self._asked.deadline:
             self._expire()
-        elif not self._asked.gate.passed and not self._enter(route, now):
+        elif (not self._asked.gate.passed and not self._enter(route, now)) or (
+            route.caching is not None and self._recalls(route.caching, now)
+        ):
             return
         elif route.model.capacity and not self._has_turn and self._must_line_up(route, now):
             self._line_up(route, now)
@@ -113,6 +118,29 @@ class Exchange:
             self._gate_until = found
             self._client.wake_at(self.next_due())
         return found is None
+
+    def _recalls(self, caching: Caching, now: float) -> bool:
+        """It waits for what the cache says, or for an equal request's answer; or was refused."""
+        recall = self._recall
+        if recall is None:
+            recall = self._recall = Recall(self._gateway, self, self._asked, caching)
+        if recall.refusal is not None:
+            self.refuse(recall.refusal)
+            return True
+        self._gate_until = recall.until(now)
+        if self._gate_until is not None:
+            self._client.wake_at(self.next_due())
+            return True
+        self._client = recall.between(self._client)
+        return False
+
+    def recalled(self, headers: bytes, body: bytes) -> None:
+        """The cache has the answer."""
+        if not self._ended:
+            self._gate_until = None
+            self._first_byte = self._gateway.time()
+            self._end(200, "")
+            self._client.respond(200, headers, body)
 
     def admit_again(self) -> None:
         self._gate_until = None
@@ -399,6 +427,8 @@ class Exchange:
             completion_tokens=usage.completion_tokens if usage else None,
             attempts=self._attempts,
         )
+        if self._recall is not None:
+            self._recall.ended(record, self._dispatch.upstream if self._dispatch else None, usage)
         self._gateway.ended(record, self._asked.operation, kept=self._asked.gate.kept)
         self._tell_the_line(usage)
         self._dispatch = None  # which knows us: without this every request is work for the garbage collector

@@ -19,9 +19,12 @@ from headway.gateway.frames import (
     Heard,
     Hello,
     Join,
+    Keep,
     Lease,
     Leave,
     Lent,
+    Look,
+    Looked,
     Metrics,
     Queueing,
     Said,
@@ -42,11 +45,21 @@ if TYPE_CHECKING:
 __all__ = ["HubLine"]
 
 
+BACKLOG_BYTES = 8 * 1024 * 1024
+
+
 class Queued(Protocol):
     """A request that waits for a place."""
 
     def turn(self, full: float | None) -> None:
         """It may go; or there is no room to wait, and may be in so many seconds."""
+
+
+class Looker(Protocol):
+    """A request that asks whether its answer is kept."""
+
+    def looked(self, said: Looked | None) -> None:
+        """None: the hub is gone."""
 
 
 class HubLine:
@@ -56,6 +69,7 @@ class HubLine:
         self._numbers = itertools.count(1)
         self._scrapes: dict[int, Callable[[bytes | None], None]] = {}
         self._lined: dict[int, Queued] = {}
+        self._looks: dict[int, Looker] = {}
         self.queueing: frozenset[str] = frozenset()
 
     async def join(self, gateway: Gateway, channel: socket.socket) -> None:
@@ -90,6 +104,20 @@ class HubLine:
         self._lined.pop(number, None)
         self._channel.say(Took(number) if took else Leave(number))
 
+    def look(self, looker: Looker, look: Look) -> int:
+        """Ask for what is kept; returns the number under which to bring what was not."""
+        look.number = next(self._numbers)
+        self._looks[look.number] = looker
+        self._channel.say(look)
+        return look.number
+
+    def kept(self, keep: Keep) -> None:
+        """A Look is over. What it brought is dropped when the hub is far behind: memory is bounded here too."""
+        self._looks.pop(keep.number, None)
+        if self._channel.backlog > BACKLOG_BYTES:
+            keep.kept = []
+        self._channel.say(keep)
+
     def say(self, frame: Frame) -> None:
         """Without an answer; nobody hears it when the hub is gone."""
         self._channel.say(frame)
@@ -109,9 +137,6 @@ class HubLine:
             self._channel.say(Applied(frame.table.version, gateway.use(frame.table, frame.slots)))
         elif isinstance(frame, Sent):
             gateway.news.came(frame, gateway.index)
-        elif isinstance(frame, Turn | Full):
-            if waiter := self._lined.pop(frame.number, None):
-                waiter.turn(None if isinstance(frame, Turn) else frame.eta)
         elif isinstance(frame, Queueing):
             self.queueing = frozenset(frame.models)
         elif isinstance(frame, Lent):
@@ -122,6 +147,19 @@ class HubLine:
             gateway.catalog.hear(frame.signals, gateway.time())
         elif isinstance(frame, Want):
             self._channel.say(_answer(gateway, frame))
+        else:
+            self._answered(frame)
+
+    def _answered(self, frame: Frame) -> None:
+        """What somebody here waits for."""
+        if isinstance(frame, Turn | Full):
+            if waiter := self._lined.pop(frame.number, None):
+                waiter.turn(None if isinstance(frame, Turn) else frame.eta)
+        elif isinstance(frame, Looked):
+            if looker := self._looks.get(frame.number):
+                if frame.role != "wait":
+                    del self._looks[frame.number]
+                looker.looked(frame)
         elif isinstance(frame, Metrics) and (then := self._scrapes.pop(frame.number, None)):
             then(frame.text)
 
@@ -130,6 +168,9 @@ class HubLine:
             then(None)
         self._scrapes.clear()
         self.queueing = frozenset()
+        looking, self._looks = list(self._looks.values()), {}
+        for looker in looking:
+            looker.looked(None)
         waiting, self._lined = list(self._lined.values()), {}
         for waiter in waiting:
             waiter.turn(None)  # nobody knows of places any more: the engines' own queues have to do
@@ -167,6 +208,7 @@ def _counts(gateway: Gateway) -> Counts:
         bodies_bytes=gateway.bodies.held,
         resident_bytes=_resident_bytes(),
         table_version=catalog.version,
+        caches=list(tally.caches.values()),
         waiting=dict.fromkeys(catalog.routes, 0) | gateway.lobby.counts(),
         endpoint_running=running,
     )

@@ -42,6 +42,9 @@ class Record(msgspec.Struct, omit_defaults=True):
     cached_tokens: int | None = None
     completion_tokens: int | None = None
     attempts: list[Attempt] = []
+    cache: str = ""  # hit, partial, miss, refresh, bypass; empty = its model has none
+    cache_note: str = ""
+    saved_tokens: int = 0  # that an engine need not read or write again, as far as it is known
 
 
 class Records(msgspec.Struct):

@@ -89,6 +89,9 @@ class Settings:
     event_bytes: int = 1 * MIB
     """Longest single event of a stream."""
 
+    cached_bytes: int = 1 * MIB
+    """Longest answer that a cache keeps: hundreds of thousands of tokens."""
+
     # the process
     records_max: int = 4096
     """Finished requests remembered: several seconds of the highest load, read every second."""

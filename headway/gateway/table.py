@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 __all__ = [
+    "CacheRule",
+    "CacheRules",
     "Endpoint",
     "KeyEntry",
     "ModelRoute",
@@ -36,6 +38,7 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: str = ""  # http://127.0.0.1:41000 or https://api.example.com/prefix ; without /v1
     upstream_model: str = ""  # the name to send instead of the caller's; empty = leave the body as it is
     key: str = ""  # `secret:NAME/KEY`, sent as a bearer token
+    engine: str = ""  # vllm, sglang, …: some can do what others cannot. Empty = nobody knows
 
 
 class ModelRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,7 +56,25 @@ class ModelRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     adapter: str = ""  # this name is a LoRA adapter, loaded by the engines when they need it
     price: TokenPrice | None = None
     capacity: int = 0  # requests that one endpoint should run at once; more wait here, in a fair order. 0 = unlimited
+    cache: CacheRules | None = None
     expected: bool = True  # False = none will come by itself (failed): answer 503 at once
+
+
+class CacheRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One cache of answers, kept by each host's hub: at most so many bytes, none older than `ttl` seconds."""
+
+    size: int = 256_000_000
+    ttl: float = 3600.0
+    wait: float = 10.0  # seconds that equal requests wait for the first one's answer
+    which: Literal["deterministic", "all"] = "deterministic"
+    shared: bool = False  # among the tenants whose own `answers` are
+
+
+class CacheRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which answers are kept; None = none of these."""
+
+    responses: CacheRule | None = None
+    embeddings: CacheRule | None = None
 
 
 class TokenPrice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,6 +101,7 @@ class TenantRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weight: float = 1.0
     isolated: bool = True  # its prompts are never matched with the cached prefixes of others
     log: Literal["none", "metadata"] = "metadata"  # none: no Record of its requests is kept
+    answers: Literal["none", "own", "shared"] = "own"  # which caches may keep the answers to it
 
 
 class KeyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,6 +119,7 @@ class RoutingTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     models: tuple[ModelRoute, ...] = ()
     tenants: tuple[TenantRule, ...] = ()  # none = everybody on this machine may call, and nobody else
     keys: tuple[KeyEntry, ...] = ()
+    salt: str = ""  # `secret:NAME/KEY`, the same at all gateways of an engine; empty = each host makes its own
 
 
 def read_table(path: Path) -> RoutingTable:

@@ -15,7 +15,7 @@ import msgspec
 
 from headway.gateway.record import Record
 
-__all__ = ["DURATION_BOUNDS", "TTFT_BOUNDS", "Counts", "Histogram", "Series", "Tally", "add_up"]
+__all__ = ["DURATION_BOUNDS", "TTFT_BOUNDS", "CacheCounts", "Counts", "Histogram", "Series", "Tally", "add_up"]
 
 DURATION_BOUNDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 TTFT_BOUNDS = (*(0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0),)
@@ -76,11 +76,27 @@ class Series(msgspec.Struct):
         self.completion_tokens += other.completion_tokens
 
 
+class CacheCounts(msgspec.Struct):
+    """Of one model's responses or embeddings: how requests fared, and tokens that engines need not do again."""
+
+    model: str
+    cache: str
+    results: dict[str, int] = {}
+    saved_input: int = 0
+    saved_output: int = 0
+
+    def add(self, other: CacheCounts) -> None:
+        _add(self.results, other.results)
+        self.saved_input += other.saved_input
+        self.saved_output += other.saved_output
+
+
 class Counts(msgspec.Struct):
     """All that one worker has counted since its start, and what it holds now (`connections` on). By replica:
     failures. `cpu_seconds` and `resident_bytes` are of its process."""
 
     series: list[Series] = []
+    caches: list[CacheCounts] = []
     requests: int = 0
     failures: int = 0
     prompt_tokens: int = 0
@@ -115,6 +131,7 @@ def add_up(parts: Iterable[Counts]) -> Counts:
     """The counts of several workers as one's. `table_version` is the oldest that is still in use."""
     total = Counts()
     series: dict[tuple[str, str], Series] = {}
+    caches: dict[tuple[str, str], CacheCounts] = {}
     versions = []
     for part in parts:
         for each in part.series:
@@ -122,13 +139,15 @@ def add_up(parts: Iterable[Counts]) -> Counts:
             if found is None:
                 found = series[each.model, each.operation] = Series(each.model, each.operation)
             found.add(each)
+        for cache in part.caches:
+            caches.setdefault((cache.model, cache.cache), CacheCounts(cache.model, cache.cache)).add(cache)
         for name in _SUMMED:
             setattr(total, name, getattr(total, name) + getattr(part, name))
         for name in _SUMMED_BY_KEY:
             _add(getattr(total, name), getattr(part, name))
         if part.table_version:
             versions.append(part.table_version)
-    total.series = list(series.values())
+    total.series, total.caches = list(series.values()), list(caches.values())
     total.table_version = min(versions, default=0)
     return total
 
@@ -160,6 +179,7 @@ class Tally:
         self.requests = self.failures = 0
         self.prompt_tokens = self.completion_tokens = 0
         self.series: dict[tuple[str, str], Series] = {}
+        self.caches: dict[tuple[str, str], CacheCounts] = {}
         self.lost_by_reason: dict[str, int] = {}
         self.refused_heads: dict[int, int] = {}  # answers to what was no whole request
         self._models: set[str] = set()
@@ -176,6 +196,11 @@ class Tally:
 
     def refused(self, status: int) -> None:
         _add(self.refused_heads, {status: 1})
+
+    def cached(self, model: str, cache: str, result: str, saved: tuple[int, int]) -> None:
+        """`model` is one of the table, and has a cache: there are not many."""
+        found = self.caches.setdefault((model, cache), CacheCounts(model, cache))
+        found.add(CacheCounts(model, cache, {result: 1}, *saved))
 
     def end(self, record: Record, operation: str, known: bool) -> None:
         """`known` = the model is in the table; other names never become labels."""

@@ -17,7 +17,7 @@ from headway.spec.source import FORM as SOURCE_FORM
 from headway.spec.tree import MOST_CHARACTERS, MOST_DEPTH, MOST_VALUES
 
 HEAD = "kind: Model\nname: chat\nsource: builtin://smollm2-135m-instruct\n"
-FIELDS = "kind, name, source, task, engine, replicas, gpu, cpu, memory, slo, price, routing, args, env, profiles"
+FIELDS = "kind, name, source, task, engine, replicas, gpu, cpu, memory, slo, price, routing, cache, args, env, profiles"
 NO_UNIT = "which has no unit"
 DURATION = "write a duration like 500ms, 10m or 1h30m"
 SIZE = "write a size like 24GB, 512MB or 1.5GiB"

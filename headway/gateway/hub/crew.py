@@ -12,14 +12,32 @@ import os
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Callable
 
 from headway.gateway.board import Board
-from headway.gateway.frames import Applied, Frame, Freed, Heard, Join, Leave, Load, Said, Scrape, Sent, Short, Took, Use
+from headway.gateway.frames import (
+    Applied,
+    Frame,
+    Freed,
+    Heard,
+    Join,
+    Keep,
+    Leave,
+    Load,
+    Look,
+    Said,
+    Scrape,
+    Sent,
+    Short,
+    Took,
+    Use,
+)
 from headway.gateway.hub.line import Lines
 from headway.gateway.hub.member import Member
 from headway.gateway.hub.metrics import scrape
 from headway.gateway.hub.treasurer import Treasurer
+from headway.gateway.hub.vault import Vault
 from headway.gateway.journal import Journal
 from headway.gateway.record import Records, Stats
 from headway.gateway.settings import Settings
@@ -45,6 +63,7 @@ class Crew:
         self, listeners: list[socket.socket], board: Board, treasurer: Treasurer, settings: Settings, start: Starter
     ) -> None:
         self.lines = Lines(settings, board.running, lambda: self.members)
+        self.vault = Vault(time.monotonic)
         self._treasurer = treasurer
         self.members = [self._member() for _ in listeners]
         self.journal = Journal(settings.records_max)
@@ -102,6 +121,10 @@ class Crew:
                 self.lines.leave(member, frame.number)
             case Freed():
                 self.lines.freed(frame)
+            case Look():
+                self.vault.look(member, frame)
+            case Keep():
+                self.vault.keep(member, frame)
             case Sent():
                 self._spread(member, frame)
             case Short():
@@ -158,6 +181,7 @@ class Crew:
         self._board.sections[number].clear()
         self._treasurer.bury(dead)
         self.lines.gone(dead)
+        self.vault.gone(dead)
         self._buried = add_up([self._buried, dead.counts.of_the_dead()])
         young = asyncio.get_running_loop().time() - self._started[number] < YOUNG_SECONDS
         self._pause[number] = min(LONGEST_PAUSE, max(FIRST_PAUSE, 2 * self._pause[number])) if young else 0.0
@@ -188,7 +212,7 @@ class Crew:
 
     def _scrape(self, member: Member, number: int) -> None:
         async def answer() -> None:
-            member.answer(number, scrape(await self.counts(), len(self.members)))
+            member.answer(number, scrape(await self.counts(), len(self.members), self.vault.figures()))
 
         task = asyncio.get_running_loop().create_task(answer())
         self._tasks.add(task)

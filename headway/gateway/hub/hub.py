@@ -26,6 +26,7 @@ from headway.gateway.hub.ports import address_of, listeners
 from headway.gateway.hub.slots import Slots
 from headway.gateway.hub.takeover import end_politely, left_behind
 from headway.gateway.hub.treasurer import Treasurer
+from headway.gateway.hub.vault import shelf_rules
 from headway.gateway.hub.watch import TableWatch
 from headway.gateway.record import EndpointStats, Records, Stats
 from headway.gateway.settings import Settings
@@ -88,7 +89,7 @@ class Hub:
         workers = self._listen.workers
         log.info("listening on %s (%d worker%s)", self._address, workers, "s" * (workers != 1))
         handing_over = asyncio.create_task(end_politely(self._before, self._settings.drain_seconds + 5))
-        parts = (self._ear, self._treasurer, self._crew.lines)
+        parts = (self._ear, self._treasurer, self._crew.lines, self._crew.vault)
         beside = [asyncio.create_task(part.run()) for part in parts]
         try:
             await self._keep()
@@ -130,6 +131,7 @@ class Hub:
         self._treasurer.follow(table.tenants, self._crew.members)
         self._crew.use(Use(table, slots))
         self._crew.lines.use(table.models, slots)
+        self._crew.vault.use(shelf_rules((model.name, model.cache) for model in table.models))
         self._ear.use((endpoint for model in table.models for endpoint in model.endpoints), slots)
 
     # what it tells

@@ -6,9 +6,10 @@ start, and nobody scrapes a laptop.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from headway.gateway.hub.vault import ShelfFigures
 from headway.gateway.tally import Counts, Histogram
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ __all__ = ["scrape"]
 _PREFIX = "headway_gateway_"
 
 
-def scrape(counts: Counts, workers: int) -> bytes:
+def scrape(counts: Counts, workers: int, shelves: Iterable[ShelfFigures] = ()) -> bytes:
     from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415
     from prometheus_client.registry import Collector  # noqa: PLC0415
 
@@ -28,6 +29,7 @@ def scrape(counts: Counts, workers: int) -> bytes:
             yield from _requests(counts)
             yield from _by_label(counts)
             yield from _numbers(counts, workers)
+            yield from _caches(counts, shelves)
 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Gathered())
@@ -110,6 +112,29 @@ def _numbers(counts: Counts, workers: int) -> Iterator[Metric]:
     yield CounterMetricFamily(
         "process_cpu_seconds", "User and system time of all workers, those that ended included.", counts.cpu_seconds
     )
+
+
+def _caches(counts: Counts, shelves: Iterable[ShelfFigures]) -> Iterator[Metric]:
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415
+
+    labels = ["model", "cache"]
+    requests = CounterMetricFamily(f"{_PREFIX}cache_requests", "How they fared.", labels=[*labels, "result"])
+    saved = CounterMetricFamily(f"{_PREFIX}cache_tokens_saved", "Given again, not made.", labels=[*labels, "type"])
+    entries = GaugeMetricFamily(f"{_PREFIX}cache_entries", "Kept now.", labels=labels)
+    held = GaugeMetricFamily(f"{_PREFIX}cache_bytes", "Memory of what is kept now.", labels=labels)
+    gone = CounterMetricFamily(f"{_PREFIX}cache_dropped", "Kept no more.", labels=[*labels, "reason"])
+    for each in counts.caches:
+        for result, count in each.results.items():
+            requests.add_metric([each.model, each.cache, result], count)
+        saved.add_metric([each.model, each.cache, "input"], each.saved_input)
+        saved.add_metric([each.model, each.cache, "output"], each.saved_output)
+    for shelf in shelves:
+        values = [shelf.model, shelf.cache]
+        entries.add_metric(values, shelf.entries)
+        held.add_metric(values, shelf.bytes)
+        gone.add_metric([*values, "room"], shelf.evicted)
+        gone.add_metric([*values, "age"], shelf.expired)
+    yield from (requests, saved, entries, held, gone)
 
 
 def _buckets(histogram: Histogram) -> tuple[list[tuple[str, float]], float]:
