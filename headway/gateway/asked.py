@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from headway.gateway.gate import Gate
 from headway.gateway.prompt import Prompt
 from headway.gateway.request import Request
-from headway.wire.openai import Call, Operation, Refusal, read_call, with_fields, with_model
+from headway.gateway.salt import SALTED_PATHS, salt_within
+from headway.wire.canonical import fields_of
+from headway.wire.openai import Call, ChatCall, CompletionCall, Operation, Refusal, read_call, with_fields, with_model
 
 if TYPE_CHECKING:
     from headway.gateway.catalog import Route
@@ -80,15 +82,27 @@ class Asked:
             self._prompt = Prompt(self.call, seed, route.learned, session, self.request.size)
         return self._prompt
 
-    def body(self, name: str) -> bytes | Refusal:
-        """What the engine gets: the caller's bytes, but for what must be said otherwise. `name`: the engine's own for
-        the model; empty = the caller's."""
+    def body(self, route: Route, index: int) -> bytes | Refusal:
+        """What this endpoint gets: the caller's bytes, but for what must be said otherwise."""
         body: bytes | Refusal = self.request.body
-        if name:
+        if name := route.names[index]:
             body = with_model(self.request.body, name, self._content_type)
-        if isinstance(body, bytes) and (fields := self.gate.fields(self.call)):
+        fields = self.gate.fields(self.call)
+        if route.salted is not None and route.salted[index] and (salt := self._salt()):
+            fields["cache_salt"] = salt
+        if isinstance(body, bytes) and fields:
             body = with_fields(body, **fields)
         return body
+
+    def _salt(self) -> str:
+        """Under which the engine caches this prompt; empty = the caller's own, if any."""
+        caller = self.gate.caller
+        if caller is None or not caller.salt or self.operation.path not in SALTED_PATHS:
+            return ""
+        if isinstance(self._call, ChatCall | CompletionCall):
+            return salt_within(caller.salt, self._call.cache_salt)
+        own = (fields_of(self.request.body) or {}).get("cache_salt")
+        return salt_within(caller.salt, bytes(own).decode() if own else None)
 
     def say(self, body: bytes) -> None:
         """The engine is asked this instead."""

@@ -17,6 +17,7 @@ from headway.gateway.frames import Load
 from headway.gateway.learned import Learned
 from headway.gateway.prompt import seed_of
 from headway.gateway.record import EndpointStats
+from headway.gateway.salt import SALTED_ENGINES
 from headway.gateway.settings import Settings
 from headway.gateway.table import Endpoint, ModelRoute, RoutingTable
 from headway.gateway.timers import Wheel
@@ -45,6 +46,7 @@ class Route:
     reason: str
     expected: bool
     caching: Caching | None
+    salted: tuple[bool, ...] | None  # engines that keep tenants apart if told so; None = none does
 
 
 class Catalog:
@@ -132,8 +134,10 @@ class Catalog:
             except HeadwayError as error:
                 wrong.append(f"model {model.name}, endpoint {endpoint.id}: {error}")
         problems += wrong
+        knowing = {endpoint.id for endpoint in model.endpoints if endpoint.engine in SALTED_ENGINES}
         blocked = bool(wrong) and not usable
         reason = f"its endpoint {model.endpoints[0].id} cannot be used: see the gateway's log" if blocked else ""
+        salted = tuple(upstream.id in knowing for upstream, _ in usable)
         return Route(
             model=model,
             seed=seed_of(model.name),
@@ -145,6 +149,7 @@ class Catalog:
             reason=reason or model.reason,
             expected=model.expected and not blocked,
             caching=caching_of(model),
+            salted=salted if any(salted) else None,
         )
 
     def _upstream(self, endpoint: Endpoint, kept: dict[_Key, Upstream], shared: ModelSpeed) -> Upstream:

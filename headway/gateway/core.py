@@ -53,7 +53,7 @@ class Gateway:
         self.catalog = Catalog(settings, self.wheel, board.sections, number, self.index)
         self.news = News(hub, loop, settings.news_seconds, shared=len(board.sections) > 1)
         self.lobby = Lobby(settings, self.wheel)
-        self.keyring = Keyring(RoutingTable(0))
+        self.keyring = Keyring(RoutingTable(0), b"")
         self.tenancy = Tenancy(hub)
         self.journal = Journal(settings.records_max)
         self.tally = Tally()
@@ -77,10 +77,10 @@ class Gateway:
         self._turn += 1
         return self._turn
 
-    def use(self, table: RoutingTable, slots: Mapping[str, int]) -> list[str]:
+    def use(self, table: RoutingTable, slots: Mapping[str, int], salt: bytes) -> list[str]:
         """Swap to a new table; who waits looks again. Returns what is wrong with endpoints that were left
         out."""
-        self.keyring = Keyring(table)
+        self.keyring = Keyring(table, salt)
         problems = self.catalog.apply(table, slots)
         self.lobby.look()
         return problems

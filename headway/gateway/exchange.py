@@ -188,7 +188,7 @@ class Exchange:
 
     def _send(self, route: Route, choice: Choice, now: float) -> None:
         asked, upstream = self._asked, route.upstreams[choice.index]
-        body = asked.body(route.names[choice.index])
+        body = asked.body(route, choice.index)
         if isinstance(body, Refusal):
             self.refuse(body)
             return

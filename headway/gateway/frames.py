@@ -49,10 +49,12 @@ MOST_BYTES = 256 * 1024 * 1024
 
 
 class Use(msgspec.Struct, tag="use"):
-    """Hub to worker: route by this table. `slots`: endpoint id -> its slot on the board."""
+    """Hub to worker: route by this table. `slots`: endpoint id -> its slot on the board; `salt`: the key of tenants'
+    salts."""
 
     table: RoutingTable
     slots: dict[str, int]
+    salt: bytes
 
 
 class Want(msgspec.Struct, tag="want"):

@@ -134,7 +134,7 @@ class HubLine:
         if gateway is None:
             return
         if isinstance(frame, Use):
-            self._channel.say(Applied(frame.table.version, gateway.use(frame.table, frame.slots)))
+            self._channel.say(Applied(frame.table.version, gateway.use(frame.table, frame.slots, frame.salt)))
         elif isinstance(frame, Sent):
             gateway.news.came(frame, gateway.index)
         elif isinstance(frame, Queueing):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from xxhash import xxh3_64_intdigest
 
+from headway.gateway.salt import tenant_salt
 from headway.gateway.table import KeyEntry, RoutingTable, TenantRule
 from headway.policy.admission import Ceiling, ceilings
 from headway.wire.openai import Refusal
@@ -19,18 +20,20 @@ __all__ = ["Caller", "Keyring"]
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A key and its tenant, with its limits made ready. `seed` keeps its prompts apart in caches; 0 = shared."""
+    """A key and its tenant, with its limits made ready. `seed` keeps its prompts apart in caches, `salt` in those of
+    engines; 0 and empty = shared."""
 
     key: KeyEntry
     rule: TenantRule
     limits: tuple[Ceiling, ...]
     seed: int
+    salt: str
 
 
 class Keyring:
-    def __init__(self, table: RoutingTable) -> None:
+    def __init__(self, table: RoutingTable, salt: bytes) -> None:
         self.closed = bool(table.tenants)
-        rules = {rule.name: (rule, ceilings(rule), _seed(rule)) for rule in table.tenants}
+        rules = {rule.name: (rule, ceilings(rule), _seed(rule), _salt(rule, salt)) for rule in table.tenants}
         self._callers = {key.sha256: Caller(key, *rules[key.tenant]) for key in table.keys if key.tenant in rules}
 
     def find(self, headers: dict[bytes, bytes], *, near: bool) -> Caller | Refusal | None:
@@ -66,3 +69,7 @@ def _shown(key: bytes) -> str:
 def _seed(rule: TenantRule) -> int:
     """The same in all workers, for they share what they know of caches."""
     return xxh3_64_intdigest(rule.name.encode(), 1) if rule.isolated else 0
+
+
+def _salt(rule: TenantRule, key: bytes) -> str:
+    return tenant_salt(rule.name, key) if rule.isolated else ""

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 __all__ = ["OVERHEAD", "Shelf"]
 
-OVERHEAD = 640
+OVERHEAD = 1024
 """Bytes: the key twice, the entry, its texts and its places in the two orders."""
 
 T = TypeVar("T")

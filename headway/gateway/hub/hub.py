@@ -23,6 +23,7 @@ from headway.gateway.hub.crew import Crew
 from headway.gateway.hub.ear import Ear
 from headway.gateway.hub.member import spawn
 from headway.gateway.hub.ports import address_of, listeners
+from headway.gateway.hub.saltkey import SaltKey
 from headway.gateway.hub.slots import Slots
 from headway.gateway.hub.takeover import end_politely, left_behind
 from headway.gateway.hub.treasurer import Treasurer
@@ -75,6 +76,7 @@ class Hub:
         self._treasurer = Treasurer(
             listen.ledger or listen.socket.with_suffix(".ledger"), listen.socket.with_suffix(".leases")
         )
+        self._salt_key = SaltKey(listen.socket.with_suffix(".salt"))
         start = partial(spawn, certificate=listen.certificate)
         self._crew = Crew(taken, board, self._treasurer, settings, start)
         self._ear = Ear(self._crew.tell)
@@ -129,7 +131,8 @@ class Hub:
         slots = self._slots.assign(endpoint.id for model in table.models for endpoint in model.endpoints)
         self._version = table.version
         self._treasurer.follow(table.tenants, self._crew.members)
-        self._crew.use(Use(table, slots))
+        salt = self._salt_key.find(table.salt) if table.tenants else b""
+        self._crew.use(Use(table, slots, salt))
         self._crew.lines.use(table.models, slots)
         self._crew.vault.use(shelf_rules((model.name, model.cache) for model in table.models))
         self._ear.use((endpoint for model in table.models for endpoint in model.endpoints), slots)
