@@ -95,6 +95,25 @@ def _why(attempt: dict[str, Any]) -> str:
     return f"{said} ({shown}{', …' if len(known) > 8 else ''})" if shown else said
 
 
+_CACHED = {
+    "hit": "answered from the cache",
+    "partial": "in part from the cache",
+    "miss": "not in the cache",
+    "refresh": "not looked for in the cache, as its caller wished",
+    "bypass": "without the cache",
+}
+
+
+def _cache(record: dict[str, Any]) -> str:
+    """Empty where the model has no cache."""
+    told = _CACHED.get(record.get("cache", ""), "")
+    if note := record.get("cache_note"):
+        told += f": {note}"
+    if saved := record.get("saved_tokens"):
+        told += f"; {saved} tokens saved"
+    return told
+
+
 def _request(record: dict[str, Any], replicas: dict[str, str]) -> Iterator[str]:
     kind = "stream" if record.get("stream") else "request"
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record["at"]))
@@ -102,6 +121,8 @@ def _request(record: dict[str, Any], replicas: dict[str, str]) -> Iterator[str]:
     yield f"{record['id']}: {kind}{by} to {record['path']} for {record.get('model') or 'no model'}, {when}"
     if record.get("waited"):
         yield f"  {'':>9}  held {record['waited']:.3f} s, until a replica was ready or had a place free"
+    if told := _cache(record):
+        yield f"  {'':>9}  {told}"
     for attempt in record.get("attempts", []):
         replica = replicas.get(attempt["endpoint"], attempt["endpoint"])
         end = f"failed: {attempt['failure']}" if attempt.get("failure") else "answered"

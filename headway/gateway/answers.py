@@ -29,7 +29,7 @@ def common_headers(request: Request, now: float) -> bytes:
         lines += b"vary: origin\r\n"
         if _LOOPBACK.fullmatch(origin):
             lines += b"access-control-allow-origin: " + origin + b"\r\n"
-            lines += b"access-control-expose-headers: x-request-id, x-headway-replica, retry-after\r\n"
+            lines += b"access-control-expose-headers: x-request-id, x-headway-replica, x-headway-cache, age, retry-after\r\n"
     return lines
 
 

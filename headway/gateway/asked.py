@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from headway.gateway.gate import Gate
 from headway.gateway.prompt import Prompt
 from headway.gateway.request import Request
@@ -102,7 +104,7 @@ class Asked:
         if isinstance(self._call, ChatCall | CompletionCall):
             return salt_within(caller.salt, self._call.cache_salt)
         own = (fields_of(self.request.body) or {}).get("cache_salt")
-        return salt_within(caller.salt, bytes(own).decode() if own else None)
+        return salt_within(caller.salt, str(msgspec.json.decode(own)) if own else None)
 
     def say(self, body: bytes) -> None:
         """The engine is asked this instead."""
