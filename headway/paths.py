@@ -50,6 +50,11 @@ class StateDir:
         return self.root / "headway.db"
 
     @property
+    def requests(self) -> Path:
+        """The request log (store.request_log)."""
+        return self.root / "requests.db"
+
+    @property
     def lock(self) -> Path:
         """Held (flock) by the one control process of this state directory."""
         return self.root / "control.lock"

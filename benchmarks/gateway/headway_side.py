@@ -2,48 +2,73 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
 
+from benchmarks.gateway.compiled import ROOT, compiled_headway
 from benchmarks.gateway.launch import Launch, Place, Start
 from headway import __version__
-from headway.gateway.table import Endpoint, ModelRoute, RoutingTable, write_table
+from headway.gateway.table import Endpoint, KeyEntry, ModelRoute, RoutingTable, TenantRule, TokenPrice, write_table
 
 __all__ = ["HEADWAY"]
 
-Policy = Literal["predicted_latency", "round_robin"]
-ROOT = Path(__file__).resolve().parents[2]
+KEY = "hw-the-benchmark-has-a-key-too"
+PLENTY = 10**15
+"""A limit that is looked at and never reached."""
 
 
-def table(place: Place, everything: bool) -> tuple[RoutingTable, str, str]:
-    """The table, the key that callers must send, and what is switched on.
-
-    `everything` is the smart policy over the prefix index, and is to have tenants, keys and limits as soon as the table
-    knows them (until then the note says that they are absent). Bare is one open model and the cheapest policy.
-    """
+def bare(place: Place) -> RoutingTable:
+    """One open model and the cheapest policy."""
     endpoints = tuple(Endpoint(url=url) for url in place.urls)
-    policy: Policy = "predicted_latency" if everything else "round_robin"
-    absent = "; tenants, keys, limits and the fair queue are not in this table yet" if everything else ""
-    note = f"{policy}, metering, metrics{absent}"
-    return RoutingTable(1, (ModelRoute("bench", "chat", endpoints, policy=policy),)), "", note
+    return RoutingTable(1, (ModelRoute("bench", "chat", endpoints, policy="round_robin"),))
 
 
-def command(place: Place, written: Path) -> tuple[str, ...]:
+def everything(place: Place) -> RoutingTable:
+    """A key, a Tenant with every limit there is, prices, the fair line, and the policy that predicts."""
+    endpoints = tuple(Endpoint(url=url) for url in place.urls)
+    price = TokenPrice(input=200_000, cached=50_000, output=600_000)
+    model = ModelRoute("bench", "chat", endpoints, price=price, capacity=10_000)
+    tenant = TenantRule(
+        "team",
+        models=("bench",),
+        rpm=PLENTY,
+        tpm=PLENTY,
+        parallel=PLENTY,
+        day_tokens=PLENTY,
+        day_micros=PLENTY,
+        month_tokens=PLENTY,
+        month_micros=PLENTY,
+    )
+    key = KeyEntry(hashlib.sha256(KEY.encode()).hexdigest(), "bench", "team")
+    return RoutingTable(1, (model,), (tenant,), (key,))
+
+
+def command(python: Path, place: Place, written: Path) -> tuple[str, ...]:
     listen = ("--port", str(place.port), "--workers", "1", "--socket", str(place.folder / "g.sock"))
-    return (sys.executable, "-m", "headway.gateway", "--table", str(written), *listen)
+    ledger = ("--ledger", str(place.folder / "ledger.db"))
+    return (str(python), "-P", "-m", "headway.gateway", "--table", str(written), *listen, *ledger)
 
 
-def _headway(everything: bool) -> Start:
+def _headway(*, full: bool, compiled: bool) -> Start:
     def start(place: Place) -> Launch:
-        routing, key, note = table(place, everything)
-        write_table(place.folder / "table.json", routing)
-        argv = command(place, place.folder / "table.json")
-        return Launch(argv, f"headway {__version__}", {"PYTHONPATH": str(ROOT)}, key, note)
+        python = compiled_headway(place.cache) if compiled else Path(sys.executable)
+        write_table(place.folder / "table.json", everything(place) if full else bare(place))
+        what = "keys, every limit, prices, fair line, predicted latency" if full else "round robin, no tenants"
+        note = f"{what}, metering, metrics; {'compiled' if compiled else 'pure Python'}"
+        environment = {} if compiled else {"PYTHONPATH": str(ROOT)}
+        argv = command(python, place, place.folder / "table.json")
+        return Launch(argv, f"headway {__version__}", environment, KEY if full else "", note)
 
     return start
 
 
-HEADWAY: Mapping[str, Start] = MappingProxyType({"headway": _headway(True), "headway-bare": _headway(False)})
+HEADWAY: Mapping[str, Start] = MappingProxyType(
+    {
+        "headway": _headway(full=True, compiled=True),
+        "headway-bare": _headway(full=False, compiled=True),
+        "headway-pure": _headway(full=True, compiled=False),
+    }
+)

@@ -25,9 +25,15 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--page-port", type=int, required=True)
     parser.add_argument("--gateway-workers", type=int, default=1)
+    parser.add_argument("--gateway-option", action="append", default=[])
     asked = parser.parse_args()
     settings = ControlSettings(
-        StateDir(asked.state_dir), asked.host, asked.port, asked.page_port, asked.gateway_workers
+        StateDir(asked.state_dir),
+        asked.host,
+        asked.port,
+        asked.page_port,
+        asked.gateway_workers,
+        tuple(asked.gateway_option),
     )
 
     def page(api: ControlApi, view: View) -> ASGIApp:

@@ -28,6 +28,7 @@ class Addresses:
     port: int
     page_port: int
     gateway_workers: int = 1
+    gateway_options: tuple[str, ...] = ()
 
 
 def ensure_control(client: ControlClient, addresses: Addresses) -> bool:
@@ -79,6 +80,7 @@ def _stop(client: ControlClient, process: subprocess.Popen[bytes]) -> None:
 def _start(state: StateDir, addresses: Addresses) -> subprocess.Popen[bytes]:
     argv = [
         sys.executable,
+        "-P",
         "-m",
         "headway.cli.control_process",
         "--state-dir",
@@ -88,6 +90,7 @@ def _start(state: StateDir, addresses: Addresses) -> subprocess.Popen[bytes]:
     ]
     argv += ["--port", str(addresses.port), "--page-port", str(addresses.page_port)]
     argv += ["--gateway-workers", str(addresses.gateway_workers)]
+    argv += [f"--gateway-option={each}" for each in addresses.gateway_options]
     with (state.logs / "control.log").open("ab") as log:
         return subprocess.Popen(
             argv,

@@ -47,6 +47,15 @@ def up(
     gateway_workers: Annotated[
         int, typer.Option(min=1, max=64, help="Processes of the gateway; more than one for thousands of requests/s.")
     ] = 1,
+    sample: Annotated[
+        str, typer.Option(help="Of the requests that are neither few, slow nor failed, how many the gateway logs.")
+    ] = "1%",
+    otlp: Annotated[
+        str, typer.Option(help="Send traces to this OTLP/HTTP collector. [OTEL_EXPORTER_OTLP_ENDPOINT]")
+    ] = "",
+    trace_sample: Annotated[
+        str, typer.Option(help="Of the requests whose callers do not say, how many are traced.")
+    ] = "10%",
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     timeout: Annotated[
         float, typer.Option(min=0, help="Seconds to wait until all is ready; 0 = as long as it takes.")
@@ -60,7 +69,8 @@ def up(
     objects, origin = read(target)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     client = ControlClient()
-    started = ensure_control(client, Addresses(host, port, page_port, gateway_workers))
+    options = ("--sample", sample, "--otlp", otlp, "--trace-sample", trace_sample)
+    started = ensure_control(client, Addresses(host, port, page_port, gateway_workers, options))
     if not started:
         _say_where_it_listens(client, {name: context.params[name] for name in ADDRESS if _given(context, name)})
     wish: dict[str, Any] = {"models": [], "tenants": [], "prune": prune, "origin": origin}

@@ -4,7 +4,7 @@
     GET  /events             NDJSON of Snapshots: one at once, then on change, at least every second
     POST /apply              {"models": […], "tenants": […], "prune": bool, "origin": file} -> {"changes": […]}
     POST /down               {"name": name or null, "grace": seconds} -> {"removed": […]}; null ends the process too
-    GET  /explain/{what}     a Model with its Decisions, a Tenant with its keys, or a request's Record
+    GET  /explain/{what}     a Model with its Decisions, a Tenant with its keys, or a request's Story
     POST /keys/{verb}        ls, new, revoke, rotate: control.keys
     GET  /logs/{name}        text: ?lines=100&follow=0|1&replica=NAME
 
@@ -34,7 +34,6 @@ from headway.control.snapshot import Snapshot
 from headway.control.view import View, decision_view
 from headway.control.waiting import first_of
 from headway.errors import HeadwayError, UnreachableError, UsageError
-from headway.gateway.record import Record
 from headway.spec.check import from_json, tenant_from_json
 
 __all__ = ["ControlApi"]
@@ -103,10 +102,8 @@ class ControlApi:
         if what in self._control.wanted.tenants.all():
             keys = answer(self._control.wanted.keys, "ls", {"tenant": what}, time.time())
             return _json({"kind": "tenant", "tenant": self._view.tenant(what), **keys})
-        if (stored := self._control.journal.request(what)) is not None:
-            record = msgspec.json.decode(stored, type=Record)
-            replicas_of = {each.endpoint: each.endpoint.rpartition(".")[0] for each in record.attempts}
-            return _json({"kind": "request", "record": record, "replicas": replicas_of})
+        if (story := await self._control.gateway.story(what)) is not None:
+            return _json({"kind": "request", "story": story})
         raise UnknownError(f"no model, tenant or request {what!r} here", hint="headway ls names the models and tenants")
 
     async def _keys(self, request: Request) -> Response:

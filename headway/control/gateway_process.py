@@ -17,13 +17,15 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 import psutil
 
 from headway.control.settings import ControlSettings
 from headway.errors import EngineError, ResourceError, UnreachableError
-from headway.gateway.record import Records, Stats
+from headway.gateway.record import Stats
+from headway.gateway.story import Found, Story, from_log
 from headway.gateway.table import KeyEntry, ModelRoute, RoutingTable, TenantRule, read_table, write_table
 from headway.wire.probe import get_unix
 
@@ -43,7 +45,6 @@ class GatewayProcess:
         self._log = settings.state.logs / "gateway.log"
         self._child: subprocess.Popen[bytes] | None = None
         self._table = _last_table(settings.state.table)
-        self._records_from = 0
         self._pid: int | None = None
         self._silent = 0
         self.stats: Stats | None = None
@@ -106,17 +107,13 @@ class GatewayProcess:
                     os.kill(self.stats.pid, signal.SIGHUP)
         return self._table.version
 
-    async def records(self) -> Records | None:
-        """The requests that ended since the last call."""
-        if self.stats is None:
-            return None
+    async def story(self, request_id: str) -> Story | None:
+        """Of one request, as the gateway tells it; when it does not answer, as its log does."""
         try:
-            answer = await get_unix(self._socket, f"/records?since={self._records_from}", timeout=2.0)
-            records = msgspec.json.decode(answer.body, type=Records)
+            answer = await get_unix(self._socket, f"/explain?id={quote(request_id, safe='')}", timeout=5.0)
+            return msgspec.json.decode(answer.body, type=Found).story
         except (UnreachableError, msgspec.MsgspecError):
-            return None
-        self._records_from = records.next
-        return records
+            return await asyncio.to_thread(from_log, self._settings.state.requests, request_id)
 
     async def close(self, grace: float) -> None:
         """End it: SIGTERM, then SIGKILL after `grace` seconds."""
@@ -133,11 +130,12 @@ class GatewayProcess:
 
     def _spawn(self) -> None:
         settings = self._settings
-        argv = [sys.executable, "-m", "headway.gateway", "--table", str(settings.state.table)]
+        argv = [sys.executable, "-P", "-m", "headway.gateway", "--table", str(settings.state.table)]
         argv += ["--workers", str(settings.gateway_workers)]
-        argv += ["--ledger", str(settings.state.database)]
+        argv += ["--ledger", str(settings.state.database), "--requests", str(settings.state.requests)]
+        argv += settings.gateway_options
         argv += ["--host", settings.host, "--port", str(settings.port), "--socket", str(self._socket)]
-        self._records_from = self._silent = 0
+        self._silent = 0
         with self._log.open("ab") as log:
             self._child = subprocess.Popen(
                 argv,

@@ -12,8 +12,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import msgspec
-
 from headway.control.gateway_process import GatewayProcess
 from headway.control.routes import endpoint_id, key_entries, routes, tenant_rules
 from headway.control.settings import ControlSettings
@@ -132,8 +130,6 @@ class ControlLoop:
     async def record(self, plan: Plan) -> None:
         now = time.time()
         self.journal.add_decisions([*plan.decisions, *self.site.decisions()], now)
-        if records := await self.gateway.records():
-            self.journal.add_requests([(each.id, each.at, msgspec.json.encode(each)) for each in records.records])
 
     def poke(self) -> None:
         self._poked.set()

@@ -133,7 +133,7 @@ def _convert(folder: Path, target: Path, revision: Revision, report: Report) -> 
         if _is_good(target):
             return
         with workshop.workplace(target, revision.source.size_bytes) as room:
-            argv = (sys.executable, "-m", "headway.engines.bert_to_gguf", str(folder), str(room / "made.gguf"))
+            argv = (sys.executable, "-P", "-m", "headway.engines.bert_to_gguf", str(folder), str(room / "made.gguf"))
             ended = child.run(argv, on_line=lambda _: None, tick=tell)
             if ended.code != 0:
                 said = ended.lines[-1] if ended.lines else f"status {ended.code}"

@@ -37,7 +37,7 @@ FRESH_SECONDS = 30.0
 """An answer of the hub counts for so long: choosing the engine and pinning ask the same within one `up`."""
 
 TIMEOUTS = {"HF_HUB_ETAG_TIMEOUT": "5", "HF_HUB_DOWNLOAD_TIMEOUT": "20", "HF_HUB_DISABLE_TELEMETRY": "1"}
-CHILD = (sys.executable, "-m", "headway.engines.hub_child")
+CHILD = (sys.executable, "-P", "-m", "headway.engines.hub_child")
 
 _answers: dict[tuple[str, str], tuple[float, Repository]] = {}
 

@@ -47,7 +47,7 @@ class MockEngine:
 
     def launch(self, revision: Revision, prepared: Prepared, slot: Slot) -> Launch:
         own = {"host": slot.host, "port": slot.port, "alias": revision.model}
-        argv = (sys.executable, "-m", "headway.engines.mock_server", *to_flags(own | dict(revision.args)))
+        argv = (sys.executable, "-P", "-m", "headway.engines.mock_server", *to_flags(own | dict(revision.args)))
         return Launch(argv, dict(revision.env))
 
     def external(self, revision: Revision) -> External | None:

@@ -14,18 +14,31 @@ import uvloop
 
 from headway.errors import HeadwayError, ResourceError, UsageError
 from headway.gateway.hub.hub import Listen, run
+from headway.gateway.hub.otlp import collector
 from headway.gateway.settings import Settings
 from headway.gateway.tls import Certificate
 
-__all__ = ["main"]
+__all__ = ["main", "private_socket"]
 
 
 def main(argv: list[str] | None = None) -> int:
     given = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s gateway %(levelname)s %(message)s")
     try:
-        socket = given.socket or _private_socket(given.port)
-        listen = Listen(given.table, given.host, given.port, socket, given.workers, _certificate(given), given.ledger)
+        socket = given.socket or private_socket(given.port)
+        listen = Listen(
+            given.table,
+            given.host,
+            given.port,
+            socket,
+            given.workers,
+            _certificate(given),
+            given.ledger,
+            _request_log(given.requests, socket),
+            _share("--sample", given.sample),
+            collector(given.otlp, os.environ),
+            _share("--trace-sample", given.trace_sample),
+        )
         uvloop.run(run(listen, Settings()))
     except HeadwayError as error:
         print(f"headway gateway: {error}", file=sys.stderr)  # noqa: T201
@@ -45,7 +58,35 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--tls-key", type=Path, help="PEM file: its key")
     parser.add_argument("--ledger", type=Path, help="SQLite file of what tenants spent (beside the socket if left out)")
+    parser.add_argument(
+        "--requests", default="", help="SQLite file of requests that ended, or `none` (beside the socket if left out)"
+    )
+    parser.add_argument(
+        "--sample", default="1%", help="of the requests that are neither few, slow nor failed, how many to log (1%%)"
+    )
+    parser.add_argument(
+        "--otlp", default="", help="send traces to this OTLP/HTTP collector (OTEL_EXPORTER_OTLP_ENDPOINT if left out)"
+    )
+    parser.add_argument(
+        "--trace-sample", default="10%", help="of the requests whose callers do not say, how many to trace (10%%)"
+    )
     return parser
+
+
+def _request_log(given: str, socket: Path) -> Path | None:
+    if given == "none":
+        return None
+    return Path(given) if given else socket.with_suffix(".requests")
+
+
+def _share(option: str, given: str) -> float:
+    try:
+        share = float(given.removesuffix("%")) / (100 if given.endswith("%") else 1)
+    except ValueError:
+        share = -1.0
+    if not 0.0 <= share <= 1.0:
+        raise UsageError(f"{option} {given}", hint="write a share like 1% or 0.01, from 0 to 100%")
+    return share
 
 
 def _certificate(given: argparse.Namespace) -> Certificate | None:
@@ -54,7 +95,7 @@ def _certificate(given: argparse.Namespace) -> Certificate | None:
     return Certificate(given.tls_cert, given.tls_key) if given.tls_cert else None
 
 
-def _private_socket(port: int) -> Path:
+def private_socket(port: int) -> Path:
     """The same for the same port, so that a gateway started anew finds what the one before left behind."""
     folder = Path(tempfile.gettempdir()) / f"headway-{os.getuid()}-gateway"
     folder.mkdir(mode=0o700, exist_ok=True)

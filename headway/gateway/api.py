@@ -3,6 +3,8 @@ once."""
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs
+
 import msgspec
 
 from headway.gateway import answers
@@ -43,7 +45,7 @@ class Api:
     def _serve_rest(self, client: ClientConnection, request: Request) -> Running | None:
         """Everything but the plain hot path."""
         try:
-            path, _ = split_target(request.target)
+            path, query = split_target(request.target)
         except ValueError as error:
             client.refuse(Refusal(400, "bad_request", f"The request target is not readable: {error}."))
             return None
@@ -57,7 +59,7 @@ class Api:
             if request.method not in ("GET", "HEAD"):
                 self._not_called(client, request, path, _READS)
             elif path == _METRICS:
-                return Scraping(self._gateway, client)
+                return Scraping(self._gateway, client, parse_qs(query).get("names", [""])[0])
             elif read := self._reads.get(path):
                 read(client)
             else:

@@ -11,35 +11,53 @@ from headway.gateway.gate import Gate
 from headway.gateway.prompt import Prompt
 from headway.gateway.request import Request
 from headway.gateway.salt import SALTED_PATHS, salt_within
+from headway.gateway.tracing import Tracing, caller_context
 from headway.wire.canonical import fields_of
 from headway.wire.openai import Call, ChatCall, CompletionCall, Operation, Refusal, read_call, with_fields, with_model
+from headway.wire.trace_context import write_context
 
 if TYPE_CHECKING:
     from headway.gateway.catalog import Route
     from headway.gateway.core import Gateway
+    from headway.gateway.record import Attempt, Record
 
 __all__ = ["Asked"]
 
 _TIMEOUT = re.compile(rb"(\d{1,6}(?:\.\d{1,3})?)(ms|s|m)?")
 _UNITS = {b"": 1.0, b"s": 1.0, b"ms": 0.001, b"m": 60.0}
-_FORWARDED = (b"accept", b"traceparent", b"tracestate")
+_FORWARDED = (b"accept",)
 _SESSION = b"x-session-id"
 _PRIORITY = b"x-headway-priority"
+_OURS = (403, 429, 502, 503, 504)  # refusals that tell of the gateway; others quote what was sent
 
 
 class Asked:
     """`deadline` is loop time. Before `read` there is no call, and nobody is known to have made it."""
 
-    __slots__ = ("_call", "_gateway", "_prompt", "deadline", "gate", "model", "operation", "request", "stream")
+    __slots__ = (
+        "_call",
+        "_gateway",
+        "_prompt",
+        "_tracing",
+        "deadline",
+        "gate",
+        "model",
+        "operation",
+        "request",
+        "stream",
+        "timeout",
+    )
 
     def __init__(self, gateway: Gateway, request: Request, operation: Operation) -> None:
         self.request, self.operation = request, operation
         self.model, self.stream = "", False
         self.gate = Gate(gateway, None)
         self.deadline = request.accepted + gateway.settings.deadline_seconds
+        self.timeout: float | None = None  # as the caller said
         self._gateway = gateway
         self._call: Call | None = None
         self._prompt: Prompt | None = None
+        self._tracing: Tracing | None = None
 
     def read(self, *, near: bool) -> Refusal | None:
         """The call, who makes it, and how long they will wait; or what is wrong with it."""
@@ -60,8 +78,18 @@ class Asked:
                 name = "x-headway-timeout"
                 return Refusal(400, "invalid_type", f"{name}: write seconds or 500ms, 10s, 2m", name)
             seconds = float(found[1]) * _UNITS[found[2] or b""]
-            self.deadline = min(self.deadline, self.request.accepted + seconds)
+            self.deadline, self.timeout = min(self.deadline, self.request.accepted + seconds), seconds
         return None
+
+    @property
+    def known_call(self) -> Call | None:
+        """None when it could not be read."""
+        return self._call
+
+    @property
+    def known_prompt(self) -> Prompt | None:
+        """None when nobody had to look at it."""
+        return self._prompt
 
     @property
     def call(self) -> Call:
@@ -72,6 +100,19 @@ class Asked:
     @property
     def priority(self) -> str:
         return self.gate.priority(self.request.headers.get(_PRIORITY))
+
+    def note(self, record: Record, message: str) -> None:
+        """What is seldom asked for, and so seldom told. `message`: why we refused it; what may quote the caller is left
+        out."""
+        if self.timeout is not None:
+            record.deadline = self.timeout
+        caller = self.gate.caller
+        if record.waits or (caller and (caller.rule.priority != "normal" or _PRIORITY in self.request.headers)):
+            record.priority = self.priority
+        if message and record.status in _OURS:
+            record.message = message
+        if self._gateway.tracer is not None and (tracing := self._traced()) is not None and tracing.sampled:
+            record.trace = tracing.told(self._call)
 
     @property
     def _content_type(self) -> bytes:
@@ -115,7 +156,7 @@ class Asked:
         self.say(body)
         self._prompt = Prompt(self.call, route.seed, route.learned, b"", len(body))
 
-    def headers(self) -> bytes:
+    def headers(self, attempt: Attempt) -> bytes:
         """What an engine may know of the caller: never who it is."""
         headers = self.request.headers
         kind = self._content_type or b"application/json"
@@ -123,4 +164,22 @@ class Asked:
         for name in _FORWARDED:
             if name in headers:
                 lines += b"%b: %b\r\n" % (name, headers[name])
+        if self._gateway.tracer is not None or b"traceparent" in headers:
+            lines += self._trace_lines(attempt)
         return lines
+
+    def _trace_lines(self, attempt: Attempt) -> bytes:
+        """Where nobody here records spans, a trace passes through as it came, if it is one."""
+        if (tracing := self._traced()) is not None:
+            return tracing.lines(attempt)
+        context = caller_context(self.request.headers)
+        if context is None:
+            return b""
+        return write_context(context.trace, context.parent, sampled=context.sampled, state=context.state)
+
+    def _traced(self) -> Tracing | None:
+        """None where nothing is recorded of it."""
+        tracer = self._gateway.tracer
+        if tracer is not None and self._tracing is None and self.gate.kept:
+            self._tracing = tracer.begin(self.request.headers)
+        return self._tracing

@@ -142,7 +142,7 @@ class ClientConnection(Timed, asyncio.Protocol):
         self._phase = ""
         self._silent = request.method == "HEAD"
         running = self._serve(self, request)
-        if running is not None and self._request is request:
+        if running is not None and self.busy:
             self._running = running
             if self._paused:
                 running.pause()

@@ -15,6 +15,7 @@ from headway.gateway.board import Board
 from headway.gateway.catalog import Catalog
 from headway.gateway.hubline import HubLine
 from headway.gateway.journal import Journal
+from headway.gateway.keeper import Keeper
 from headway.gateway.keyring import Caller, Keyring
 from headway.gateway.news import News
 from headway.gateway.prompt import Sessions
@@ -25,13 +26,15 @@ from headway.gateway.table import RoutingTable
 from headway.gateway.tally import Tally
 from headway.gateway.tenancy import Tenancy
 from headway.gateway.timers import Wheel
+from headway.gateway.tracing import Tracer
 from headway.gateway.waiting import Lobby
 from headway.policy.admission import allows
 from headway.policy.prefix import PrefixIndex
-from headway.wire.openai import Operation
 
 if TYPE_CHECKING:
+    from headway.gateway.asked import Asked
     from headway.gateway.client import ClientConnection
+    from headway.gateway.frames import Keep
 
 __all__ = ["Gateway", "log"]
 
@@ -65,6 +68,8 @@ class Gateway:
         self._started_at = time.time()
         self._turn = random.getrandbits(32)
         self.draw = random.Random().random  # noqa: S311 (chance among equals)
+        self.keeper = Keeper(hub, loop, self.draw)
+        self.tracer: Tracer | None = None  # nobody wants traces
         self._look: asyncio.Handle | None = None
 
     def left(self, client: ClientConnection) -> None:
@@ -101,11 +106,17 @@ class Gateway:
         self._look = None
         self.lobby.look()
 
-    def ended(self, record: Record, operation: Operation, *, kept: bool) -> None:
-        """`kept`: its Record may be remembered; it is counted in any case."""
-        if kept:
+    def observe(self, keep: Keep) -> None:
+        """The hub says what to tell of requests."""
+        self.keeper.use(keep)
+        self.tracer = None if keep.traced is None else Tracer(keep.traced)
+
+    def ended(self, record: Record, asked: Asked) -> None:
+        """It is counted in any case, and remembered if its tenant lets us."""
+        if asked.gate.kept:
             self.journal.add(record)
-        self.tally.end(record, operation.name, record.model in self.catalog.routes)
+            self.keeper.see(record, asked)
+        self.tally.end(record, asked.operation.name, record.model in self.catalog.routes)
 
     def stats(self) -> Stats:
         waiting = self.lobby.counts()

@@ -19,12 +19,13 @@ from headway.gateway.caching.recall import Recall
 from headway.gateway.caching.rules import Caching
 from headway.gateway.catalog import Route
 from headway.gateway.dispatch import Dispatch
-from headway.gateway.frames import Freed
+from headway.gateway.frames import Freed, Lined
 from headway.gateway.patience import no_replica, patience, retry_after
 from headway.gateway.placement import Placement
 from headway.gateway.record import Attempt, Record
 from headway.gateway.relay import Caller
 from headway.gateway.request import Request
+from headway.gateway.waits import Waits
 from headway.policy.routing import Choice
 from headway.wire.openai import Operation, Refusal, model_not_found, wrong_operation
 from headway.wire.usage import Usage
@@ -59,14 +60,13 @@ class Exchange:
         self._attempts: list[Attempt] = []
         self._has_turn = False  # it need not line up for a place
         self._line_number = 0  # under which it waits for one
-        self._lined_since = 0.0
         self._gate_until: float | None = None  # it waits there, or for a cache, until then
         self._recall: Recall | None = None  # its model has a cache
         self._tries = 0  # times it reached an engine
         self._in_line_since: float | None = None
         self._wait_began: float | None = None  # no engine was reached since
         self._give_up_at = math.inf
-        self._waited = 0.0
+        self._waits: Waits | None = None
         self._first_byte: float | None = None
         self._heard_at = 0.0
         self._paused_at: float | None = None
@@ -89,6 +89,8 @@ class Exchange:
             return
         now = self._gateway.time()
         self._leave_line(now)
+        if self._waits is not None:
+            self._waits.end(now)
         route = self._gateway.catalog.routes.get(self._asked.model)
         if route is None:
             self.refuse(model_not_found(self._asked.model, self._gateway.visible(self._asked.gate.caller)))
@@ -116,6 +118,7 @@ class Exchange:
             self.refuse(found)
         elif found is not None:
             self._gate_until = found
+            self._waiting().begin("gate", now)
             self._client.wake_at(self.next_due())
         return found is None
 
@@ -129,6 +132,8 @@ class Exchange:
             return True
         self._gate_until = recall.until(now)
         if self._gate_until is not None:
+            if recall.waited:
+                self._waiting().begin("cache", now)
             self._client.wake_at(self.next_due())
             return True
         self._client = recall.between(self._client)
@@ -139,6 +144,7 @@ class Exchange:
         if not self._ended:
             self._gate_until = None
             self._first_byte = self._gateway.time()
+            self._give_up()
             self._end(200, "")
             self._client.respond(200, headers, body)
 
@@ -160,7 +166,7 @@ class Exchange:
 
     def _line_up(self, route: Route, now: float) -> None:
         asked, gate = self._asked, self._asked.gate
-        self._lined_since = now
+        self._waiting().begin("line", now)
         self._line_number = self._gateway.hub.line_up(
             self,
             model=route.model.name,
@@ -172,10 +178,13 @@ class Exchange:
         )
         self._client.wake_at(self.next_due())
 
+    def lined(self, frame: Lined) -> None:
+        """The hub says how long the line is."""
+        self._waiting().told(frame.ahead, frame.waiting, frame.eta)
+
     def turn(self, full: float | None) -> None:
         """The hub says that a place is free; or that so many wait that there is no room to (`full` = for how long)."""
         number, self._line_number = self._line_number, 0
-        self._waited += self._gateway.time() - self._lined_since
         if self._ended:
             return
         if full is not None:
@@ -195,7 +204,7 @@ class Exchange:
         stay = self._placement.settle_in(route, choice, now)
         since = now - asked.request.accepted
         self._attempts.append(Attempt(upstream.id, since, why=choice.why, among=route.ids, costs=choice.costs))
-        head = upstream.head(asked.operation.path, asked.headers(), len(body))
+        head = upstream.head(asked.operation.path, asked.headers(self._attempts[-1]), len(body))
         self._dispatch = Dispatch(self, self._client, stay, self._gateway.settings, [head, body])
         self._client.wake_at(self.next_due())
         if self._paused_at is not None:
@@ -215,11 +224,16 @@ class Exchange:
             self.refuse(Refusal(503, "queue_full", message, retry_after=retry_after(route)))
         else:
             self._in_line_since = now
+            self._waiting().begin("lobby", now)
             self._client.wake_at(self.next_due())
+
+    def _waiting(self) -> Waits:
+        if self._waits is None:
+            self._waits = Waits(self._asked.request.accepted)
+        return self._waits
 
     def _leave_line(self, now: float) -> None:
         if self._in_line_since is not None:
-            self._waited += now - self._in_line_since
             self._in_line_since = None
             self._gateway.lobby.leave(self._asked.model, self)
 
@@ -232,8 +246,8 @@ class Exchange:
         self._wait_began = None
         if reused:
             last = self._attempts[-1]
-            again = Attempt(last.endpoint, self._since(), why=last.why, among=last.among, costs=last.costs)
-            last.failure = "closed while idle"
+            again = Attempt(last.endpoint, self._since(), "", last.why, last.among, last.costs, span=last.span)
+            last.failure, last.span = "closed while idle", ""
             self._attempts.append(again)
 
     def prefers_another(self, status: int) -> bool:
@@ -282,7 +296,7 @@ class Exchange:
         if reason == "refused":
             self._gateway.index.forget(dispatch.upstream.slot)  # nobody listens: what it had cached is gone
         self._gateway.tally.lost(reason)
-        self._attempts[-1].failure = reason
+        self._attempts[-1].failure, self._attempts[-1].ended = reason, self._since()
         if dispatch.relay and dispatch.relay.started:
             self._dispatch = dispatch
             self._break_off("engine_failed", f"The engine failed in mid-answer ({reason}).")
@@ -376,14 +390,17 @@ class Exchange:
 
     def refuse(self, refusal: Refusal) -> None:
         self._give_up()
-        self._end(refusal.status, refusal.code)
+        self._end(refusal.status, refusal.code, refusal.message)
         self._client.refuse(refusal)
 
     def _give_up(self) -> None:
         if self._line_number:
             number, self._line_number = self._line_number, 0
             self._gateway.hub.leave(number)
-        self._leave_line(self._gateway.time())
+        now = self._gateway.time()
+        self._leave_line(now)
+        if self._waits is not None:
+            self._waits.end(now)
         if self._dispatch:
             self._dispatch.abort()
 
@@ -397,7 +414,7 @@ class Exchange:
             tokens = usage.completion_tokens or 0 if usage else 0
             hub.say(Freed(self._asked.model, gate.tenant, self._asked.priority, gate.weight, tokens))
 
-    def _end(self, status: int, error: str) -> None:
+    def _end(self, status: int, error: str, message: str = "") -> None:
         """Settle usage, write the Record; once."""
         if self._ended:
             return
@@ -419,16 +436,20 @@ class Exchange:
             stream=self._asked.stream,
             status=status,
             error=error,
-            waited=self._waited,
             ttft=self._first_byte - self._asked.request.accepted if self._first_byte is not None else None,
             duration=duration,
             prompt_tokens=usage.prompt_tokens if usage else None,
             cached_tokens=usage.cached_tokens if usage else None,
             completion_tokens=usage.completion_tokens if usage else None,
             attempts=self._attempts,
+            table=self._gateway.catalog.version,
+            charge=self._asked.gate.charge(),
         )
+        if self._waits is not None:
+            record.waits, record.waited = self._waits.all, self._waits.total
         if self._recall is not None:
             self._recall.ended(record, self._dispatch.upstream if self._dispatch else None, usage)
-        self._gateway.ended(record, self._asked.operation, kept=self._asked.gate.kept)
+        self._asked.note(record, message)
+        self._gateway.ended(record, self._asked)
         self._tell_the_line(usage)
         self._dispatch = None  # which knows us: without this every request is work for the garbage collector

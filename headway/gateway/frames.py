@@ -30,6 +30,7 @@ __all__ = [
     "Lease",
     "Leave",
     "Lent",
+    "Lined",
     "Load",
     "Look",
     "Looked",
@@ -39,6 +40,7 @@ __all__ = [
     "Scrape",
     "Sent",
     "Short",
+    "Told",
     "Took",
     "Turn",
     "Use",
@@ -58,11 +60,12 @@ class Use(msgspec.Struct, tag="use"):
 
 
 class Want(msgspec.Struct, tag="want"):
-    """Hub to worker: say this, under the same number. `since` is for records."""
+    """Hub to worker: say this, under the same number. `since` is for records, `id` for the record of one request."""
 
     number: int
-    what: Literal["stats", "counts", "records"]
+    what: Literal["stats", "counts", "records", "record"]
     since: int = 0
+    id: str = ""
 
 
 class Metrics(msgspec.Struct, tag="metrics"):
@@ -146,6 +149,15 @@ class Freed(msgspec.Struct, tag="freed"):
     tokens: int
 
 
+class Lined(msgspec.Struct, tag="lined"):
+    """Hub to worker: it waits. `ahead` of it go so many of those `waiting`; its turn comes in about `eta` seconds."""
+
+    number: int
+    ahead: int | None
+    waiting: int
+    eta: float
+
+
 class Turn(msgspec.Struct, tag="turn"):
     """Hub to worker: a place is free for this request."""
 
@@ -165,7 +177,7 @@ class Queueing(msgspec.Struct, tag="queueing"):
     models: list[str]
 
 
-class Kept(msgspec.Struct, frozen=True, array_like=True):
+class Shelved(msgspec.Struct, frozen=True, array_like=True):
     """One thing on a shelf. `identity`: what exactly the endpoint served that said it; `kind`: the header line of what
     the body is; `tokens`: of the prompt and of the answer, as the engine counted them."""
 
@@ -195,18 +207,48 @@ class Looked(msgspec.Struct, tag="looked"):
 
     number: int
     role: Literal["go", "lead", "wait"]
-    found: list[Kept | None]
+    found: list[Shelved | None]
     age: float = 0.0
 
 
-class Keep(msgspec.Struct, tag="keep"):
+class Shelve(msgspec.Struct, tag="shelve"):
     """Worker to hub: a Look is over, and brought this. `again`: another had better try, for this one was not answered.
     `number` 0: nothing was looked for."""
 
     number: int
     shelf: str
-    kept: list[Kept]
+    brought: list[Shelved]
     again: bool = False
+
+
+class Keep(msgspec.Struct, tag="keep", frozen=True):
+    """Hub to worker: tell of these requests as they end. Seconds until the first byte from which one is `slow`; of the
+    others a `fraction`, and any while there are few; `traced`: of those whose caller does not say, None = none."""
+
+    fraction: float
+    slow: float
+    traced: float | None = None
+
+
+class Told(msgspec.Struct, omit_defaults=True):
+    """A Record and why it is kept (empty: for its trace alone). Session and blocks are hashes; see `keeper`."""
+
+    record: Record
+    kept: str = ""
+    sampled: bool = False
+    fraction: float = 0.0
+    operation: str = ""
+    prompt_bytes: int = 0
+    max_tokens: int | None = None
+    session: int = 0
+    blocks: bytes = b""
+
+
+class Kept(msgspec.Struct, tag="kept"):
+    """Worker to hub: requests that ended. `dropped`: so many were to be told and were not, since the last one."""
+
+    told: list[Told]
+    dropped: int = 0
 
 
 class Hello(msgspec.Struct, tag="hello"):
@@ -232,9 +274,10 @@ class Said(msgspec.Struct, tag="said", omit_defaults=True):
 
 
 class Scrape(msgspec.Struct, tag="scrape"):
-    """Worker to hub: a caller wants the metrics of all workers."""
+    """Worker to hub: a caller wants the metrics of all workers; `names`: under those of others, too."""
 
     number: int
+    names: str = ""
 
 
 Frame = (
@@ -259,7 +302,10 @@ Frame = (
     | Queueing
     | Look
     | Looked
+    | Shelve
     | Keep
+    | Kept
+    | Lined
 )
 
 _ENCODER = msgspec.msgpack.Encoder()

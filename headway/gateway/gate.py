@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from headway.gateway.catalog import Route
 from headway.gateway.keyring import Caller
 from headway.gateway.prompt import Prompt
-from headway.gateway.tenancy import TEMPLATE_TOKENS, WAIT_SECONDS, Reservation, Waiter
-from headway.policy.admission import NotYet, Request
+from headway.gateway.record import Charge
+from headway.gateway.tenancy import TEMPLATE_TOKENS, WAIT_SECONDS, Reservation, Waiter, refusal_of
+from headway.policy.admission import NotYet, Refused, Request
 from headway.policy.fairness import PRIORITIES
 from headway.wire.openai import Call, ChatCall, CompletionCall, Refusal
 from headway.wire.usage import Usage
@@ -25,12 +26,13 @@ LIKELY = 1.2
 class Gate:
     """`caller` is None where nobody needs a key; then nothing is limited and nothing charged."""
 
-    __slots__ = ("_bound", "_gateway", "_reservation", "_waits_until", "caller")
+    __slots__ = ("_bound", "_gateway", "_refused", "_reservation", "_waits_until", "caller")
 
     def __init__(self, gateway: Gateway, caller: Caller | None) -> None:
         self.caller = caller
         self._gateway = gateway
         self._reservation: Reservation | None = None
+        self._refused: Refused | None = None
         self._waits_until: float | None = None
         self._bound = 0
 
@@ -76,8 +78,9 @@ class Gate:
             most = 0
         request = Request(int(LIKELY * prompt.tokens) + 8, most, choices)
         found = self._gateway.tenancy.reserve(self.caller, route.model, request, self._bound)
-        if isinstance(found, Refusal):
-            return found
+        if isinstance(found, Refused):
+            self._refused = found
+            return refusal_of(found)
         if isinstance(found, Reservation):
             self._reservation, self._waits_until = found, None
             return None
@@ -122,3 +125,17 @@ class Gate:
             if free:
                 self._reservation.sent = False
             self._reservation.settle(usage, self._bound, whole=whole)
+
+    def charge(self) -> Charge | None:
+        """What the limits said, and what it was charged; to be asked when it has left."""
+        caller, held = self.caller, self._reservation
+        if caller is None:
+            return None
+        charge = Charge(caller.key.id, caller.names, caller.sizes)
+        if held is not None:
+            charge.left, charge.held_tokens, charge.held_micros = held.left, held.held.tokens, held.held.micros
+            charge.tokens, charge.micros = held.tokens, held.micros
+        elif self._refused is not None and self._refused.limit is not None:
+            charge.left = self._gateway.tenancy.standing(self.tenant)
+            charge.refused_by = self._refused.limit.name.lower()
+        return charge

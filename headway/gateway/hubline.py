@@ -23,6 +23,7 @@ from headway.gateway.frames import (
     Lease,
     Leave,
     Lent,
+    Lined,
     Look,
     Looked,
     Metrics,
@@ -30,6 +31,7 @@ from headway.gateway.frames import (
     Said,
     Scrape,
     Sent,
+    Shelve,
     Took,
     Turn,
     Use,
@@ -54,6 +56,9 @@ class Queued(Protocol):
     def turn(self, full: float | None) -> None:
         """It may go; or there is no room to wait, and may be in so many seconds."""
 
+    def lined(self, frame: Lined) -> None:
+        """It waits, and how many others do."""
+
 
 class Looker(Protocol):
     """A request that asks whether its answer is kept."""
@@ -77,12 +82,13 @@ class HubLine:
         await asyncio.get_running_loop().create_connection(lambda: self._channel, sock=channel)
         self._channel.say(Hello())
 
-    def scrape(self, then: Callable[[bytes | None], None]) -> int:
-        """Ask for the metrics of all workers; `then` gets them, or None when the hub is gone."""
+    def scrape(self, then: Callable[[bytes | None], None], names: str = "") -> int:
+        """Ask for the metrics of all workers; `then` gets them, or None when the hub is gone. `names`: also under
+        those of others (llm-d)."""
         number = next(self._numbers)
         if self._channel.open:
             self._scrapes[number] = then
-            self._channel.say(Scrape(number))
+            self._channel.say(Scrape(number, names))
         else:
             then(None)
         return number
@@ -111,12 +117,12 @@ class HubLine:
         self._channel.say(look)
         return look.number
 
-    def kept(self, keep: Keep) -> None:
+    def shelve(self, shelve: Shelve) -> None:
         """A Look is over. What it brought is dropped when the hub is far behind: memory is bounded here too."""
-        self._looks.pop(keep.number, None)
+        self._looks.pop(shelve.number, None)
         if self._channel.backlog > BACKLOG_BYTES:
-            keep.kept = []
-        self._channel.say(keep)
+            shelve.brought = []
+        self._channel.say(shelve)
 
     def say(self, frame: Frame) -> None:
         """Without an answer; nobody hears it when the hub is gone."""
@@ -148,10 +154,10 @@ class HubLine:
         elif isinstance(frame, Want):
             self._channel.say(_answer(gateway, frame))
         else:
-            self._answered(frame)
+            self._answered(gateway, frame)
 
-    def _answered(self, frame: Frame) -> None:
-        """What somebody here waits for."""
+    def _answered(self, gateway: Gateway, frame: Frame) -> None:
+        """What somebody here waits for; and what changes nothing for a request, but what is told of it."""
         if isinstance(frame, Turn | Full):
             if waiter := self._lined.pop(frame.number, None):
                 waiter.turn(None if isinstance(frame, Turn) else frame.eta)
@@ -162,6 +168,10 @@ class HubLine:
                 looker.looked(frame)
         elif isinstance(frame, Metrics) and (then := self._scrapes.pop(frame.number, None)):
             then(frame.text)
+        elif isinstance(frame, Keep):
+            gateway.observe(frame)
+        elif isinstance(frame, Lined) and (waiter := self._lined.get(frame.number)):
+            waiter.lined(frame)
 
     def _gone(self) -> None:
         for then in list(self._scrapes.values()):
@@ -182,19 +192,28 @@ def _answer(gateway: Gateway, want: Want) -> Said:
     if want.what == "records":
         records = gateway.journal.since(want.since)
         return Said(want.number, records=records.records, next=records.next, lost=records.lost)
+    if want.what == "record":
+        record = gateway.journal.find(want.id)
+        return Said(want.number, records=[record] if record else [])
     return Said(want.number, counts=_counts(gateway))
 
 
 def _counts(gateway: Gateway) -> Counts:
     tally, catalog = gateway.tally, gateway.catalog
     running: dict[str, int] = {}
+    avoided: dict[str, int] = {}
+    now = gateway.time()
     failures = dict(catalog.failures_of_the_gone)
     for upstream in catalog.upstreams():
         running[upstream.replica] = running.get(upstream.replica, 0) + upstream.own_running
         failures[upstream.replica] = failures.get(upstream.replica, 0) + upstream.failures
+        avoided[upstream.replica] = avoided.get(upstream.replica, 0) + (upstream.cooling_until > now)
     used = resource.getrusage(resource.RUSAGE_SELF)
     return Counts(
         series=list(tally.series.values()),
+        used=list(tally.used.values()),
+        errors=tally.errors,
+        lag=tally.lag,
         requests=tally.requests,
         failures=tally.failures,
         prompt_tokens=tally.prompt_tokens,
@@ -211,6 +230,8 @@ def _counts(gateway: Gateway) -> Counts:
         caches=list(tally.caches.values()),
         waiting=dict.fromkeys(catalog.routes, 0) | gateway.lobby.counts(),
         endpoint_running=running,
+        endpoint_avoided=avoided,
+        index_blocks=gateway.index.stats().blocks,
     )
 
 

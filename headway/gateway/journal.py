@@ -1,4 +1,4 @@
-"""The last finished requests, numbered, in a ring; read by the control loop with `since`."""
+"""The last finished requests, numbered, in a ring."""
 
 from __future__ import annotations
 
@@ -28,3 +28,7 @@ class Journal:
         skipped = max(0, seq + 1 - first)
         records = list(islice(self._ring, skipped, None))
         return Records(records=records, next=self._last, lost=max(0, first - 1 - seq))
+
+    def find(self, request_id: str) -> Record | None:
+        """The newest of that id."""
+        return next((record for record in reversed(self._ring) if record.id == request_id), None)

@@ -20,21 +20,30 @@ __all__ = ["Caller", "Keyring"]
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A key and its tenant, with its limits made ready. `seed` keeps its prompts apart in caches, `salt` in those of
-    engines; 0 and empty = shared."""
+    """A key and its tenant, with its limits made ready (`names` and `sizes` tell of them). `seed` keeps its prompts
+    apart in caches, `salt` in those of engines; 0 and empty = shared."""
 
     key: KeyEntry
     rule: TenantRule
     limits: tuple[Ceiling, ...]
     seed: int
     salt: str
+    names: tuple[str, ...]
+    sizes: tuple[int, ...]
+
+
+def _caller(key: KeyEntry, rule: TenantRule, salt: bytes) -> Caller:
+    limits = ceilings(rule)
+    names, sizes = tuple(each.limit.name.lower() for each in limits), tuple(each.size for each in limits)
+    own = tenant_salt(rule.name, salt) if rule.isolated else ""
+    return Caller(key, rule, limits, _seed(rule), own, names, sizes)
 
 
 class Keyring:
     def __init__(self, table: RoutingTable, salt: bytes) -> None:
         self.closed = bool(table.tenants)
-        rules = {rule.name: (rule, ceilings(rule), _seed(rule), _salt(rule, salt)) for rule in table.tenants}
-        self._callers = {key.sha256: Caller(key, *rules[key.tenant]) for key in table.keys if key.tenant in rules}
+        rules = {rule.name: rule for rule in table.tenants}
+        self._callers = {key.sha256: _caller(key, rules[key.tenant], salt) for key in table.keys if key.tenant in rules}
 
     def find(self, headers: dict[bytes, bytes], *, near: bool) -> Caller | Refusal | None:
         """Who it is; None when nobody needs a key here. `near`: the caller is on this machine."""
@@ -69,7 +78,3 @@ def _shown(key: bytes) -> str:
 def _seed(rule: TenantRule) -> int:
     """The same in all workers, for they share what they know of caches."""
     return xxh3_64_intdigest(rule.name.encode(), 1) if rule.isolated else 0
-
-
-def _salt(rule: TenantRule, key: bytes) -> str:
-    return tenant_salt(rule.name, key) if rule.isolated else ""

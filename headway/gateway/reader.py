@@ -112,8 +112,8 @@ class RequestReader:
         if self._head_size > self._settings.head_bytes or self._lines > self._settings.headers_max:
             self._refuse(_too_long_head(self._settings))
         name = name.lower()
-        if name == b"host" and name in request.headers:
-            self._refuse(Refusal(400, "bad_request", "There are two Host headers."))
+        if name in request.headers:
+            value = self._repeated(name, request.headers[name], value)
         request.headers[name] = value
 
     def on_headers_complete(self) -> None:
@@ -156,6 +156,14 @@ class RequestReader:
         self.continue_due = False
 
     # parts of the above
+
+    def _repeated(self, name: bytes, before: bytes, value: bytes) -> bytes:
+        """Two lines of one name: the later counts, but where that would change what is said."""
+        if name == b"host":
+            self._refuse(Refusal(400, "bad_request", "There are two Host headers."))
+        if name == b"tracestate":
+            return before + b"," + value
+        return b"" if name == b"traceparent" else value  # with two of them there is no telling which
 
     def _check_head(self, request: Request, version: str) -> Refusal | None:
         headers = request.headers

@@ -22,11 +22,11 @@ class _Client(Protocol):
 
 
 class Scraping:
-    def __init__(self, gateway: Gateway, client: _Client) -> None:
+    def __init__(self, gateway: Gateway, client: _Client, names: str = "") -> None:
         self._gateway, self._client = gateway, client
         self._ended = False
         client.wake_at(gateway.time() + _SECONDS)
-        self._number = gateway.hub.scrape(self._answer)
+        self._number = gateway.hub.scrape(self._answer, names)
 
     def pause(self) -> None:
         """It is sent whole."""

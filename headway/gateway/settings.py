@@ -94,7 +94,9 @@ class Settings:
 
     # the process
     records_max: int = 4096
-    """Finished requests remembered: several seconds of the highest load, read every second."""
+    """Finished requests remembered: a second of the highest load, an hour of one request a second."""
+    slow_seconds: float = 10.0
+    """A request is logged as slow when its first byte came later than this: longer than people wait."""
     drain_seconds: float = 30.0
     """For running requests after SIGTERM."""
     table_poll_seconds: float = 1.0

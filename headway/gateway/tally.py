@@ -1,8 +1,9 @@
 """What is counted, as plain numbers: an increment or two a request, and nothing that a scrape does not need.
 
 A worker counts for itself; the hub adds the workers' counts up, those of dead workers included, so that no sum ever
-goes back. Bucket bounds are those of the OpenTelemetry GenAI conventions. Labels are bounded: models as the tables
-named them (at most `MODELS_MAX`, then `other`), operations, statuses, and failure reasons from a closed list.
+goes back. Bucket bounds are those of the OpenTelemetry GenAI conventions, with some more where engines are quicker or
+waits longer. Labels are bounded: models as the tables named them (at most `MODELS_MAX`, then `other`), pairs of model
+and tenant (`PAIRS_MAX`), operations, statuses, and reasons and codes from closed lists.
 """
 
 from __future__ import annotations
@@ -15,11 +16,31 @@ import msgspec
 
 from headway.gateway.record import Record
 
-__all__ = ["DURATION_BOUNDS", "TTFT_BOUNDS", "CacheCounts", "Counts", "Histogram", "Series", "Tally", "add_up"]
+__all__ = [
+    "DURATION_BOUNDS",
+    "ITL_BOUNDS",
+    "OTHER",
+    "TTFT_BOUNDS",
+    "CacheCounts",
+    "Counts",
+    "Histogram",
+    "Series",
+    "Tally",
+    "Used",
+    "add_up",
+    "histogram",
+]
 
 DURATION_BOUNDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
-TTFT_BOUNDS = (*(0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0),)
+TTFT_BOUNDS = (
+    *(0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0),
+    *(20.0, 40.0, 80.0),
+)
+ITL_BOUNDS = (0.0025, 0.005, *(0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5))
+LAG_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 MODELS_MAX = 1000
+PAIRS_MAX = 1000
+OTHER = "other"
 _Key = TypeVar("_Key", int, str)
 
 REASONS = (
@@ -51,26 +72,54 @@ class Histogram(msgspec.Struct):
         self.total += other.total
 
 
-def _histogram(bounds: tuple[float, ...]) -> Histogram:
+def histogram(bounds: tuple[float, ...]) -> Histogram:
     return Histogram(bounds, [0] * (len(bounds) + 1))
 
 
+class Used(msgspec.Struct):
+    """By one tenant, of one model. `micros`: what it was charged, in millionths of money."""
+
+    model: str
+    tenant: str
+    requests: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    micros: int = 0
+
+    def add(self, other: Used) -> None:
+        self.requests += other.requests
+        self.prompt_tokens += other.prompt_tokens
+        self.cached_tokens += other.cached_tokens
+        self.completion_tokens += other.completion_tokens
+        self.micros += other.micros
+
+
 class Series(msgspec.Struct):
-    """One model and operation. `statuses`: status of the answer -> how many."""
+    """One model and operation. `statuses`: status of the answer -> how many. `queue` has only those that waited.
+    `decisions`: policy.routing.Why -> requests sent so; `retries`: those sent again."""
 
     model: str
     operation: str
     statuses: dict[int, int] = {}
-    duration: Histogram = msgspec.field(default_factory=lambda: _histogram(DURATION_BOUNDS))
-    ttft: Histogram = msgspec.field(default_factory=lambda: _histogram(TTFT_BOUNDS))
+    duration: Histogram = msgspec.field(default_factory=lambda: histogram(DURATION_BOUNDS))
+    ttft: Histogram = msgspec.field(default_factory=lambda: histogram(TTFT_BOUNDS))
+    itl: Histogram = msgspec.field(default_factory=lambda: histogram(ITL_BOUNDS))
+    queue: Histogram = msgspec.field(default_factory=lambda: histogram(TTFT_BOUNDS))
+    decisions: dict[str, int] = {}
+    retries: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
 
     def add(self, other: Series) -> None:
         _add(self.statuses, other.statuses)
+        _add(self.decisions, other.decisions)
+        self.retries += other.retries
         self.duration.add(other.duration)
         self.ttft.add(other.ttft)
+        self.itl.add(other.itl)
+        self.queue.add(other.queue)
         self.prompt_tokens += other.prompt_tokens
         self.cached_tokens += other.cached_tokens
         self.completion_tokens += other.completion_tokens
@@ -97,6 +146,9 @@ class Counts(msgspec.Struct):
 
     series: list[Series] = []
     caches: list[CacheCounts] = []
+    used: list[Used] = []
+    errors: dict[str, dict[str, int]] = {}  # tenant -> code told to the caller -> how many
+    lag: Histogram = msgspec.field(default_factory=lambda: histogram(LAG_BOUNDS))
     requests: int = 0
     failures: int = 0
     prompt_tokens: int = 0
@@ -112,6 +164,8 @@ class Counts(msgspec.Struct):
     table_version: int = 0
     waiting: dict[str, int] = {}
     endpoint_running: dict[str, int] = {}
+    endpoint_avoided: dict[str, int] = {}  # workers that pass over it now, because it failed
+    index_blocks: int = 0
 
     def of_the_dead(self) -> Counts:
         """What remains of a worker that is gone: what it counted, not what it held."""
@@ -124,6 +178,8 @@ class Counts(msgspec.Struct):
             table_version=0,
             waiting={},
             endpoint_running={},
+            endpoint_avoided={},
+            index_blocks=0,
         )
 
 
@@ -132,8 +188,14 @@ def add_up(parts: Iterable[Counts]) -> Counts:
     total = Counts()
     series: dict[tuple[str, str], Series] = {}
     caches: dict[tuple[str, str], CacheCounts] = {}
+    used: dict[tuple[str, str], Used] = {}
     versions = []
     for part in parts:
+        total.lag.add(part.lag)
+        for one in part.used:
+            used.setdefault((one.model, one.tenant), Used(one.model, one.tenant)).add(one)
+        for tenant, codes in part.errors.items():
+            _add(total.errors.setdefault(tenant, {}), codes)
         for each in part.series:
             found = series.get((each.model, each.operation))
             if found is None:
@@ -147,7 +209,7 @@ def add_up(parts: Iterable[Counts]) -> Counts:
             _add(getattr(total, name), getattr(part, name))
         if part.table_version:
             versions.append(part.table_version)
-    total.series, total.caches = list(series.values()), list(caches.values())
+    total.series, total.used, total.caches = list(series.values()), list(used.values()), list(caches.values())
     total.table_version = min(versions, default=0)
     return total
 
@@ -162,8 +224,16 @@ _SUMMED = (
     "running",
     "bodies_bytes",
     "resident_bytes",
+    "index_blocks",
 )
-_SUMMED_BY_KEY = ("lost_by_reason", "refused_heads", "endpoint_failures", "waiting", "endpoint_running")
+_SUMMED_BY_KEY = (
+    "lost_by_reason",
+    "refused_heads",
+    "endpoint_failures",
+    "waiting",
+    "endpoint_running",
+    "endpoint_avoided",
+)
 
 
 def _add(mine: dict[_Key, int], theirs: dict[_Key, int]) -> None:
@@ -180,6 +250,9 @@ class Tally:
         self.prompt_tokens = self.completion_tokens = 0
         self.series: dict[tuple[str, str], Series] = {}
         self.caches: dict[tuple[str, str], CacheCounts] = {}
+        self.used: dict[tuple[str, str], Used] = {}
+        self.errors: dict[str, dict[str, int]] = {}
+        self.lag = histogram(LAG_BOUNDS)
         self.lost_by_reason: dict[str, int] = {}
         self.refused_heads: dict[int, int] = {}  # answers to what was no whole request
         self._models: set[str] = set()
@@ -192,7 +265,7 @@ class Tally:
         """An endpoint failed a request. `status 503` and the like are kept; details after a colon are not."""
         word = reason.partition(":")[0]
         known = word in REASONS or word.startswith("status ")
-        _add(self.lost_by_reason, {word if known else "other": 1})
+        _add(self.lost_by_reason, {word if known else OTHER: 1})
 
     def refused(self, status: int) -> None:
         _add(self.refused_heads, {status: 1})
@@ -210,20 +283,52 @@ class Tally:
         series = self._series(record.model if known else "", operation)
         series.statuses[record.status] = series.statuses.get(record.status, 0) + 1
         series.duration.observe(record.duration)
+        prompt, completion = record.prompt_tokens or 0, record.completion_tokens or 0
         if record.stream and record.ttft is not None:
             series.ttft.observe(record.ttft)
-        prompt, completion = record.prompt_tokens or 0, record.completion_tokens or 0
+            if completion > 1:
+                series.itl.observe((record.duration - record.ttft) / (completion - 1))
+        decisions = series.decisions
+        for attempt in record.attempts:
+            decisions[attempt.why] = decisions.get(attempt.why, 0) + 1
         series.prompt_tokens += prompt
         series.cached_tokens += record.cached_tokens or 0
         series.completion_tokens += completion
         self.prompt_tokens += prompt
         self.completion_tokens += completion
+        if record.tenant:
+            self._use(record, series.model)
+        if failed or record.status >= 400 or record.waits or len(record.attempts) > 1:
+            self._odd(record, series)
+
+    def _use(self, record: Record, model: str) -> None:
+        used = self.used.get((model, record.tenant)) or self._used(model, record.tenant)
+        used.requests += 1
+        used.prompt_tokens += record.prompt_tokens or 0
+        used.cached_tokens += record.cached_tokens or 0
+        used.completion_tokens += record.completion_tokens or 0
+        if record.charge is not None:
+            used.micros += record.charge.micros
+
+    def _used(self, model: str, tenant: str) -> Used:
+        if len(self.used) >= PAIRS_MAX:
+            tenant = OTHER
+        return self.used.setdefault((model, tenant), Used(model, tenant))
+
+    def _odd(self, record: Record, series: Series) -> None:
+        """What few requests have."""
+        series.retries += max(0, len(record.attempts) - 1)
+        if record.waits:
+            series.queue.observe(record.waited)
+        if record.error:
+            tenant = record.tenant if record.tenant in self.errors or len(self.errors) < PAIRS_MAX else OTHER
+            _add(self.errors.setdefault(tenant, {}), {record.error: 1})
 
     def _series(self, model: str, operation: str) -> Series:
         found = self.series.get((model, operation))
         if found is None:
             if model and model not in self._models and len(self._models) >= MODELS_MAX:
-                model = "other"
+                model = OTHER
             self._models.add(model)
             found = self.series.setdefault((model, operation), Series(model, operation))
         return found

@@ -22,7 +22,7 @@ from headway.wire.usage import Usage
 if TYPE_CHECKING:
     from headway.gateway.hubline import HubLine
 
-__all__ = ["Reservation", "Tenancy", "Waiter"]
+__all__ = ["Reservation", "Tenancy", "Waiter", "refusal_of"]
 
 WAIT_SECONDS = 2.0
 """For the hub to lend more. It answers within some milliseconds; it may be gone for a second."""
@@ -40,11 +40,13 @@ class Waiter(Protocol):
 class Reservation:
     """What one request holds of its tenant's limits. Settled once, whatever becomes of it."""
 
-    __slots__ = ("_price", "_purse", "_reserve", "_settled", "cap", "sent")
+    __slots__ = ("_price", "_purse", "_settled", "cap", "held", "left", "micros", "sent", "tokens")
 
     def __init__(self, purse: TenantPurse, reserve: Reserve, route: ModelRoute) -> None:
-        self._purse, self._reserve, self._price = purse, reserve, route.price
-        self.cap = reserve.cap
+        self._purse, self._price = purse, route.price
+        self.held, self.cap = reserve.amounts, reserve.cap
+        self.left = purse.standing()  # before it took its share
+        self.tokens = self.micros = 0  # what it was charged in the end
         self.sent = False  # an engine has it: from here on it costs something
         self._settled = False
         purse.reserve(reserve.amounts)
@@ -55,16 +57,15 @@ class Reservation:
         if self._settled:
             return
         self._settled = True
-        if not self.sent:
-            self._purse.settle(self._reserve.amounts, 0, 0)
-            return
-        if usage is None:  # the engine did not say, or was not heard to the end: all that it may have been
-            self._purse.settle(self._reserve.amounts, self._reserve.amounts.tokens, self._reserve.amounts.micros)
-            return
-        prompt = prompt_tokens if usage.prompt_tokens is None else usage.prompt_tokens
-        completion = (usage.completion_tokens or 0) + (0 if whole else UNSEEN_TOKENS)
-        micros = cost(self._price, prompt, completion, usage.cached_tokens or 0)
-        self._purse.settle(self._reserve.amounts, prompt + completion, micros)
+        if self.sent:
+            if usage is None:  # the engine did not say, or was not heard to the end: all that it may have been
+                self.tokens, self.micros = self.held.tokens, self.held.micros
+            else:
+                prompt = prompt_tokens if usage.prompt_tokens is None else usage.prompt_tokens
+                completion = (usage.completion_tokens or 0) + (0 if whole else UNSEEN_TOKENS)
+                self.tokens = prompt + completion
+                self.micros = cost(self._price, prompt, completion, usage.cached_tokens or 0)
+        self._purse.settle(self.held, self.tokens, self.micros)
 
 
 class Tenancy:
@@ -91,11 +92,11 @@ class Tenancy:
 
     def reserve(
         self, caller: Caller, route: ModelRoute, request: Request, bound: int
-    ) -> Reservation | NotYet | Refusal:
+    ) -> Reservation | NotYet | Refused:
         """`request.prompt_tokens` is likely, `bound` the most there can be: what a budget is charged is covered."""
         now = time.time()
         if refused := out_of_scope(caller.rule, caller.key.models, caller.key.expires, route.name, now):
-            return _refusal(refused)
+            return refused
         purse = self._of(caller.rule.name)
         if purse is None:  # the hub is about to open an account for it
             return NotYet(Limit.RPM, 0)
@@ -104,9 +105,12 @@ class Tenancy:
             request = Request(bound, request.max_tokens, request.choices)
         reserve = reserve_for(request, route.price, limits, purse)
         found = admit(caller.rule, limits, reserve.amounts, purse, now)
-        if isinstance(found, Refused):
-            return _refusal(found)
         return found or Reservation(purse, reserve, route)
+
+    def standing(self, tenant: str) -> list[int]:
+        """What is left of each limit, by Limit; empty while the hub has lent nothing."""
+        purse = self._of(tenant)
+        return purse.standing() if purse else []
 
     def wait(self, waiter: Waiter, tenant: str, need: NotYet) -> None:
         """Until the hub has lent more; the waiter minds its own deadline."""
@@ -137,7 +141,7 @@ class Tenancy:
         return self._purse.tenant(tenant) if self._purse else None
 
 
-def _refusal(refused: Refused) -> Refusal:
+def refusal_of(refused: Refused) -> Refusal:
     again = None if refused.retry_after is None else max(1, int(refused.retry_after + 0.999))
     message = refused.message[:1].upper() + refused.message[1:] + "."
     return Refusal(refused.status, refused.code, message, retry_after=again)

@@ -22,14 +22,12 @@ from headway.gateway.settings import Settings
 from headway.gateway.table import Endpoint
 from headway.gateway.timers import Wheel
 from headway.policy.prefix import PrefixIndex
-from headway.policy.routing import Elsewhere, cooldown
+from headway.policy.routing import Candidate, cooldown
 from headway.policy.speed import Speed
 from headway.wire.http import header
 
 __all__ = ["Opening", "Upstream"]
 
-_ADAPTER_SECONDS = 0.5
-"""To load an adapter of some 100 MB from a local disk; engines do not say."""
 _ADAPTER_FRESH = 2.0
 """Seconds until an engine has certainly told of an adapter that it was sent for."""
 _TOKEN_BYTES = 4.0
@@ -42,8 +40,8 @@ class Opening(Protocol):
     def not_opened(self, reason: str) -> None: ...
 
 
-class Upstream:
-    """Satisfies `policy.routing.Candidate`. Raises SpecError for an address that cannot be one."""
+class Upstream(Candidate):
+    """Raises SpecError for an address that cannot be one."""
 
     def __init__(
         self,
@@ -57,20 +55,13 @@ class Upstream:
         speed: Speed,
         left: Callable[[Upstream], None],
     ) -> None:
-        self.slot = slot
-        self.id, self.replica, self.key_name = endpoint.id, endpoint.replica, endpoint.key
+        super().__init__(endpoint.id, slot, speed, wheel.time())
+        self.replica, self.key_name = endpoint.replica, endpoint.key
         self.replica_header = header("x-headway-replica", endpoint.replica)
         self.own_running = self.total = self.failures = 0  # of this worker
-        self.running = self.pending_tokens = self.context_tokens = 0  # of all workers, as of the last look
         self.prefilled = 0  # prompt tokens that it has computed for this worker
-        self.elsewhere = Elsewhere()
-        self.seats = self.kv_tokens = 0
-        self.adapters: frozenset[str] | None = None
-        self.adapter_load, self.weight = _ADAPTER_SECONDS, 1.0
         self._sent_adapters: dict[str, float] = {}
         self.tells_cached = False  # its answers say how much of a prompt it had cached
-        self.speed, self.since = speed, wheel.time()
-        self.cooling_until = 0.0
         self.retired = False
         self._streak = 0
         self._settings, self._wheel, self._section, self._left = settings, wheel, section, left
@@ -196,6 +187,7 @@ class Upstream:
     def retire(self) -> None:
         """The table names it no more: no new requests; those that run go on."""
         self.retired = True
+        self.speed.retire()
         while self._idle:
             self._idle.pop().abort()
 

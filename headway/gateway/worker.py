@@ -23,6 +23,7 @@ from headway.gateway.board import Board
 from headway.gateway.client import ClientConnection
 from headway.gateway.core import Gateway
 from headway.gateway.hubline import HubLine
+from headway.gateway.lag import Lag
 from headway.gateway.settings import Settings
 from headway.gateway.tls import Certificate, Identity
 
@@ -50,6 +51,7 @@ class Worker:
         self._server: asyncio.Server | None = None
         self._ending = asyncio.Event()
         self._looking: asyncio.TimerHandle | None = None
+        self._lag = Lag(loop, self.gateway.tally.lag)
 
     async def start(self) -> None:
         gateway, loop = self.gateway, self.gateway.loop
@@ -63,6 +65,7 @@ class Worker:
             ssl=identity.context if identity else None,
             ssl_handshake_timeout=gateway.settings.head_seconds if identity else None,
         )
+        self._lag.start()
         if identity:
             self._follow(identity)
 
@@ -91,8 +94,11 @@ class Worker:
             client.abort()
         gateway.catalog.close()
         gateway.wheel.stop()
+        self._lag.stop()
         if self._looking:
             self._looking.cancel()
+        gateway.keeper.tell()
+        await asyncio.sleep(0)  # what was said is written before the channel closes
         self._hub.close()
         await asyncio.sleep(0)  # the loop calls connection_lost of what was aborted
 

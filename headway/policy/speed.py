@@ -13,8 +13,6 @@ capture graphs and load kernels then.
 
 from __future__ import annotations
 
-from weakref import WeakSet
-
 from headway.policy.fit import Line
 
 __all__ = ["ModelSpeed", "Sizes", "Speed"]
@@ -59,7 +57,7 @@ class ModelSpeed(_Learner):
 
     def __init__(self, first: tuple[float, float] = _FIRST, token: tuple[float, float, float] = _TOKEN) -> None:
         super().__init__(first, token, _FAINT)
-        self._novices: WeakSet[Speed] = WeakSet()
+        self._novices: set[Speed] = set()
 
     def endpoint(self) -> Speed:
         speed = Speed(self)
@@ -78,7 +76,7 @@ class ModelSpeed(_Learner):
 class Speed(_Learner):
     """Of one endpoint. Made by `ModelSpeed.endpoint`."""
 
-    __slots__ = ("__weakref__", "_answers", "_model", "samples")
+    __slots__ = ("_answers", "_model", "samples")
 
     def __init__(self, model: ModelSpeed) -> None:
         super().__init__((model.first, model.prefill), (model.step, model.sequence, model.context), _SHARED)
@@ -120,6 +118,10 @@ class Speed(_Learner):
             self._decode.prior = (model.step, model.sequence, model.context)
             model._told(self)
         self._learn_token(running, context, seconds, 1.0)
+
+    def retire(self) -> None:
+        """Its endpoint is no more: the siblings need not tell it anything."""
+        self._model._novices.discard(self)
 
     def _follow(self, model: ModelSpeed) -> None:
         if self.samples == 0:

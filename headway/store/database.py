@@ -109,19 +109,26 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX keys_by_tenant ON keys (tenant);
     """
     + LEDGER,
+    "DROP TABLE requests",  # the request log is a file of its own: store.request_log
 )
 
 
 class Database:
-    """Opens or creates the file; raises HeadwayError when it was written by a newer Headway or is not a database."""
+    """Opens or creates the file; raises HeadwayError when it was written by a newer Headway or is not a database.
 
-    def __init__(self, path: Path) -> None:
+    `durable`: a commit is on the disk; else it survives the process alone, which is much quicker."""
+
+    def __init__(self, path: Path, migrations: tuple[str, ...] = MIGRATIONS, *, durable: bool = True) -> None:
         self.path = path
-        self._connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS)
+        self._migrations = migrations
+        try:
+            self._connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS)
+        except sqlite3.OperationalError as error:
+            raise ResourceError(f"{path}: {error}", hint="is its folder there, and may you write to it?") from error
         self._connection.row_factory = sqlite3.Row
         try:
             self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=FULL")
+            self._connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             self._migrate()
         except sqlite3.DatabaseError as error:
             self._connection.close()
@@ -133,19 +140,19 @@ class Database:
 
     def _migrate(self) -> None:
         version: int = self._connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > len(MIGRATIONS):
+        if version > len(self._migrations):
             self._connection.close()
             raise HeadwayError(
-                f"{self.path}: written by a newer Headway (schema {version}, this one knows {len(MIGRATIONS)})",
+                f"{self.path}: written by a newer Headway (schema {version}, this one knows {len(self._migrations)})",
                 hint="upgrade Headway, or set HEADWAY_STATE_DIR to another folder",
             )
-        if version < len(MIGRATIONS):
+        if version < len(self._migrations):
             with self.transaction() as connection:  # another process may have done it while we waited for the lock
                 version = connection.execute("PRAGMA user_version").fetchone()[0]
-                for script in MIGRATIONS[version:]:
+                for script in self._migrations[version:]:
                     for statement in script.split(";"):
                         connection.execute(statement)
-                connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
+                connection.execute(f"PRAGMA user_version={len(self._migrations)}")
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

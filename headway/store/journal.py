@@ -1,4 +1,4 @@
-"""What was decided and what was answered, kept for `explain`: newest first, bounded."""
+"""What was decided, kept for `explain`: newest first, bounded."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ __all__ = ["Journal", "JournalLimits", "RecordedDecision"]
 class JournalLimits:
     decisions: int = 5_000
     """Rows kept. A busy laptop decides a few hundred times a day."""
-    requests: int = 20_000
-    """Rows kept, about 300 bytes each: `explain REQUEST-ID` reaches back that far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +66,6 @@ class Journal:
 
     def _read(self, query: str, *values: object) -> list[RecordedDecision]:
         return [RecordedDecision(row["at"], _decision(row)) for row in self._database.rows(query, *values)]
-
-    def add_requests(self, records: Sequence[tuple[str, float, bytes]]) -> None:
-        """(request id, Unix time, Record as JSON) each."""
-        if not records:
-            return
-        with self._database.transaction() as connection:
-            connection.executemany("INSERT INTO requests (id, at, record) VALUES (?, ?, ?)", records)
-            connection.execute(
-                "DELETE FROM requests WHERE seq <= (SELECT MAX(seq) FROM requests) - ?",
-                (self._limits.requests,),
-            )
-
-    def request(self, request_id: str) -> bytes | None:
-        """The newest Record of that id, as JSON."""
-        rows = self._database.rows("SELECT record FROM requests WHERE id = ? ORDER BY seq DESC LIMIT 1", request_id)
-        return bytes(rows[0]["record"]) if rows else None
 
 
 def _decision(row: Any) -> Decision:

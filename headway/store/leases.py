@@ -17,7 +17,20 @@ from pathlib import Path
 from headway.errors import ResourceError
 from headway.policy.budget import AXES, LIMITS, Amounts, Limit
 
-__all__ = ["ASK", "COPY", "LEFT", "MARK", "NUMBERS", "SECTIONS", "SLOTS", "UNSPENT", "WANTED", "Holding", "LeaseFile"]
+__all__ = [
+    "ASK",
+    "COPY",
+    "LEFT",
+    "MARK",
+    "NUMBERS",
+    "SECTIONS",
+    "SLOTS",
+    "UNSPENT",
+    "UNTOLD",
+    "WANTED",
+    "Holding",
+    "LeaseFile",
+]
 
 SLOTS = 1024
 """Tenants that one gateway can limit."""
@@ -33,6 +46,8 @@ WANTED = 1 + 2 * COPY  # after the turn and two copies
 MARK, ASK, LEFT, UNSPENT = (WANTED + LIMITS * (1 + n) for n in range(4))
 _SLOT = 72  # cells
 _SECTION = _OWNER + SLOTS * _SLOT
+UNTOLD = 1 << 62
+"""Left of a limit that the hub has not told of yet."""
 NUMBERS = struct.Struct(f"={COPY}q")
 if UNSPENT + LIMITS > _SLOT:
     raise AssertionError("a slot is too small")
@@ -90,6 +105,8 @@ class LeaseFile:
         if slot == SLOTS:
             raise ResourceError(f"more than {SLOTS} tenants", hint="restart the gateway to forget those that are gone")
         self.shared[4096 + slot * _NAME : 4096 + (slot + 1) * _NAME] = name.encode().ljust(_NAME, b"\0")
+        for section, _, _ in self.workers():
+            self._say_nothing(section, slot)
         self.cells[1] = slot + 1
         return slot
 
@@ -100,6 +117,8 @@ class LeaseFile:
             if not self.cells[at]:
                 used = _OWNER + self.cells[1] * _SLOT
                 self.cells[at : at + used] = memoryview(bytes(8 * used)).cast("q")
+                for slot in range(self.cells[1]):
+                    self._say_nothing(section, slot)
                 self.cells[at + 1] = pid
                 self.cells[at] = incarnation
                 return section
@@ -147,6 +166,16 @@ class LeaseFile:
         """The hub's: how the limit stands on the whole host."""
         at = self.slot_of(section, slot)
         self.cells[at + LEFT + limit], self.cells[at + UNSPENT + limit] = left, unspent
+
+    def left(self, section: int, slot: int, limit: Limit) -> int:
+        """What this worker was told last; UNTOLD if it was not yet."""
+        return self.cells[self.slot_of(section, slot) + LEFT + limit]
+
+    def _say_nothing(self, section: int, slot: int) -> None:
+        """Until the hub has looked, there may be enough for anybody: who comes waits for it, and is not refused."""
+        at = self.slot_of(section, slot)
+        for cell in range(at + LEFT, at + UNSPENT + LIMITS):
+            self.cells[cell] = UNTOLD
 
     def slot_of(self, section: int, slot: int) -> int:
         """The cell where a slot begins: its turn, then two copies of its numbers, then WANTED and what the hub says."""

@@ -5,7 +5,7 @@ A change costs about a microsecond: no lock, no call of the kernel, no question 
 
 from __future__ import annotations
 
-from headway.policy.budget import AXES, AXIS_OF, Amounts, Axis, Limit
+from headway.policy.budget import AXES, AXIS_OF, LIMITS, Amounts, Axis, Limit
 from headway.store.leases import ASK, COPY, LEFT, MARK, NUMBERS, UNSPENT, WANTED, LeaseFile
 
 __all__ = ["Purse", "TenantPurse"]
@@ -29,6 +29,10 @@ class TenantPurse:
 
     def unspent(self, limit: Limit) -> int:
         return max(self.headroom(limit), self._cells[self._at + UNSPENT + limit])
+
+    def standing(self) -> list[int]:
+        """`left` of every Limit, as the hub last told; by Limit."""
+        return self._cells[self._at + LEFT : self._at + LEFT + LIMITS].tolist()
 
     def want(self, limit: Limit, amount: int) -> None:
         """The least that a request needs which waits here; 0 when none waits any more."""

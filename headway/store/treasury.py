@@ -23,7 +23,7 @@ from headway.store.leases import Holding, LeaseFile
 from headway.store.ledger import Books, Ledger
 from headway.store.rates import Rates
 
-__all__ = ["Treasury", "Worker"]
+__all__ = ["Standing", "Treasury", "Worker"]
 
 AWAKE = 61.0
 """Seconds that a tenant is looked after when nothing happens: until the emptiest bucket is full."""
@@ -37,6 +37,16 @@ class Worker:
     incarnation: int
     pid: int
     id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One limit of one tenant, as the workers were last told. `left`: what nobody holds or has promised."""
+
+    tenant: str
+    limit: Limit
+    size: int
+    left: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +145,19 @@ class Treasury:
             if ceiling.limit not in BUDGETS:
                 holdings = {each.worker.section: each.holding for each in seen[name]}
                 self._rates.lend(name, self._slots[name], ceiling, holdings, monotonic)
+
+    def standing(self) -> list[Standing]:
+        """Empty while there is no worker to tell."""
+        section = next((each.section for each in self.workers()), None)
+        if section is None:
+            return []
+        return [
+            Standing(
+                name, each.limit, each.size, min(each.size, self.file.left(section, self._slots[name], each.limit))
+            )
+            for name, limits in self._rules.items()
+            for each in limits
+        ]
 
     def close(self) -> None:
         self.file.close()

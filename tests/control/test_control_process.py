@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from headway.control.process import ALREADY_RUNS
+from headway.store.request_log import RequestLog
 from tests.support.control import Control, mock
 from tests.support.running import eventually, ours
 
@@ -122,6 +123,32 @@ def test_a_gateway_that_is_killed_comes_back(control: Control) -> None:
     os.kill(pid, signal.SIGKILL)
     eventually(lambda: control.snapshot()["gateway"]["pid"] not in (None, pid))
     assert control.complete("chat") == 200
+
+
+def is_logged(control: Control, request_id: str) -> bool:
+    log = RequestLog(control.state.requests)
+    try:
+        return log.find(request_id) is not None
+    finally:
+        log.close()
+
+
+def test_a_request_is_explained_after_all_of_the_gateway_was_killed(control: Control) -> None:
+    control.start()
+    control.apply(mock("chat"))
+    control.wait_state("chat", "ready")
+    assert control.complete("chat", request_id="remember-me") == 200
+
+    def told(found: str) -> bool:
+        status, answer = control.ask("GET", "/explain/remember-me")
+        return status == 200 and answer["story"]["found"] == found
+
+    eventually(lambda: told("worker"))
+    eventually(lambda: is_logged(control, "remember-me"))
+    for process in ours(str(control.state.root)):
+        if "headway.gateway" in " ".join(process.cmdline()):
+            process.kill()
+    eventually(lambda: told("log"))
 
 
 def test_a_second_one_steps_back(control: Control) -> None:

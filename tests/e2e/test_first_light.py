@@ -128,7 +128,7 @@ def test_a_request_is_explained(serving: Headway, client: openai.OpenAI) -> None
     request_id = raw.headers["x-request-id"]
     done = serving.run("explain", request_id, "--json")
     assert done.returncode == 0, done.stderr
-    record = json.loads(done.stdout)["record"]
+    record = json.loads(done.stdout)["story"]["record"]
     assert (record["model"], record["status"], record["completion_tokens"]) == ("chat", 200, 4)
     assert request_id in serving.run("explain", request_id).stdout
 

@@ -39,7 +39,7 @@ async def test_a_completion_passes_untouched_and_is_recorded(tmp_path: Path, eng
             "authorization: Bearer caller",
             "cookie: a=b",
             "x-request-id: abc-1",
-            "traceparent: 00-ab-cd-01",
+            "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
         ]
         answer = await ask(here.port, body=body, headers=secret)
         assert answer.status == 200
@@ -54,7 +54,7 @@ async def test_a_completion_passes_untouched_and_is_recorded(tmp_path: Path, eng
     assert asked.body == body
     assert asked.line == "POST /v1/chat/completions HTTP/1.1"
     assert asked.headers["x-request-id"] == "abc-1"
-    assert asked.headers["traceparent"] == "00-ab-cd-01"
+    assert asked.headers["traceparent"] == "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     assert not {"authorization", "cookie"} & set(asked.headers)
     assert (record.status, record.error, record.id, record.model) == (200, "", "abc-1", "chat")
     assert (record.prompt_tokens, record.cached_tokens, record.completion_tokens) == (7, 2, 3)

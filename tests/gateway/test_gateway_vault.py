@@ -8,7 +8,7 @@ import socket
 import msgspec
 import pytest
 
-from headway.gateway.frames import Channel, Frame, Keep, Kept, Look, Looked
+from headway.gateway.frames import Channel, Frame, Look, Looked, Shelve, Shelved
 from headway.gateway.hub.vault import Vault, shelf_rules
 from headway.gateway.table import CacheRule, CacheRules
 from headway.policy.shelf import OVERHEAD
@@ -39,8 +39,8 @@ class Clock:
         return self.now
 
 
-def kept(key: bytes = b"k", identity: str = "r1", body: bytes = b"said") -> Kept:
-    return Kept(key, identity, b"content-type: text/plain\r\n", body, (3, 4))
+def kept(key: bytes = b"k", identity: str = "r1", body: bytes = b"said") -> Shelved:
+    return Shelved(key, identity, b"content-type: text/plain\r\n", body, (3, 4))
 
 
 def look(number: int, key: bytes = b"k", *identities: str, **more: object) -> Look:
@@ -62,7 +62,7 @@ def vault(clock: Clock) -> Vault:
 def test_what_one_worker_brings_all_find_until_it_is_too_old(vault: Vault, clock: Clock) -> None:
     one, two = Told(), Told()
     vault.look(one, look(1))
-    vault.keep(one, Keep(1, SHELF, [kept()]))
+    vault.shelve(one, Shelve(1, SHELF, [kept()]))
     clock.now += 60
     vault.look(two, look(1))
     assert two.heard[0].found == [kept()]
@@ -74,7 +74,7 @@ def test_what_one_worker_brings_all_find_until_it_is_too_old(vault: Vault, clock
 
 def test_only_what_is_served_now_is_found(vault: Vault) -> None:
     one = Told()
-    vault.keep(one, Keep(0, SHELF, [kept(identity="r1")]))
+    vault.shelve(one, Shelve(0, SHELF, [kept(identity="r1")]))
     vault.look(one, look(1, b"k", "r2"))
     vault.look(one, look(2, b"k", "r1", "r2"))
     vault.look(one, look(3, b"other"))
@@ -83,7 +83,7 @@ def test_only_what_is_served_now_is_found(vault: Vault) -> None:
 
 def test_an_answer_that_is_too_old_for_its_caller_is_not_found(vault: Vault, clock: Clock) -> None:
     one = Told()
-    vault.keep(one, Keep(0, SHELF, [kept()]))
+    vault.shelve(one, Shelve(0, SHELF, [kept()]))
     clock.now += 30
     vault.look(one, look(1, youngest=29.0))
     vault.look(one, look(2, youngest=30.0))
@@ -97,7 +97,7 @@ def test_those_who_wait_get_what_the_leader_brings(vault: Vault) -> None:
     vault.look(one, look(2))
     vault.look(two, look(2, waits=False))
     assert two.roles == [(1, "wait", False), (2, "go", False)]
-    vault.keep(one, Keep(1, SHELF, [kept()]))
+    vault.shelve(one, Shelve(1, SHELF, [kept()]))
     assert two.roles[2:] == [(1, "go", True)]
     assert one.roles == [(1, "lead", False), (2, "wait", False), (2, "go", True)]
 
@@ -107,7 +107,7 @@ def test_a_leader_that_brings_nothing_lets_all_go(vault: Vault) -> None:
     one = Told()
     for number in (1, 2, 3):
         vault.look(one, look(number))
-    vault.keep(one, Keep(1, SHELF, []))
+    vault.shelve(one, Shelve(1, SHELF, []))
     assert one.roles[3:] == [(2, "go", False), (3, "go", False)]
 
 
@@ -116,7 +116,7 @@ def test_a_leader_that_fails_is_followed_by_the_next(vault: Vault) -> None:
     vault.look(one, look(1))
     vault.look(two, look(1))
     vault.look(two, look(2))
-    vault.keep(one, Keep(1, SHELF, [], again=True))
+    vault.shelve(one, Shelve(1, SHELF, [], again=True))
     assert two.roles == [(1, "wait", False), (2, "wait", False), (1, "lead", False)]
     vault.gone(two)
     vault.look(one, look(2))
@@ -131,14 +131,14 @@ def test_a_worker_that_dies_takes_nobody_with_it(vault: Vault) -> None:
         vault.look(two, look(number))
     vault.gone(one)
     assert two.roles == [(1, "wait", False), (2, "wait", False), (1, "lead", False)]
-    vault.keep(two, Keep(1, SHELF, [kept()]))
+    vault.shelve(two, Shelve(1, SHELF, [kept()]))
     assert two.roles[-1] == (2, "go", True)
 
 
 def test_a_new_table_takes_shelves_away_and_makes_them_smaller(vault: Vault) -> None:
     one = Told()
     for number in range(10):
-        vault.keep(one, Keep(0, SHELF, [kept(b"%d" % number, body=bytes(9000))]))
+        vault.shelve(one, Shelve(0, SHELF, [kept(b"%d" % number, body=bytes(9000))]))
     (before,) = vault.figures()
     assert (before.model, before.cache, before.entries) == ("chat", "responses", 9)
     assert before.bytes <= 100_000
@@ -151,7 +151,7 @@ def test_a_new_table_takes_shelves_away_and_makes_them_smaller(vault: Vault) -> 
     vault.use({})
     assert vault.figures() == []
     vault.look(one, look(1))
-    vault.keep(one, Keep(1, SHELF, [kept()]))
+    vault.shelve(one, Shelve(1, SHELF, [kept()]))
     assert one.roles == [(1, "lead", False)]
 
 
@@ -159,7 +159,7 @@ async def test_what_is_too_old_leaves_memory_though_nobody_asks(
     vault: Vault, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("headway.gateway.hub.vault.SWEEP_SECONDS", 0)
-    vault.keep(Told(), Keep(0, SHELF, [kept()]))
+    vault.shelve(Told(), Shelve(0, SHELF, [kept()]))
     sweeping = asyncio.create_task(vault.run())
     clock.now += 61
     await eventually(lambda: not vault.figures()[0].entries)
@@ -175,7 +175,7 @@ async def test_what_a_worker_was_killed_in_the_middle_of_is_not_kept(share: floa
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     await asyncio.get_running_loop().create_connection(lambda: Channel(heard.append, gone.set), sock=ours)
-    whole = msgspec.msgpack.encode(Keep(1, SHELF, [kept(body=bytes(50_000))]))
+    whole = msgspec.msgpack.encode(Shelve(1, SHELF, [kept(body=bytes(50_000))]))
     frame = len(whole).to_bytes(4, "big") + whole
     theirs.sendall(frame + frame[: int(share * len(frame))])
     theirs.close()

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headway.gateway.frames import Kept
+from headway.gateway.frames import Shelved
 from headway.policy.shelf import OVERHEAD, Shelf
 
 ONE = 1000 + OVERHEAD
@@ -114,11 +114,11 @@ def test_the_bound_is_one_of_memory(size: int) -> None:
     """As much as CPython really takes, or less, down to the smallest answers."""
     gc.collect()
     tracemalloc.start()
-    kept: Shelf[Kept] = Shelf(10**7, 60)
+    kept: Shelf[Shelved] = Shelf(10**7, 60)
     for number in range(4000):
         body, key = os.urandom(size), os.urandom(32)
         kind = bytes(bytearray(b"content-type: application/json\r\n"))
-        kept.put(key, Kept(key, f"revision-{number}", kind, body, (number, 1000)), size, float(number) / 1000)
+        kept.put(key, Shelved(key, f"revision-{number}", kind, body, (number, 1000)), size, float(number) / 1000)
     taken, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert 0.5 * kept.bytes < taken < kept.bytes

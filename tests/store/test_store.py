@@ -58,9 +58,11 @@ def test_another_reader_sees_it_and_the_file_is_private(path: Path) -> None:
 def test_a_transaction_is_whole_or_nothing(path: Path) -> None:
     database = Database(path)
     with pytest.raises(RuntimeError), database.transaction() as connection:  # noqa: PT012
-        connection.execute("INSERT INTO requests (id, at, record) VALUES ('x', 1.0, x'00')")
+        connection.execute(
+            "INSERT INTO decisions (at, object, action, reason, message, numbers) VALUES (1, 2, 3, 4, 5, 6)"
+        )
         raise RuntimeError
-    assert database.rows("SELECT * FROM requests") == []
+    assert database.rows("SELECT * FROM decisions") == []
 
 
 def test_a_full_disk_is_told_and_changes_nothing(path: Path) -> None:
@@ -124,19 +126,16 @@ def test_a_file_that_is_no_database(path: Path) -> None:
 
 
 def test_the_journal_is_bounded_and_newest_first(path: Path) -> None:
-    journal = Journal(Database(path), JournalLimits(decisions=10, requests=5))
+    journal = Journal(Database(path), JournalLimits(decisions=10))
     for n in range(25):
         about = "chat" if n % 2 else "chat-abc123-0"
         journal.add_decisions(
             [Decision(about, Action.START, Reason.TOO_FEW_REPLICAS, f"number {n}", {"n": n})], float(n)
         )
-        journal.add_requests([(f"req-{n}", float(n), b"{}")])
     newest = journal.decisions(limit=100)
     assert [each.decision.numbers["n"] for each in newest] == list(range(24, 14, -1))
     assert {each.decision.object for each in journal.decisions_of("chat", 100)} == {"chat", "chat-abc123-0"}
     assert journal.decisions_of("cha", 100) == []
-    assert journal.request("req-24") == b"{}"
-    assert journal.request("req-3") is None
 
 
 def test_a_secret_comes_from_the_environment_then_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -369,6 +369,29 @@ def test_another_host_is_left_alone(host: Host) -> None:
     assert purse.headroom(Limit.DAY_TOKENS) <= 30, "both lend of the same budget"
 
 
+def test_who_comes_before_the_hub_has_looked_waits_and_is_not_refused(host: Host) -> None:
+    """After a start, after a worker's death, and when a limit is new."""
+    rule = ARule(rpm=600, day_tokens=1000)
+    host.limit(rule)
+    fresh, need = host.worker(), Amounts(1, 1, 10, 0)
+    assert isinstance(admit(rule, ceilings(rule), need, fresh, host.now), NotYet)
+    host.tick()
+    assert admit(rule, ceilings(rule), need, fresh, host.now) is None
+    successor = host.worker()
+    assert isinstance(admit(rule, ceilings(rule), need, successor, host.now), NotYet)
+    more = ARule(rpm=600, day_tokens=1000, parallel=30)
+    host.limit(more)
+    assert isinstance(admit(more, ceilings(more), need, fresh, host.now), NotYet)
+    host.limit(more, ARule("late", rpm=5))
+    late = Purse(host.files[0], 0).tenant("late")
+    assert late
+    assert isinstance(admit(more, ceilings(ARule("late", rpm=5)), need, late, host.now), NotYet)
+    host.tick()
+    for purse in (fresh, successor):
+        assert admit(more, ceilings(more), need, purse, host.now) is None
+    assert {(each.tenant, each.limit): each.left for each in host.treasury.standing()}["late", Limit.RPM] == 5
+
+
 def test_sections_are_used_again_and_bounded(host: Host) -> None:
     host.limit(ARule(day_tokens=1000))
     first = host.worker()

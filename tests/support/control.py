@@ -96,12 +96,13 @@ class Control:
         self.started[-1].send_signal(signal.SIGKILL)
         self.started[-1].wait()
 
-    def complete(self, model: str, timeout: float = 20) -> int:
+    def complete(self, model: str, timeout: float = 20, request_id: str = "") -> int:
         """One completion through the gateway; its status."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
             body = json.dumps({"model": model, "prompt": "hello", "max_tokens": 4})
-            connection.request("POST", "/v1/completions", body, {"content-type": "application/json"})
+            headers = {"content-type": "application/json"} | ({"x-request-id": request_id} if request_id else {})
+            connection.request("POST", "/v1/completions", body, headers)
             answer = connection.getresponse()
             answer.read()
             return answer.status

@@ -28,6 +28,7 @@ import msgspec
 import pytest
 
 from headway.gateway.board import Board
+from headway.gateway.hub.archive import Archive
 from headway.gateway.hub.crew import Crew
 from headway.gateway.hub.ports import listeners
 from headway.gateway.hub.treasurer import Treasurer
@@ -272,6 +273,7 @@ class Here:
 
     worker: Worker
     port: int
+    crew: Crew
     version: int = 1
     seen: dict[str, Any] = field(default_factory=dict)
 
@@ -303,7 +305,9 @@ def use(worker: Worker, table: RoutingTable) -> None:
 
 
 @contextlib.asynccontextmanager
-async def gateway_here(folder: Path, *models: ModelRoute, **settings: Any) -> AsyncIterator[Here]:
+async def gateway_here(
+    folder: Path, *models: ModelRoute, archive: Archive | None = None, **settings: Any
+) -> AsyncIterator[Here]:
     """A worker of this process with the crew that hubs have; tables are handed to it at once."""
     loop, made = asyncio.get_running_loop(), []
     chosen = Settings(**({"drain_seconds": 0.5} | settings))
@@ -318,13 +322,13 @@ async def gateway_here(folder: Path, *models: ModelRoute, **settings: Any) -> As
     listener = listeners("127.0.0.1", 0, 1, shared=False)
     board = Board.create(folder / "g.board", 1)
     treasurer = Treasurer(folder / "g.ledger", folder / "g.leases")
-    crew = Crew(listener, board, treasurer, chosen, start)
+    crew = Crew(listener, board, treasurer, chosen, start, archive=archive)
     await crew.start()
     worker: Worker = made[0]
     await worker.start()
     use(worker, RoutingTable(1, models))
     try:
-        yield Here(worker, listener[0].getsockname()[1])
+        yield Here(worker, listener[0].getsockname()[1], crew=crew)
     finally:
         crew.signal(signal.SIGTERM)
         await worker.stop()

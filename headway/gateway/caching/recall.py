@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from headway.gateway.caching.copying import Client, Copy, Mending
 from headway.gateway.caching.rules import Caching, Wish, read_wish, scope_of
 from headway.gateway.caching.wanted import MOST_VECTORS_BYTES, Wanted, WantedAnswer, WantedVectors
-from headway.gateway.frames import Keep, Kept, Look, Looked
+from headway.gateway.frames import Look, Looked, Shelve, Shelved
 from headway.gateway.record import Record
 from headway.gateway.table import CacheRule
 from headway.wire.canonical import asks_repeatable, fields_of, has_effects
@@ -50,14 +50,14 @@ class Recall:
     def __init__(self, gateway: Gateway, waiter: Waiter, asked: Asked, caching: Caching) -> None:
         self.result, self.note = "bypass", ""
         self.refusal: Refusal | None = None
+        self.waited = False  # for an equal request
         self._gateway, self._waiter, self._asked, self._caching = gateway, waiter, asked, caching
         self._rule: CacheRule | None = None
         self._wish = Wish()
         self._wanted: Wanted | None = None
-        self._found: list[Kept | None] = []
+        self._found: list[Shelved | None] = []
         self._saved = (0, 0)
         self._until: float | None = None
-        self._waited = False  # for an equal request
         self._number = 0  # under which the hub knows us
         self._copy: Copy | None = None
         self._read()
@@ -122,7 +122,7 @@ class Recall:
             self._number = self._gateway.hub.look(self, self._look(self._wanted))
         elif self._until is not None and now >= self._until:
             self._until = None
-            self._gateway.hub.kept(Keep(self._number, "", [], again=True))
+            self._gateway.hub.shelve(Shelve(self._number, "", [], again=True))
         return self._until
 
     def _look(self, wanted: Wanted) -> Look:
@@ -147,7 +147,7 @@ class Recall:
             return
         if said is not None and said.role == "wait":
             self._until += self._rule.wait - REPLY_SECONDS
-            self._waited = True
+            self.waited = True
             self._waiter.admit_again()
             return
         self._until = None
@@ -163,15 +163,15 @@ class Recall:
         self._narrow(self._wanted)
         self._waiter.admit_again()
 
-    def _give(self, kept: list[Kept], age: float) -> None:
+    def _give(self, kept: list[Shelved], age: float) -> None:
         assert self._wanted is not None  # noqa: S101 (nothing is found that was not wanted)
         self.result = "hit"
-        self.note = "brought by an equal request at the same time" if self._waited else f"{age:.1f} s old"
+        self.note = "brought by an equal request at the same time" if self.waited else f"{age:.1f} s old"
         self._count(kept)
         kind, body = self._wanted.given(kept)
         self._waiter.recalled(kind + b"x-headway-cache: hit\r\nage: %d\r\n" % int(age), body)
 
-    def _count(self, kept: list[Kept]) -> None:
+    def _count(self, kept: list[Shelved]) -> None:
         self._saved = sum(each.tokens[0] for each in kept), sum(each.tokens[1] for each in kept)
 
     def _narrow(self, wanted: Wanted) -> None:
@@ -224,9 +224,9 @@ class Recall:
         kept = self._brought(self._wanted, upstream, usage) if well and upstream else []
         self._until = None
         if self._number or kept:
-            self._gateway.hub.kept(Keep(self._number, self._shelf, kept, again=not well))
+            self._gateway.hub.shelve(Shelve(self._number, self._shelf, kept, again=not well))
 
-    def _brought(self, wanted: Wanted, upstream: Upstream, usage: Usage | None) -> list[Kept]:
+    def _brought(self, wanted: Wanted, upstream: Upstream, usage: Usage | None) -> list[Shelved]:
         """Nothing if the table has changed since what is served there."""
         copy, identity = self._copy, self._caching.identities.get(upstream.id)
         route = self._gateway.catalog.routes.get(self._asked.model)
@@ -236,6 +236,6 @@ class Recall:
         return wanted.brought(self._found, copy.kind, answer, usage, identity)
 
 
-def _fits(kept: list[Kept], count: int) -> bool:
+def _fits(kept: list[Shelved], count: int) -> bool:
     """The vectors of one model are alike in size."""
     return max(len(each.body) for each in kept) * count <= MOST_VECTORS_BYTES

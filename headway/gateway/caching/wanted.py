@@ -9,7 +9,7 @@ from typing import Protocol
 
 import msgspec
 
-from headway.gateway.frames import Kept
+from headway.gateway.frames import Shelved
 from headway.wire.canonical import body_of, digest
 from headway.wire.usage import Usage
 from headway.wire.vectors import joined, split_input, vectors_of, with_input
@@ -30,18 +30,18 @@ class Wanted(Protocol):
     flight: bytes  # of all equal requests
     body: bytes  # the call as it was keyed
 
-    def given(self, found: Sequence[Kept]) -> tuple[bytes, bytes]:
+    def given(self, found: Sequence[Shelved]) -> tuple[bytes, bytes]:
         """The line that says the body's kind, and the body, from what was kept under all keys."""
 
-    def rest(self, found: Sequence[Kept | None]) -> bytes:
+    def rest(self, found: Sequence[Shelved | None]) -> bytes:
         """The call for what was not found."""
 
-    def mended(self, found: Sequence[Kept | None], answer: bytes) -> bytes | None:
+    def mended(self, found: Sequence[Shelved | None], answer: bytes) -> bytes | None:
         """The whole, of what was found and the engine's answer to the rest; None: it is no answer to that."""
 
     def brought(
-        self, found: Sequence[Kept | None], kind: bytes, answer: bytes, usage: Usage | None, identity: str
-    ) -> list[Kept]:
+        self, found: Sequence[Shelved | None], kind: bytes, answer: bytes, usage: Usage | None, identity: str
+    ) -> list[Shelved]:
         """What may be kept of an engine's answer to the rest, which ended as it should."""
 
 
@@ -53,23 +53,23 @@ class WantedAnswer:
         self.keys: tuple[bytes, ...] = (self.flight,)
         self.body = body_of(fields)
 
-    def given(self, found: Sequence[Kept]) -> tuple[bytes, bytes]:
+    def given(self, found: Sequence[Shelved]) -> tuple[bytes, bytes]:
         return found[0].kind, found[0].body
 
-    def rest(self, found: Sequence[Kept | None]) -> bytes:
+    def rest(self, found: Sequence[Shelved | None]) -> bytes:
         return self.body
 
-    def mended(self, found: Sequence[Kept | None], answer: bytes) -> bytes | None:
+    def mended(self, found: Sequence[Shelved | None], answer: bytes) -> bytes | None:
         return answer
 
     def brought(
-        self, found: Sequence[Kept | None], kind: bytes, answer: bytes, usage: Usage | None, identity: str
-    ) -> list[Kept]:
+        self, found: Sequence[Shelved | None], kind: bytes, answer: bytes, usage: Usage | None, identity: str
+    ) -> list[Shelved]:
         """An answer that a filter cut, or that ended in a way that we do not know, is not kept."""
         if not (ends := set(_FINISH.findall(answer))) or ends - _GOOD:
             return []
         tokens = (usage.prompt_tokens or 0, usage.completion_tokens or 0) if usage else (0, 0)
-        return [Kept(self.flight, identity, kind, answer, tokens)]
+        return [Shelved(self.flight, identity, kind, answer, tokens)]
 
 
 class WantedVectors:
@@ -87,10 +87,10 @@ class WantedVectors:
         texts = split_input(fields["input"]) if "input" in fields else None
         return cls(about, fields, texts) if texts and len(texts) <= MOST_INPUTS else None
 
-    def given(self, found: Sequence[Kept]) -> tuple[bytes, bytes]:
+    def given(self, found: Sequence[Shelved]) -> tuple[bytes, bytes]:
         return found[0].kind, joined([each.body for each in found], self._model)
 
-    def _missing(self, found: Sequence[Kept | None]) -> dict[bytes, int]:
+    def _missing(self, found: Sequence[Shelved | None]) -> dict[bytes, int]:
         """Key -> the place of the first text that has it."""
         places: dict[bytes, int] = {}
         for place, (key, each) in enumerate(zip(self.keys, found, strict=True)):
@@ -98,13 +98,13 @@ class WantedVectors:
                 places.setdefault(key, place)
         return places
 
-    def rest(self, found: Sequence[Kept | None]) -> bytes:
+    def rest(self, found: Sequence[Shelved | None]) -> bytes:
         missing = self._missing(found)
         if len(missing) == len(self.keys):
             return self.body
         return with_input(self._fields, [self._texts[place] for place in missing.values()])
 
-    def mended(self, found: Sequence[Kept | None], answer: bytes) -> bytes | None:
+    def mended(self, found: Sequence[Shelved | None], answer: bytes) -> bytes | None:
         missing = self._missing(found)
         fresh = vectors_of(answer, len(missing))
         if fresh is None:
@@ -114,10 +114,10 @@ class WantedVectors:
         return joined(whole, self._model, answer)
 
     def brought(
-        self, found: Sequence[Kept | None], kind: bytes, answer: bytes, usage: Usage | None, identity: str
-    ) -> list[Kept]:
+        self, found: Sequence[Shelved | None], kind: bytes, answer: bytes, usage: Usage | None, identity: str
+    ) -> list[Shelved]:
         """How many tokens one text had is known when it was alone."""
         missing = self._missing(found)
         vectors = vectors_of(answer, len(missing)) or []
         tokens = (usage.prompt_tokens or 0, 0) if usage and len(missing) == 1 else (0, 0)
-        return [Kept(key, identity, kind, vector, tokens) for key, vector in zip(missing, vectors, strict=False)]
+        return [Shelved(key, identity, kind, vector, tokens) for key, vector in zip(missing, vectors, strict=False)]

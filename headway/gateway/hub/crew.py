@@ -22,24 +22,28 @@ from headway.gateway.frames import (
     Freed,
     Heard,
     Join,
-    Keep,
+    Kept,
     Leave,
     Load,
     Look,
     Said,
     Scrape,
     Sent,
+    Shelve,
     Short,
     Took,
     Use,
 )
+from headway.gateway.hub.archive import Archive
+from headway.gateway.hub.exporter import Exporter
+from headway.gateway.hub.facts import Facts
 from headway.gateway.hub.line import Lines
 from headway.gateway.hub.member import Member
 from headway.gateway.hub.metrics import scrape
 from headway.gateway.hub.treasurer import Treasurer
 from headway.gateway.hub.vault import Vault
 from headway.gateway.journal import Journal
-from headway.gateway.record import Records, Stats
+from headway.gateway.record import Record, Records, Stats
 from headway.gateway.settings import Settings
 from headway.gateway.tally import Counts, add_up
 
@@ -60,11 +64,19 @@ Starter = Callable[[int, int, socket.socket, Board], tuple[subprocess.Popen[byte
 
 class Crew:
     def __init__(
-        self, listeners: list[socket.socket], board: Board, treasurer: Treasurer, settings: Settings, start: Starter
+        self,
+        listeners: list[socket.socket],
+        board: Board,
+        treasurer: Treasurer,
+        settings: Settings,
+        start: Starter,
+        *,
+        archive: Archive | None = None,
+        exporter: Exporter | None = None,
     ) -> None:
         self.lines = Lines(settings, board.running, lambda: self.members)
         self.vault = Vault(time.monotonic)
-        self._treasurer = treasurer
+        self._treasurer, self._archive, self._exporter = treasurer, archive, exporter
         self.members = [self._member() for _ in listeners]
         self.journal = Journal(settings.records_max)
         self._listeners, self._board, self._start_one = listeners, board, start
@@ -76,6 +88,7 @@ class Crew:
         self._pause = [0.0] * len(listeners)
         self._said: tuple[str, ...] = ()
         self.problems: list[str] = []
+        self.facts: Callable[[], Facts] = Facts  # what the hub's other parts know; whoever has them sets it
 
     # life
 
@@ -95,6 +108,8 @@ class Crew:
             self._board.name_worker(number, member.child.pid)
         await member.join(channel)
         self._treasurer.hire(member)
+        if self._archive is not None:
+            member.tell(self._archive.keep)
         if self._use is not None:
             member.use(self._use)
 
@@ -123,14 +138,16 @@ class Crew:
                 self.lines.freed(frame)
             case Look():
                 self.vault.look(member, frame)
-            case Keep():
-                self.vault.keep(member, frame)
+            case Shelve():
+                self.vault.shelve(member, frame)
             case Sent():
                 self._spread(member, frame)
+            case Kept():
+                self._remember(member, frame)
             case Short():
                 self._treasurer.short()
             case Scrape():
-                self._scrape(member, frame.number)
+                self._scrape(member, frame)
             case Applied():
                 self._problems(frame.problems)
 
@@ -139,6 +156,22 @@ class Crew:
         for member in self.members:
             if member is not source:
                 member.tell(news)
+
+    def _remember(self, member: Member, frame: Kept) -> None:
+        """What outlives the worker."""
+        if self._archive is not None:
+            for told in frame.told:
+                self._dress(told.record, member)
+            self._archive.heard(frame.told, frame.dropped)
+        if self._exporter is not None:
+            self._exporter.heard(told.record for told in frame.told)
+
+    def _dress(self, record: Record, member: Member) -> Record:
+        """With what its worker does not know of it."""
+        record.worker = member.number
+        if self._archive is not None:
+            self._archive.price(record)
+        return record
 
     async def until_ready(self) -> None:
         """All workers answer callers, by the last table. Raises TimeoutError."""
@@ -206,13 +239,25 @@ class Crew:
             self.journal.add(record)
         return self.journal.since(since)
 
+    async def find(self, request_id: str) -> Record | None:
+        """In the memory of the workers; the newest."""
+        members = list(self.members)
+        answers = await asyncio.gather(*(member.ask("record", ASK_SECONDS, request_id) for member in members))
+        found = [
+            self._dress(record, member)
+            for member, said in zip(members, answers, strict=True)
+            for record in (said.records if said else ())
+        ]
+        return max(found, key=lambda record: record.at, default=None)
+
     async def _ask_all(self, what: str) -> list[Said]:
         asking = [member.ask(what, ASK_SECONDS) for member in self.members]  # type: ignore[arg-type]
         return [said for said in await asyncio.gather(*asking) if said is not None]
 
-    def _scrape(self, member: Member, number: int) -> None:
+    def _scrape(self, member: Member, frame: Scrape) -> None:
         async def answer() -> None:
-            member.answer(number, scrape(await self.counts(), len(self.members), self.vault.figures()))
+            text = scrape(await self.counts(), len(self.members), self.facts(), frame.names)
+            member.answer(frame.number, text)
 
         task = asyncio.get_running_loop().create_task(answer())
         self._tasks.add(task)

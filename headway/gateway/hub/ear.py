@@ -26,6 +26,9 @@ ANSWER_SECONDS = 1.0
 LONGEST_PAUSE = 60.0
 
 
+SILENT = Signals()
+
+
 @dataclass(slots=True)
 class _Engine:
     host: str
@@ -33,6 +36,7 @@ class _Engine:
     slot: int
     next_at: float = 0.0
     pause: float = EVERY_SECONDS
+    said: Signals = SILENT
 
 
 class Ear:
@@ -54,6 +58,10 @@ class Ear:
             engines[endpoint.id] = known if same and known is not None else fresh
         self._engines = engines
 
+    def said(self) -> dict[str, Signals]:
+        """By endpoint: what each said last; nothing of those that say nothing."""
+        return {each: engine.said for each, engine in self._engines.items() if engine.said != SILENT}
+
     async def run(self) -> None:
         """Until it is cancelled."""
         loop = asyncio.get_running_loop()
@@ -69,10 +77,10 @@ class Ear:
         async with self._gate:
             try:
                 answer = await get(engine.host, engine.port, "/metrics", timeout=ANSWER_SECONDS)
-                signals = read_signals(answer.text) if answer.status == 200 else Signals()
+                signals = read_signals(answer.text) if answer.status == 200 else SILENT
             except UnreachableError:
-                signals = Signals()
-        silent = signals == Signals()
+                signals = SILENT
+        engine.said, silent = signals, signals == SILENT
         engine.pause = min(LONGEST_PAUSE, 2 * engine.pause) if silent else EVERY_SECONDS
         engine.next_at = asyncio.get_running_loop().time() + engine.pause - EVERY_SECONDS / 2
         if silent:

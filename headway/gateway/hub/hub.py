@@ -17,11 +17,16 @@ from functools import partial
 from pathlib import Path
 
 from headway.gateway.board import Board
-from headway.gateway.frames import Use
+from headway.gateway.compiled import COMPILED
+from headway.gateway.frames import Keep, Use
 from headway.gateway.hub.admin import Admin, Query, bind_private
+from headway.gateway.hub.archive import Archive
 from headway.gateway.hub.crew import Crew
 from headway.gateway.hub.ear import Ear
+from headway.gateway.hub.exporter import Exporter
+from headway.gateway.hub.facts import Facts
 from headway.gateway.hub.member import spawn
+from headway.gateway.hub.otlp import Collector
 from headway.gateway.hub.ports import address_of, listeners
 from headway.gateway.hub.saltkey import SaltKey
 from headway.gateway.hub.slots import Slots
@@ -31,7 +36,8 @@ from headway.gateway.hub.vault import shelf_rules
 from headway.gateway.hub.watch import TableWatch
 from headway.gateway.record import EndpointStats, Records, Stats
 from headway.gateway.settings import Settings
-from headway.gateway.table import RoutingTable
+from headway.gateway.story import Found, story
+from headway.gateway.table import ModelRoute, RoutingTable
 from headway.gateway.tls import Certificate
 
 __all__ = ["Hub", "Listen", "run"]
@@ -50,6 +56,10 @@ class Listen:
     workers: int = 1
     certificate: Certificate | None = None
     ledger: Path | None = None  # what tenants spent; left out, beside the socket
+    requests: Path | None = None  # the request log; None = none is kept
+    sample: float = 0.01  # of the requests that are neither few nor odd, how many are logged
+    collector: Collector | None = None  # of traces
+    trace_sample: float = 0.1  # of the requests whose callers do not say, how many are traced
 
     @property
     def board(self) -> Path:
@@ -78,21 +88,32 @@ class Hub:
         )
         self._salt_key = SaltKey(listen.socket.with_suffix(".salt"))
         start = partial(spawn, certificate=listen.certificate)
-        self._crew = Crew(taken, board, self._treasurer, settings, start)
+        self._exporter = Exporter(listen.collector) if listen.collector else None
+        traced = listen.trace_sample if listen.collector else None
+        self._archive = Archive(listen.requests, Keep(listen.sample, settings.slow_seconds, traced))
+        self._crew = Crew(
+            taken, board, self._treasurer, settings, start, archive=self._archive, exporter=self._exporter
+        )
         self._ear = Ear(self._crew.tell)
+        self._models: tuple[ModelRoute, ...] = ()
+        self._crew.facts = self._facts
 
     async def run(self) -> None:
         """From the first worker to the last."""
         await self._crew.start()
         self._watch.look()
         await self._crew.until_ready()
-        admin = Admin({"/stats": self._stats, "/records": self._records})
+        admin = Admin({"/stats": self._stats, "/records": self._records, "/explain": self._explain})
         server = await asyncio.start_unix_server(admin.serve, sock=self._private)
         workers = self._listen.workers
-        log.info("listening on %s (%d worker%s)", self._address, workers, "s" * (workers != 1))
+        log.info(
+            "listening on %s (%d worker%s%s)", self._address, workers, "s" * (workers != 1), ", compiled" * COMPILED
+        )
         handing_over = asyncio.create_task(end_politely(self._before, self._settings.drain_seconds + 5))
-        parts = (self._ear, self._treasurer, self._crew.lines, self._crew.vault)
+        parts = (self._ear, self._treasurer, self._crew.lines, self._crew.vault, self._archive)
         beside = [asyncio.create_task(part.run()) for part in parts]
+        if self._exporter is not None:
+            beside.append(asyncio.create_task(self._exporter.run()))
         try:
             await self._keep()
         finally:
@@ -100,6 +121,9 @@ class Hub:
             await self._stop(server)
             for task in beside:
                 task.cancel()
+            await self._archive.close()
+            if self._exporter is not None:
+                await self._exporter.close()
             self._treasurer.close()
 
     def hang_up(self) -> None:
@@ -129,12 +153,15 @@ class Hub:
 
     def _use(self, table: RoutingTable) -> None:
         slots = self._slots.assign(endpoint.id for model in table.models for endpoint in model.endpoints)
-        self._version = table.version
+        self._version, self._models = table.version, table.models
         self._treasurer.follow(table.tenants, self._crew.members)
         salt = self._salt_key.find(table.salt) if table.tenants else b""
         self._crew.use(Use(table, slots, salt))
         self._crew.lines.use(table.models, slots)
         self._crew.vault.use(shelf_rules((model.name, model.cache) for model in table.models))
+        self._archive.use(table.models)
+        if self._exporter is not None:
+            self._exporter.use(table.models)
         self._ear.use((endpoint for model in table.models for endpoint in model.endpoints), slots)
 
     # what it tells
@@ -144,6 +171,27 @@ class Hub:
 
     async def _records(self, query: Query) -> Records:
         return await self._crew.records(int(query.get("since", "0")))
+
+    def _facts(self) -> Facts:
+        return Facts(
+            models=self._models,
+            engines=self._ear.said(),
+            lines=self._crew.lines.lengths(),
+            standing=tuple(self._treasurer.standing()),
+            logged=self._archive.written,
+            unlogged=self._archive.dropped,
+            shelves=tuple(self._crew.vault.figures()),
+            spans=self._exporter.counts if self._exporter else {},
+        )
+
+    async def _explain(self, query: Query) -> Found:
+        """The story of the request `id`."""
+        wanted, deadline = query.get("id", ""), self._settings.deadline_seconds
+        if record := await self._crew.find(wanted):
+            return Found(story(record, "worker", deadline))
+        if record := await self._archive.find(wanted):
+            return Found(story(record, "log", deadline))
+        return Found(None)
 
 
 def _sum(parts: list[Stats], pid: int, started_at: float, version: int, address: str) -> Stats:

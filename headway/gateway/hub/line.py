@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from headway.gateway.frames import Freed, Full, Join, Queueing, Turn
+from headway.gateway.frames import Freed, Full, Join, Lined, Queueing, Turn
 from headway.gateway.hub.member import Member
 from headway.gateway.settings import Settings
 from headway.gateway.table import ModelRoute
@@ -21,6 +21,8 @@ __all__ = ["Lines"]
 
 LOOK_SECONDS = 0.05
 """Between looks at the board while somebody waits, should a worker have died without a word."""
+COUNTED = 128
+"""In a longer line nobody's place is counted: it takes about 50 us at this length, and everybody else waits for it."""
 SERVICE_SECONDS = 5.0
 """How long a request is taken to run, until some have."""
 
@@ -81,7 +83,16 @@ class Lines:
             self._model_of.pop(other, None)
             other[0].tell(Full(other[1], self._eta(line)))
         self._serve(line)
+        if ticket not in line.granted:
+            self._tell_place(line, ticket)
         self._announce()
+
+    def _tell_place(self, line: _Line, ticket: Ticket) -> None:
+        """Where it stands: found by going through the line, so only while that is short."""
+        waiting = len(line.queue) - 1
+        ahead = line.queue.position(ticket) if waiting < COUNTED else None
+        eta = line.pace * (1 + (waiting if ahead is None else ahead))
+        ticket[0].tell(Lined(ticket[1], ahead, waiting, eta))
 
     def leave(self, member: Member, number: int) -> None:
         ticket = (member, number)
@@ -111,6 +122,10 @@ class Lines:
         """A worker is dead, and all that waited in it."""
         for ticket in [each for each in self._model_of if each[0] is member]:
             self.leave(*ticket)
+
+    def lengths(self) -> dict[str, int]:
+        """How many wait for each model that has a line."""
+        return {name: len(line.queue) for name, line in self._lines.items()}
 
     async def run(self) -> None:
         """Until it is cancelled."""

@@ -37,7 +37,7 @@ def spawn(
     ours, theirs = socket.socketpair()
     with theirs:
         passed = (listener.fileno(), theirs.fileno(), board.descriptor)
-        argv = [sys.executable, "-m", "headway.gateway.worker", str(number), str(workers), *map(str, passed)]
+        argv = [sys.executable, "-P", "-m", "headway.gateway.worker", str(number), str(workers), *map(str, passed)]
         argv += [str(certificate.chain), str(certificate.key)] if certificate else []
         child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, pass_fds=passed)
     ours.setblocking(False)
@@ -73,14 +73,16 @@ class Member:
     def answer(self, number: int, text: bytes) -> None:
         self._channel.say(Metrics(number, text))
 
-    async def ask(self, what: Literal["stats", "counts", "records"], timeout: float) -> Said | None:
+    async def ask(
+        self, what: Literal["stats", "counts", "records", "record"], timeout: float, request_id: str = ""
+    ) -> Said | None:
         """None when it does not answer in time, or not at all."""
         if not self._channel.open:
             return None
         number = next(self._numbers)
         future: asyncio.Future[Said]
         future = self._asked[number] = asyncio.get_running_loop().create_future()
-        self._channel.say(Want(number, what, self.records_from))
+        self._channel.say(Want(number, what, self.records_from, request_id))
         try:
             async with asyncio.timeout(timeout):
                 said: Said = await future

@@ -16,7 +16,7 @@ from headway.gateway.hub.member import Member
 from headway.gateway.table import TenantRule
 from headway.store.database import Database
 from headway.store.ledger import Ledger
-from headway.store.treasury import Treasury, Worker
+from headway.store.treasury import Standing, Treasury, Worker
 
 __all__ = ["Treasurer"]
 
@@ -65,6 +65,10 @@ class Treasurer:
         if self._treasury is not None and (worker := self._hired.pop(member, None)):
             self._treasury.bury(worker, time.time())
             self._short.set()
+
+    def standing(self) -> list[Standing]:
+        """Of each tenant, each limit it has and what is left of it; by tenant."""
+        return self._treasury.standing() if self._treasury is not None else []
 
     def short(self) -> None:
         """Somebody waits for more."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from headway.gateway.frames import Frame, Keep, Kept, Look, Looked
+from headway.gateway.frames import Frame, Look, Looked, Shelve, Shelved
 from headway.gateway.table import CacheRule, CacheRules
 from headway.policy.flights import Flights
 from headway.policy.shelf import Shelf
@@ -54,7 +54,7 @@ def shelf_rules(caches: Iterable[tuple[str, CacheRules | None]]) -> dict[str, Ca
 class Vault:
     def __init__(self, time: Callable[[], float]) -> None:
         self._time = time
-        self._shelves: dict[str, Shelf[Kept]] = {}
+        self._shelves: dict[str, Shelf[Shelved]] = {}
         self._flights: Flights[Who] = Flights(WAITING_MOST)
         self._looks: dict[Who, Look] = {}  # of those who wait
 
@@ -79,14 +79,14 @@ class Vault:
             said.found = []
         worker.tell(said)
 
-    def keep(self, worker: Worker, keep: Keep) -> None:
+    def shelve(self, worker: Worker, shelve: Shelve) -> None:
         """A Look is over: keep what it brought, and tell those who waited for it."""
-        shelf, now = self._shelves.get(keep.shelf), self._time()
+        shelf, now = self._shelves.get(shelve.shelf), self._time()
         if shelf is not None:
-            for each in keep.kept:
+            for each in shelve.brought:
                 shelf.put(each.key, each, len(each.body) + len(each.identity), now)
-        who = (worker, keep.number)
-        if keep.again:
+        who = (worker, shelve.number)
+        if shelve.again:
             self._leave(who)
             return
         for waiting in self._flights.land(who):
@@ -114,7 +114,7 @@ class Vault:
 
     def _find(self, look: Look) -> Looked:
         shelf, now = self._shelves.get(look.shelf), self._time()
-        found: list[Kept | None] = []
+        found: list[Shelved | None] = []
         oldest = 0.0
         for key in look.keys:
             there = shelf.get(key, now) if shelf is not None else None

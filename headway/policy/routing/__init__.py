@@ -1,9 +1,10 @@
 """Which endpoint takes a request. `choose` decides; the policies differ only in how they look at the candidates."""
 
+from headway.policy.routing.candidate import Candidate
 from headway.policy.routing.choose import RAMP_SECONDS, PolicyName, choose
 from headway.policy.routing.cooldown import cooldown
 from headway.policy.routing.elsewhere import Elsewhere
-from headway.policy.routing.shapes import Ask, Candidate, Choice, Why
+from headway.policy.routing.shapes import Ask, Choice, Why
 from headway.policy.routing.terms import Terms, terms
 
 __all__ = [

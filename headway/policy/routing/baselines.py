@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf
 
-from headway.policy.routing.shapes import Ask, Candidate, Why
+from headway.policy.routing.candidate import Candidate
+from headway.policy.routing.shapes import Ask, Why
 
 __all__ = ["least_request", "power_of_two", "prefix_affinity", "round_robin"]
 

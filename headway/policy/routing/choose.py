@@ -12,8 +12,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 from headway.policy.routing.baselines import least_request, power_of_two, prefix_affinity, round_robin
+from headway.policy.routing.candidate import Candidate
 from headway.policy.routing.predicted import predicted_latency
-from headway.policy.routing.shapes import Ask, Candidate, Choice, Policy, Why
+from headway.policy.routing.shapes import Ask, Choice, Policy, Why
 
 __all__ = ["POLICIES", "RAMP_SECONDS", "PolicyName", "choose"]
 

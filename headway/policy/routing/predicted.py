@@ -21,8 +21,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf
 
+from headway.policy.routing.candidate import Candidate
 from headway.policy.routing.elsewhere import FRESH_SECONDS
-from headway.policy.routing.shapes import Ask, Candidate, Why
+from headway.policy.routing.shapes import Ask, Why
 
 __all__ = ["ANSWER", "DELAYED_MOST", "KV_FULL", "KV_SHORT", "OTHERS", "predicted_latency", "seat"]
 
@@ -52,8 +53,8 @@ def predicted_latency(
     for index in pool:
         candidate = candidates[index]
         speed, elsewhere = candidate.speed, candidate.elsewhere
-        running: float = candidate.running
-        uncached, ahead = tokens - matched[index], candidate.pending_tokens
+        running = float(candidate.running)
+        uncached, ahead = tokens - matched[index], float(candidate.pending_tokens)
         if candidate.slot == session and tokens - ask.session_tokens < uncached:
             uncached = tokens - ask.session_tokens
         if uncached < 1.0:

@@ -8,10 +8,9 @@ from typing import Protocol
 
 import msgspec
 
-from headway.policy.routing.elsewhere import Elsewhere
-from headway.policy.speed import Speed
+from headway.policy.routing.candidate import Candidate
 
-__all__ = ["Ask", "Candidate", "Choice", "Why"]
+__all__ = ["Ask", "Choice", "Policy", "Why"]
 
 
 class Why(StrEnum):
@@ -36,63 +35,6 @@ class Ask(msgspec.Struct):
     session: int = -1  # slot of the endpoint that the session's last request went to; -1 = none
     session_tokens: float = 0.0  # what that one then held: its prompt and its answer
     turn: int = 0  # counts the requests of the model
-
-
-class Candidate(Protocol):
-    """An endpoint as routing sees it: plain attributes that are kept up to date as requests come and go.
-
-    Counted at the pick, over all workers of the host. Times are seconds on the clock of `now`.
-    """
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def slot(self) -> int:
-        """Its number in the prefix index."""
-
-    @property
-    def running(self) -> int:
-        """Requests sent there and not ended."""
-
-    @property
-    def pending_tokens(self) -> float:
-        """Prompt tokens to be computed there of requests whose first token has not come."""
-
-    @property
-    def context_tokens(self) -> float:
-        """Tokens of prompt, and of answer as far as expected, of the others that run there."""
-
-    @property
-    def speed(self) -> Speed: ...
-    @property
-    def seats(self) -> int:
-        """Requests it computes at once (llama.cpp's slots); more than these wait for an answer to end; 0 = any."""
-
-    @property
-    def adapters(self) -> frozenset[str] | None:
-        """Loaded there, as it said; None = it does not say."""
-
-    @property
-    def adapter_load(self) -> float:
-        """Seconds to load one."""
-
-    @property
-    def kv_tokens(self) -> int:
-        """That its KV cache holds; 0 = unknown."""
-
-    @property
-    def elsewhere(self) -> Elsewhere: ...
-    @property
-    def since(self) -> float:
-        """When it became an endpoint."""
-
-    @property
-    def cooling_until(self) -> float:
-        """It failed: passed over until then while others exist; 0 = it did not."""
-
-    @property
-    def weight(self) -> float:
-        """Share of its Revision in the Model's traffic (a rollout moves it); unused until Routes exist."""
 
 
 class Choice(msgspec.Struct, frozen=True):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from headway.policy.routing.candidate import Candidate
 from headway.policy.routing.elsewhere import FRESH_SECONDS
 from headway.policy.routing.predicted import ANSWER, DELAYED_MOST, KV_FULL, KV_SHORT, OTHERS, seat
-from headway.policy.routing.shapes import Ask, Candidate
+from headway.policy.routing.shapes import Ask
 
 __all__ = ["Terms", "terms"]
 
