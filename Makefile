@@ -5,7 +5,7 @@ VENV ?= .venv
 PYTHON ?= python3
 PY := $(VENV)/bin/python
 
-.PHONY: up down test check test-vllm bench docs clean
+.PHONY: up down test check test-compiled test-vllm bench docs clean
 
 up: $(VENV)/.local         ## serve examples/chat.yaml on this machine
 	@$(PY) -c "from headway.engines.llama_build import find; raise SystemExit(find() is None)" || scripts/needs g++
@@ -19,12 +19,17 @@ test: $(VENV)/.dev         ## install all that the tests need, then run the chec
 	@$(PY) -m headway.engines.llama_build
 	@$(MAKE) --no-print-directory check
 	@$(PY) -m pytest -m "not vllm"
+	@$(MAKE) --no-print-directory test-compiled
 
 check: $(VENV)/.dev        ## formatting, lint, types, layers
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
+
+test-compiled: $(VENV)/.dev ## the gateway's tests against a compiled Headway (an environment of its own)
+	@PYTHON=$(PYTHON) scripts/needs gcc python3-dev
+	@scripts/test-compiled $(abspath $(VENV))-compiled $(PY)
 
 test-vllm: $(VENV)/.dev    ## run a real vLLM on this CPU: installs 3.5 GB beside the project, opt-in
 	@HEADWAY_VLLM=$$(scripts/vllm-environment) $(PY) -m pytest -m vllm tests/vllm
@@ -44,4 +49,4 @@ $(VENV)/.dev: pyproject.toml
 	@touch $@ $(VENV)/.local
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-compiled .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from headway.engines import mock_text
-from headway.engines.mock_question import Question
+from headway.engines.mock_question import Question, functions
 from headway.engines.mock_text import BadRequest
 
 __all__ = ["detokenized", "embeddings", "rendered", "reranked", "scored", "tokenized"]
@@ -88,7 +88,7 @@ def _ids(prompt: bytes) -> msgspec.Raw:
 def tokenized(body: Any, longest: int) -> dict[str, Any]:
     """Raises BadRequest."""
     body = _object(body)
-    prompt = mock_text.chat(body["messages"], body.get("tools")) if "messages" in body else _prompt(body)
+    prompt = mock_text.chat(body["messages"], functions(body)) if "messages" in body else _prompt(body)
     tokens = mock_text.ids(prompt)
     words = [mock_text.text([each]) for each in tokens] if body.get("return_token_strs") else None
     return {"count": len(tokens), "max_model_len": longest, "tokens": tokens, "token_strs": words}

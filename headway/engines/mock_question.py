@@ -9,15 +9,21 @@ from typing import Any
 
 from headway.engines import mock_text
 from headway.engines.mock_answers import Prattle, Recital, Said, sample
+from headway.engines.mock_script import Part, Script
 from headway.engines.mock_text import BadRequest
 
-__all__ = ["DEFAULT_TOKENS", "Question", "Rules", "UnknownModel", "ask"]
+__all__ = ["DEFAULT_TOKENS", "Question", "Rules", "UnknownModel", "ask", "functions"]
 
 DEFAULT_TOKENS = 16
 """What an answer has when the request sets no limit."""
 
 CALL_WORDS = "call the tool"
 """With these in the last user message, and `tools`, the mock calls the first tool of its own will."""
+ALL_WORDS = "call all tools"
+"""The same for each of them, in one answer."""
+THINK_WORDS = "think first"
+"""With these in the last user message a chat begins with so many tokens of thinking:"""
+THINK_TOKENS = 8
 
 
 class UnknownModel(Exception):
@@ -40,7 +46,7 @@ class Question:
     model: str  # as asked for
     adapter: str  # "" = the base model
     prompt: bytes
-    said: Said
+    said: Said | Script
     length: int  # tokens that the answer will have
     finish: str  # why it ends there: stop, length, tool_calls
     stream: bool = False
@@ -79,22 +85,34 @@ def ask(body: Any, kind: str, rules: Rules) -> Question:
     return replace(question, length=length, finish=finish)
 
 
-def _reading(body: dict[str, Any], kind: str) -> tuple[bytes, Said, str]:
+def _reading(body: dict[str, Any], kind: str) -> tuple[bytes, Said | Script, str]:
     """The prompt, what is said to it, and the tool that is called by that."""
     if kind == "text":
         prompt = mock_text.plain(body.get("prompt"))
         return prompt, Prattle(prompt), ""
     messages = _messages(body) if kind == "response" else body.get("messages")
-    tools = [each.get("function", each) for each in body.get("tools") or () if isinstance(each, dict)]
+    tools = functions(body)
     prompt = mock_text.chat(messages, tools)
     assert isinstance(messages, list)  # noqa: S101 - chat() has seen to it
-    if tools and (called := _called(body, messages, tools)):
-        arguments = json.dumps(sample(called.get("parameters") or {"type": "object"}))
-        return prompt, Recital(arguments), str(called.get("name", ""))
+    called = _called(body, messages, tools) if tools else []
+    said = _arguments(called[0]) if called else _spoken(body, prompt)
+    tool = str(called[0].get("name", "")) if called else ""
+    thought = _asked(messages, THINK_WORDS)
+    if kind == "chat" and (thought or len(called) > 1):
+        return prompt, _script(prompt, said, called, thought=thought), tool
+    return prompt, said, tool
+
+
+def functions(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """The tools, as both APIs describe them."""
+    return [each.get("function", each) for each in body.get("tools") or () if isinstance(each, dict)]
+
+
+def _spoken(body: dict[str, Any], prompt: bytes) -> Said:
     if (form := body.get("response_format") or {}) and form.get("type") in ("json_object", "json_schema"):
         schema = (form.get("json_schema") or {}).get("schema") or {"type": "object"}
-        return prompt, Recital(json.dumps(sample(schema))), ""
-    return prompt, Prattle(prompt), ""
+        return Recital(json.dumps(sample(schema)))
+    return Prattle(prompt)
 
 
 def _messages(body: dict[str, Any]) -> list[Any]:
@@ -108,20 +126,36 @@ def _messages(body: dict[str, Any]) -> list[Any]:
     return head + given
 
 
-def _called(body: dict[str, Any], messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The tool that the request demands, or that its last user message asks for in the agreed words."""
+def _called(body: dict[str, Any], messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The tools that the request demands, or that its last user message asks for in the agreed words."""
     choice = body.get("tool_choice", "auto")
     if isinstance(choice, dict):
         wanted = (choice.get("function") or choice).get("name")
         for tool in tools:
             if tool.get("name") == wanted:
-                return tool
+                return [tool]
         raise BadRequest(f"tool_choice: no tool is named {wanted!r}")
-    if choice == "required":
-        return tools[0]
+    if choice in ("required", "auto") and _asked(messages, ALL_WORDS):
+        return tools if body.get("parallel_tool_calls") is not False else tools[:1]
+    asked = choice == "auto" and _asked(messages, CALL_WORDS)
+    return tools[:1] if asked or choice == "required" else []
+
+
+def _asked(messages: list[dict[str, Any]], words: str) -> bool:
     last = messages[-1]
-    asked = last.get("role") == "user" and CALL_WORDS in str(last.get("content")).lower()
-    return tools[0] if choice == "auto" and asked else None
+    return last.get("role") == "user" and words in str(last.get("content")).lower()
+
+
+def _arguments(tool: dict[str, Any]) -> Recital:
+    return Recital(json.dumps(sample(tool.get("parameters") or {"type": "object"})))
+
+
+def _script(prompt: bytes, said: Said, called: list[dict[str, Any]], *, thought: bool) -> Script:
+    parts = [Part("reasoning", Prattle(prompt + b"?"), THINK_TOKENS)] if thought else []
+    for number, tool in enumerate(called):
+        arguments = _arguments(tool)
+        parts.append(Part("call", arguments, arguments.length, str(tool.get("name", "")), number))
+    return Script(parts if called else [*parts, Part("content", said, said.length)])
 
 
 def _length(body: dict[str, Any], question: Question, rules: Rules) -> tuple[int, str]:

@@ -13,8 +13,9 @@ import msgspec
 
 from headway.engines import mock_text
 from headway.engines.mock_question import Question
+from headway.engines.mock_script import Part, Script
 
-__all__ = ["Chat", "Response", "Text", "Voice", "usage", "voice"]
+__all__ = ["Chat", "Response", "ScriptedChat", "Text", "Voice", "usage", "voice"]
 
 _MARK = "\x7fpiece\x7f"
 DONE = b"data: [DONE]\n\n"
@@ -34,6 +35,8 @@ class Voice(Protocol):
 
 
 def voice(question: Question, ident: str, created: int) -> Voice:
+    if isinstance(question.said, Script):
+        return ScriptedChat(question, question.said, ident, created)
     kinds: Mapping[str, type[Chat | Text | Response]] = {"chat": Chat, "text": Text, "response": Response}
     return kinds[question.kind](question, ident, created)
 
@@ -74,7 +77,7 @@ class _Completion:
 
     def whole(self, tokens: int, cached: int) -> bytes:
         question = self._question
-        choice = {"index": 0, **self._body(question.said.text(tokens)), "logprobs": None}
+        choice = {"index": 0, **self._body(tokens), "logprobs": None}
         return msgspec.json.encode(
             {
                 **self._stem,
@@ -94,7 +97,7 @@ class _Completion:
     def _last(self) -> dict[str, Any]:
         raise NotImplementedError
 
-    def _body(self, text: str) -> dict[str, Any]:
+    def _body(self, tokens: int) -> dict[str, Any]:
         raise NotImplementedError
 
 
@@ -108,8 +111,8 @@ class Text(_Completion):
     def _last(self) -> dict[str, Any]:
         return {"text": ""}
 
-    def _body(self, text: str) -> dict[str, Any]:
-        return {"text": text}
+    def _body(self, tokens: int) -> dict[str, Any]:
+        return {"text": self._question.said.text(tokens)}
 
 
 class Chat(_Completion):
@@ -131,7 +134,8 @@ class Chat(_Completion):
     def _last(self) -> dict[str, Any]:
         return {"delta": {}}
 
-    def _body(self, text: str) -> dict[str, Any]:
+    def _body(self, tokens: int) -> dict[str, Any]:
+        text = self._question.said.text(tokens)
         message: dict[str, Any] = {"role": "assistant", "content": None if self._question.tool else text}
         if self._question.tool:
             message["tool_calls"] = [self._call(text)]
@@ -140,6 +144,47 @@ class Chat(_Completion):
     def _call(self, arguments: str) -> dict[str, Any]:
         ident = f"call_{self._stem['id']}"
         return {"id": ident, "type": "function", "function": {"name": self._question.tool, "arguments": arguments}}
+
+
+class ScriptedChat(Chat):
+    """Pieces come in their order, each once; so it is counted at which part they are."""
+
+    def __init__(self, question: Question, script: Script, ident: str, created: int) -> None:
+        super().__init__(question, ident, created)
+        self._script, self._at = script, 0
+        self._halves = {part: _halves(self._choice({"delta": self._grown(part)}, None)) for part in script.parts}
+
+    def opening(self) -> bytes:
+        return _event(self._choice({"delta": {"role": "assistant", "content": ""}}, None))
+
+    def piece(self, piece: bytes) -> bytes:
+        part, at = self._script.place(self._at)
+        self._at += 1
+        head, tail = self._halves[part]
+        begun = b""
+        if part.kind == "call" and at == 0:
+            call = {"index": part.number, **self._called(part, "")}
+            begun = _event(self._choice({"delta": {"tool_calls": [call]}}, None))
+        return b"%b%b%b%b" % (begun, head, piece, tail)
+
+    def _grown(self, part: Part) -> dict[str, Any]:
+        if part.kind == "call":
+            return {"tool_calls": [{"index": part.number, "function": {"arguments": _MARK}}]}
+        return {"reasoning_content" if part.kind == "reasoning" else "content": _MARK}
+
+    def _body(self, tokens: int) -> dict[str, Any]:
+        message: dict[str, Any] = {"role": "assistant", "content": None}
+        for part, here in self._script.upto(tokens):
+            said = part.said.text(here)
+            if part.kind == "call":
+                message.setdefault("tool_calls", []).append(self._called(part, said))
+            else:
+                message["reasoning_content" if part.kind == "reasoning" else "content"] = said
+        return {"message": message}
+
+    def _called(self, part: Part, arguments: str) -> dict[str, Any]:
+        function = {"name": part.tool, "arguments": arguments}
+        return {"id": f"call_{self._stem['id']}_{part.number}", "type": "function", "function": function}
 
 
 class Response:

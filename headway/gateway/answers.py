@@ -8,9 +8,10 @@ from email.utils import formatdate
 from functools import lru_cache
 
 from headway.gateway.request import Request, new_request_id
+from headway.wire.anthropic import is_messages, refusal_answer
 from headway.wire.openai import Refusal
 
-__all__ = ["JSON", "common_headers", "new_request_id", "preflight_headers", "refusal_headers"]
+__all__ = ["JSON", "common_headers", "messages_headers", "new_request_id", "preflight_headers", "refusal"]
 
 JSON = b"content-type: application/json\r\n"
 
@@ -43,13 +44,22 @@ def preflight_headers(request: Request) -> bytes:
     return _METHODS + allowed + b"access-control-max-age: 600\r\n"
 
 
-def refusal_headers(refusal: Refusal) -> bytes:
+def refusal(refusal: Refusal, request: Request) -> tuple[int, bytes, bytes]:
+    """Status, headers and body, in the shape of the API that was called."""
     lines = JSON
     if refusal.retry_after is not None:
         lines += b"retry-after: %d\r\n" % refusal.retry_after
     if refusal.allow:
         lines += b"allow: " + refusal.allow.encode() + b"\r\n"
-    return lines
+    if is_messages(request.target):
+        status, body = refusal_answer(refusal, request.id)
+        return status, lines + messages_headers(request), body
+    return refusal.status, lines, refusal.body()
+
+
+def messages_headers(request: Request) -> bytes:
+    """Where Anthropic's clients look for the id."""
+    return b"request-id: " + request.id.encode() + b"\r\n"
 
 
 @lru_cache(maxsize=2)

@@ -10,12 +10,15 @@ import msgspec
 from headway.gateway import answers
 from headway.gateway.client import ClientConnection, Running
 from headway.gateway.core import Gateway
+from headway.gateway.counting import begin_counting
 from headway.gateway.exchange import Exchange
+from headway.gateway.messages import begin_message
 from headway.gateway.request import Request
 from headway.gateway.scraping import Scraping
 from headway.gateway.table import ModelRoute
+from headway.wire.anthropic import model_info, model_page
 from headway.wire.http import split_target
-from headway.wire.openai import OPERATIONS, Operation, Refusal, model_not_found, other_operation
+from headway.wire.openai import COUNTS, MESSAGES, OPERATIONS, Operation, Refusal, model_not_found, other_operation
 
 __all__ = ["Api"]
 
@@ -33,6 +36,7 @@ class Api:
             "/healthz": self._healthz,
             "/readyz": self._readyz,
         }
+        self._translated = {MESSAGES.path: begin_message, COUNTS[0].path: begin_counting}
 
     def serve(self, client: ClientConnection, request: Request) -> Running | None:
         operation = OPERATIONS.get(request.target.decode("latin-1"))
@@ -49,7 +53,11 @@ class Api:
         except ValueError as error:
             client.refuse(Refusal(400, "bad_request", f"The request target is not readable: {error}."))
             return None
-        if operation := OPERATIONS.get(path) or self._other(path, request.method):
+        if path in self._translated:
+            if request.method == "POST":
+                return self._translated[path](self._gateway, client, request)
+            self._not_called(client, request, path, _CALLS)
+        elif operation := OPERATIONS.get(path) or self._other(path, request.method):
             if request.method == "POST":
                 exchange = Exchange(self._gateway, client, request, operation)
                 exchange.begin()
@@ -67,14 +75,14 @@ class Api:
         elif request.method == "OPTIONS" and path == "*":
             client.respond(204, b"allow: GET, HEAD, POST, OPTIONS\r\n", b"")
         else:
-            known = ", ".join([*OPERATIONS, _MODELS])
+            known = ", ".join([*OPERATIONS, *self._translated, _MODELS])
             message = f"There is no {request.method} {path[:200]} here. Known: {known}, and POST /v1/… of engines."
             client.refuse(Refusal(404, "unknown_url", message))
         return None
 
     def _other(self, path: str, method: str) -> Operation | None:
         """A path that only engines know."""
-        own = path == _MODELS or path.startswith(_MODELS + "/")
+        own = path == _MODELS or path.startswith((_MODELS + "/", MESSAGES.path + "/"))
         return other_operation(path) if method == "POST" and not own else None
 
     def _not_called(self, client: ClientConnection, request: Request, path: str, allow: str) -> None:
@@ -96,11 +104,12 @@ class Api:
             return
         names, routes = self._gateway.visible(caller), self._gateway.catalog.routes
         name = path.removeprefix(_MODELS).removeprefix("/")
+        anthropic = b"anthropic-version" in request.headers
         if path == _MODELS:
-            data = [_shown(routes[each].model) for each in names]
-            client.respond(200, answers.JSON, msgspec.json.encode({"object": "list", "data": data}))
+            models = [routes[each].model for each in names]
+            client.respond(200, answers.JSON, _page(models, anthropic=anthropic))
         elif name in names:
-            client.respond(200, answers.JSON, msgspec.json.encode(_shown(routes[name].model)))
+            client.respond(200, answers.JSON, msgspec.json.encode(_shown(routes[name].model, anthropic=anthropic)))
         else:
             client.refuse(model_not_found(name, names))
 
@@ -117,5 +126,12 @@ class Api:
             client.respond(200, _TEXT, b"ready\n")
 
 
-def _shown(model: ModelRoute) -> dict[str, object]:
+def _page(models: list[ModelRoute], *, anthropic: bool) -> bytes:
+    data = [_shown(each, anthropic=anthropic) for each in models]
+    return msgspec.json.encode(model_page(data) if anthropic else {"object": "list", "data": data})
+
+
+def _shown(model: ModelRoute, *, anthropic: bool) -> dict[str, object]:
+    if anthropic:
+        return model_info(model.name, model.created)
     return {"id": model.name, "object": "model", "created": model.created, "owned_by": "headway"}

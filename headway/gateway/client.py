@@ -209,10 +209,10 @@ class ClientConnection(Timed, asyncio.Protocol):
         """Answer with an error. When the request was not wholly read the connection ends with it."""
         if self._request is None:
             self._request = Request()
-            self._request.id = answers.new_request_id()
+            self._request.id, self._request.target = answers.new_request_id(), self._reader.target
             self._request.keep_alive = False
             self._lingering = True
-        self.respond(refusal.status, answers.refusal_headers(refusal), refusal.body())
+        self.respond(*answers.refusal(refusal, self._request))
 
     def wake_at(self, due: float) -> None:
         self._gateway.wheel.set(self, due)

@@ -30,6 +30,9 @@ class Sender(Protocol):
     def hides_usage(self) -> bool:
         """Whether a stream's usage is for the gateway alone."""
 
+    def says_done(self) -> bool:
+        """Whether a stream is to end with `[DONE]`."""
+
     def heard(self) -> None:
         """A piece of the answer's body came."""
 
@@ -109,8 +112,8 @@ class Dispatch:
             return
         headers = self._headers(head)
         if head.status == 200 and head.content_type.startswith(b"text/event-stream"):
-            hide = self._sender.hides_usage()
-            self.relay = EventRelay(self._caller, head, headers, self._settings, hide_usage=hide)
+            hide, done = self._sender.hides_usage(), self._sender.says_done()
+            self.relay = EventRelay(self._caller, head, headers, self._settings, hide_usage=hide, says_done=done)
         else:
             self.relay = HeldRelay(self._caller, head, headers, self._settings, self.upstream.key_name)
 

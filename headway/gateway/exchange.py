@@ -76,9 +76,10 @@ class Exchange:
     def size(self) -> int:
         return self._asked.request.size
 
-    def begin(self) -> None:
+    def begin(self, wrong: Refusal | None = None) -> None:
+        """`wrong`: what was found before it could be read."""
         self._gateway.tally.begin()
-        if refusal := self._asked.read(near=self._client.near):
+        if refusal := wrong or self._asked.read(near=self._client.near):
             self.refuse(refusal)
         else:
             self.place()
@@ -204,7 +205,8 @@ class Exchange:
         stay = self._placement.settle_in(route, choice, now)
         since = now - asked.request.accepted
         self._attempts.append(Attempt(upstream.id, since, why=choice.why, among=route.ids, costs=choice.costs))
-        head = upstream.head(asked.operation.path, asked.headers(self._attempts[-1]), len(body))
+        path = asked.operation.engine_path or asked.operation.path
+        head = upstream.head(path, asked.headers(self._attempts[-1]), len(body))
         self._dispatch = Dispatch(self, self._client, stay, self._gateway.settings, [head, body])
         self._client.wake_at(self.next_due())
         if self._paused_at is not None:
@@ -267,6 +269,9 @@ class Exchange:
 
     def hides_usage(self) -> bool:
         return self._asked.gate.hides_usage(self._asked.call)
+
+    def says_done(self) -> bool:
+        return self._asked.operation.known
 
     def heard(self) -> None:
         self._heard_at = self._gateway.time()
@@ -422,6 +427,7 @@ class Exchange:
         relay = self._dispatch.relay if self._dispatch else None
         usage = relay.usage() if relay and relay.started else None
         free = status >= 400 and status != _LEFT and error not in _INTERRUPTED and not (relay and relay.status == 200)
+        free = free or self._asked.operation.free
         self._asked.gate.leave(self, usage, whole=status == 200 and not error, free=free)
         duration = self._since()
         if usage and self._dispatch and status == 200 and not error:

@@ -11,7 +11,7 @@ from headway.gateway.record import Charge
 from headway.gateway.tenancy import TEMPLATE_TOKENS, WAIT_SECONDS, Reservation, Waiter, refusal_of
 from headway.policy.admission import NotYet, Refused, Request
 from headway.policy.fairness import PRIORITIES
-from headway.wire.openai import Call, ChatCall, CompletionCall, Refusal
+from headway.wire.openai import Call, ChatCall, CompletionCall, OtherCall, Refusal
 from headway.wire.usage import Usage
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Gate:
         if isinstance(call, ChatCall | CompletionCall):
             most, choices = call.max_completion_tokens or call.max_tokens, max(1, call.n or 1)
         else:
-            most = 0
+            most = (call.max_output_tokens or 0) if isinstance(call, OtherCall) else 0
         request = Request(int(LIKELY * prompt.tokens) + 8, most, choices)
         found = self._gateway.tenancy.reserve(self.caller, route.model, request, self._bound)
         if isinstance(found, Refused):

@@ -60,7 +60,9 @@ class Keyring:
 
 
 _NO_KEY = Refusal(
-    401, "invalid_api_key", "An API key is needed: send `authorization: Bearer hw-…`; headway key new makes one."
+    401,
+    "invalid_api_key",
+    "An API key is needed: send `authorization: Bearer hw-…` or `x-api-key: hw-…`; headway key new makes one.",
 )
 _NOT_NEAR = Refusal(
     401,

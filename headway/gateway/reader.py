@@ -45,6 +45,7 @@ class RequestReader:
         self._head_size = self._lines = 0
         self._held = 0
         self._refusal: Refusal | None = None
+        self._refused = b""  # the target of what was
         self._resuming: bytes | None = None
 
     @property
@@ -61,6 +62,11 @@ class RequestReader:
     def body_since(self) -> float:
         """When the head of the request that is being read was whole."""
         return self._request.accepted if self._request else 0.0
+
+    @property
+    def target(self) -> bytes:
+        """Of the request that is being read, or was refused, as far as it was read."""
+        return self._request.target if self._request else self._refused
 
     def feed(self, data: bytes) -> None:
         if self.stopped:
@@ -216,6 +222,7 @@ class RequestReader:
         self.continue_due = False
         if self._request is not None:
             self.release(self._request.size)
+            self._refused = self._request.target
             self._request = None
         self.ready.append(refusal)
 

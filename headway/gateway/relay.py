@@ -139,7 +139,14 @@ class EventRelay:
     are."""
 
     def __init__(
-        self, caller: Caller, head: AnswerHead, headers: bytes, settings: Settings, *, hide_usage: bool = False
+        self,
+        caller: Caller,
+        head: AnswerHead,
+        headers: bytes,
+        settings: Settings,
+        *,
+        hide_usage: bool = False,
+        says_done: bool = True,
     ) -> None:
         self.started = False
         self.error = ""
@@ -147,6 +154,7 @@ class EventRelay:
         self._caller, self._head, self._headers = caller, head, headers
         self._most = settings.event_bytes
         self._hide_usage = hide_usage  # the gateway asked for it, not the caller
+        self._says_done = says_done  # its end is `[DONE]`; elsewhere it is where its framing says
         self._splitter = EventSplitter()
         self._held = b""  # comments before the first data
         self._last = b""  # the last events with a usage
@@ -182,8 +190,8 @@ class EventRelay:
         self._caller.write(events)
 
     def finish(self, framed: bool) -> str:
-        """A stream that ends without `[DONE]` was cut, however politely."""
-        if not self._done and not self.error:
+        """A stream of OpenAI's that ends without `[DONE]` was cut, however politely."""
+        if not self._done and not self.error and (self._says_done or not framed):
             return "closed"
         self._caller.end()
         return ""

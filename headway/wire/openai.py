@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -18,6 +18,8 @@ import msgspec
 from headway.wire.multipart import boundary_of, field, with_field
 
 __all__ = [
+    "COUNTS",
+    "MESSAGES",
     "OPERATIONS",
     "OTHER",
     "Call",
@@ -25,6 +27,7 @@ __all__ = [
     "Refusal",
     "error_body",
     "is_error_body",
+    "mistyped",
     "model_not_found",
     "other_operation",
     "read_call",
@@ -114,10 +117,12 @@ class EmbeddingCall(msgspec.Struct, kw_only=True):
 
 
 class OtherCall(msgspec.Struct, kw_only=True):
-    """A call of an operation that the gateway does not know: its model, and whether the answer streams."""
+    """A call of an operation that the gateway does not know: its model, whether the answer streams, and how long it
+    may be."""
 
     model: str
     stream: bool | None = None
+    max_output_tokens: int | None = None
 
 
 Call = ChatCall | CompletionCall | EmbeddingCall | OtherCall
@@ -127,7 +132,8 @@ Call = ChatCall | CompletionCall | EmbeddingCall | OtherCall
 class Operation:
     """One path that models serve. `name` is OpenTelemetry's `gen_ai.operation.name`; `text` names the field
     that the prompt is in: a string or an array; with `turns` an array that is not empty; empty = none is looked at.
-    What is within it the engine checks. Without `tasks` any engine may have it or not."""
+    What is within it the engine checks. Without `tasks` any engine may have it or not. `engine_path`: where engines
+    serve it, if that is another; `free`: it costs nobody tokens."""
 
     path: str
     name: str
@@ -135,6 +141,8 @@ class Operation:
     decoder: msgspec.json.Decoder[Call]
     text: str = ""
     turns: bool = False
+    engine_path: str = ""
+    free: bool = False
 
     @property
     def known(self) -> bool:
@@ -165,13 +173,29 @@ OPERATIONS = {
 
 
 _OTHER: msgspec.json.Decoder[Call] = msgspec.json.Decoder(OtherCall)
+_CHAT = OPERATIONS["/v1/chat/completions"]
+_COUNT = "/v1/messages/count_tokens"
+
+MESSAGES = replace(_CHAT, path="/v1/messages", name="messages", engine_path=_CHAT.path)
+"""Anthropic's Messages API: its calls become chat calls before anything reads them (wire.anthropic)."""
+
+COUNTS = tuple(
+    Operation(_COUNT, "count_tokens", _CHAT.tasks, _OTHER, engine_path=path, free=True)
+    for path in ("/tokenize", "/v1/chat/completions/input_tokens")
+)
+"""Ways to count a chat's tokens: vLLM's, llama.cpp's."""
+
 _WORD = re.compile(r"/v1/([A-Za-z][A-Za-z0-9_-]*(?:/[A-Za-z0-9_.-]+)*)")
 
 
 def other_operation(path: str) -> Operation | None:
     """Whatever else engines serve under /v1 by a model's name: responses, rerank, score, audio/speech, …"""
     found = _WORD.fullmatch(path[:128])
-    return Operation(path, OTHER, (), _OTHER) if found else None
+    return Operation(path, OTHER, (), _OTHER, engine_path=_UNVERSIONED.get(path, "")) if found else None
+
+
+_UNVERSIONED = {f"/v1/{name}": f"/{name}" for name in ("tokenize", "detokenize")}
+"""Engines serve these without a version, all of them."""
 
 
 def read_call(operation: Operation, body: bytes, content_type: bytes = b"") -> Call | Refusal:
@@ -181,7 +205,7 @@ def read_call(operation: Operation, body: bytes, content_type: bytes = b"") -> C
     try:
         call = operation.decoder.decode(body)
     except msgspec.ValidationError as error:
-        return _mistyped(str(error))
+        return mistyped(str(error))
     except RecursionError:
         return Refusal(400, "invalid_json", "The body is nested too deeply.")
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -210,7 +234,7 @@ _MISSING = re.compile(r"Object missing required field `([^`]+)`")
 _AT = re.compile(r" - at `\$\.?([^`]*)`$")
 
 
-def _mistyped(text: str) -> Refusal:
+def mistyped(text: str) -> Refusal:
     """msgspec's message, said with the field first: `messages[0].role: expected str, got int`."""
     place = _AT.search(text)
     field = place[1] if place else ""

@@ -7,8 +7,9 @@ that it is done. An event ends at an empty line; lines end in LF or CRLF.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
-__all__ = ["EventSplitter", "count_data", "data_event", "is_done", "says_error", "without_usage_event"]
+__all__ = ["EventSplitter", "count_data", "data_event", "data_of", "is_done", "says_error", "without_usage_event"]
 
 
 class EventSplitter:
@@ -74,3 +75,11 @@ def _is_usage_event(event: bytes) -> bool:
 
 def data_event(payload: bytes) -> bytes:
     return b"data: %b\n\n" % payload
+
+
+def data_of(events: bytes) -> Iterator[bytes]:
+    """The data of each of the whole events; of several lines, joined. Comments and other fields are passed over."""
+    for event in _EVENT.findall(events):
+        lines = [line[5:].removeprefix(b" ") for line in event.splitlines() if line.startswith(b"data:")]
+        if lines:
+            yield b"\n".join(lines)

@@ -29,7 +29,16 @@ class Usage(msgspec.Struct):
         return self.prompt_tokens_details.cached_tokens if self.prompt_tokens_details else None
 
 
+class _Newer(msgspec.Struct, rename={"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens"}):
+    """As the newer of OpenAI's APIs call it: responses, audio, images."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    input_tokens_details: _PromptDetails | None = None
+
+
 _DECODER = msgspec.json.Decoder(Usage)
+_NEWER = msgspec.json.Decoder(_Newer)
 
 
 def read_usage(tail: bytes) -> Usage | None:
@@ -38,6 +47,9 @@ def read_usage(tail: bytes) -> Usage | None:
     while (start := tail.rfind(b'"usage":', 0, end)) >= 0:
         if found := _object(tail, start + 8):
             try:
+                if b'"input_tokens"' in found and b'"prompt_tokens"' not in found:
+                    newer = _NEWER.decode(found)
+                    return Usage(newer.prompt_tokens, newer.completion_tokens, newer.input_tokens_details)
                 return _DECODER.decode(found)
             except (msgspec.DecodeError, UnicodeDecodeError):
                 return None

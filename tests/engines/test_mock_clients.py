@@ -68,6 +68,34 @@ async def test_tools_are_called_when_they_must_be(choice: Any, said: str, called
         assert json.loads(call.function.arguments) == json.loads("".join(told[1:])) == ARGUMENTS
 
 
+@pytest.mark.parametrize("said", ["think first", "Think first, then call all tools"])
+async def test_thinking_and_several_calls_whole_and_streamed(said: str) -> None:
+    other: Any = {"type": "function", "function": {"name": "clock", "parameters": {"type": "object"}}}
+    async with engines() as to, client(to) as ask:
+        given: dict[str, Any] = {"model": "mock", "messages": user(said), "tools": [TOOL, other]}
+        whole = (await ask.chat.completions.create(**given)).choices[0]
+        thought, content, calls = "", "", {0: ["", ""], 1: ["", ""]}
+        async for chunk in await ask.chat.completions.create(**given, stream=True):
+            delta, finish = chunk.choices[0].delta, chunk.choices[0].finish_reason
+            thought += getattr(delta, "reasoning_content", None) or ""
+            content += delta.content or ""
+            for call in delta.tool_calls or ():
+                assert call.function
+                calls[call.index][0] += call.function.name or ""
+                calls[call.index][1] += call.function.arguments or ""
+    assert len(thought) == 8 * 4
+    assert whole.message.model_extra == {"reasoning_content": thought}
+    assert whole.finish_reason == finish
+    if "tools" in said:
+        functions = [call.function for call in whole.message.tool_calls or () if call.type == "function"]
+        assert [[one.name, one.arguments] for one in functions] == list(calls.values())
+        assert [(name, json.loads(told)) for name, told in calls.values()] == [("weather", ARGUMENTS), ("clock", {})]
+        assert (whole.message.content, content, finish) == (None, "", "tool_calls")
+    else:
+        assert whole.message.content == content
+        assert len(content) == 8 * 4  # of 16 tokens
+
+
 async def test_json_is_json_that_fits_the_schema() -> None:
     async with engines() as to, client(to) as ask:
         schema: Any = {"name": "s", "schema": TOOL["function"]["parameters"]}  # type: ignore[index]

@@ -3,60 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import subprocess
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
 
-from tests.support.gateway import GatewayProcess, endpoint, eventually, free_port, route
+from tests.support.gateway import eventually
+from tests.support.real_engine import Real, real_gateway
 
 QUESTION: Any = [{"role": "user", "content": "What is the capital of France?"}]
 
 
-@dataclass
-class Real:
-    gateway: GatewayProcess
-    engine_url: str
-
-    @property
-    def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.gateway.port}/v1"
-
-
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
-    server = os.environ.get("HEADWAY_TEST_LLAMA_SERVER") or shutil.which("llama-server")
-    weights = os.environ.get("HEADWAY_TEST_SMOLLM2", "")
-    if not server or not Path(weights).is_file():
-        pytest.skip("needs llama-server (HEADWAY_TEST_LLAMA_SERVER) and a SmolLM2 GGUF (HEADWAY_TEST_SMOLLM2)")
-    folder, port = tmp_path_factory.mktemp("real"), free_port()
-    argv = [server, "-m", weights, "--host", "127.0.0.1", "--port", str(port), "--threads", "1", "-c", "4096"]
-    with (folder / "engine.log").open("wb") as log:
-        engine = subprocess.Popen([*argv, "--parallel", "4", "--metrics"], stdout=log, stderr=log)
-    try:
-        asyncio.run(eventually(lambda: healthy(port), deadline=60))
-        gateway = GatewayProcess(folder, route(endpoint(f"http://127.0.0.1:{port}")))
-        yield Real(gateway, f"http://127.0.0.1:{port}")
-        assert gateway.stop() == 0
-    finally:
-        engine.terminate()
-        engine.wait(10)
-
-
-def healthy(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
+    with real_gateway(tmp_path_factory.mktemp("real")) as running:
+        yield running
 
 
 def client_of(base_url: str) -> openai.OpenAI:
@@ -102,6 +64,21 @@ def test_a_stream_says_what_a_whole_answer_says(real: Real) -> None:
     assert (record.stream, record.completion_tokens) == (True, chunks[-1].usage.completion_tokens)
     assert record.prompt_tokens == chunks[-1].usage.prompt_tokens
     assert record.ttft is not None
+
+
+async def test_responses_and_tokens(real: Real) -> None:
+    asked: Any = {"model": "chat", "input": "What is the capital of France?", "max_output_tokens": 16, "temperature": 0}
+    async with openai.AsyncOpenAI(base_url=real.base_url, api_key="unused", max_retries=0) as client:
+        whole = await client.responses.create(**asked)
+        events = [each async for each in await client.responses.create(**asked, stream=True)]
+        tokens = await client.post("/tokenize", body={"model": "chat", "content": "Hello"}, cast_to=dict[str, Any])
+    assert "".join(each.delta for each in events if each.type == "response.output_text.delta") == whole.output_text
+    assert len(tokens["tokens"]) >= 1
+    one, two = (await real.gateway.records()).records[-3:-1]
+    assert (one.error, two.error) == ("", "")
+    assert whole.usage
+    assert (one.prompt_tokens, one.completion_tokens) == (whole.usage.input_tokens, whole.usage.output_tokens)
+    assert two.completion_tokens == one.completion_tokens
 
 
 async def test_many_at_once_async(real: Real) -> None:
@@ -161,10 +138,4 @@ async def test_the_engine_stops_when_the_client_leaves(real: Real) -> None:
     await eventually(stopped)
     last = (await real.gateway.records()).records[-1]
     assert (last.status, last.error) == (499, "client_closed")
-    url = real.engine_url + "/metrics"
-
-    def idle() -> bool:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return b"llamacpp:requests_processing 0" in answer.read()
-
-    await eventually(lambda: asyncio.to_thread(idle), deadline=15)
+    await eventually(lambda: asyncio.to_thread(real.idle), deadline=15)

@@ -44,7 +44,7 @@ def test_every_reason_is_documented() -> None:
 
 
 def test_every_api_error_code_is_documented() -> None:
-    files = [*(ROOT / "headway/gateway").rglob("*.py"), *(ROOT / "headway/wire").glob("*.py")]
+    files = [*(ROOT / "headway/gateway").rglob("*.py"), *(ROOT / "headway/wire").rglob("*.py")]
     source = "\n".join(path.read_text() for path in files)
     codes = set(re.findall(r'Refusal\(\s*\d{3},\s*"(\w+)"', source))
     admission = (ROOT / "headway/policy/admission.py").read_text()

@@ -34,6 +34,7 @@ USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "prompt_tokens_details": {"
         b'data: {"usage":null}\n\ndata: ' + json.dumps({"usage": USAGE}).encode() + b"\n\ndata: [DONE]\n\n",
         b'data: {"usage":' + json.dumps(USAGE).encode() + b'}\n\ndata: {"usage":null}\n\n',
         b'"usage":{"prompt_tokens":1,"x":{"usage":2}}, "usage": \n ' + json.dumps(USAGE).encode(),
+        b'"usage":{"input_tokens":3,"input_tokens_details":{"cached_tokens":1},"output_tokens":4,"total_tokens":7}',
     ],
 )
 def test_usage_is_found(tail: bytes) -> None:
