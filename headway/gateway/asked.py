@@ -140,10 +140,12 @@ class Asked:
     def _salt(self) -> str:
         """Under which the engine caches this prompt; empty = the caller's own, if any."""
         caller = self.gate.caller
-        if caller is None or not caller.salt or self.operation.path not in SALTED_PATHS:
+        if caller is None or not caller.salt:
             return ""
         if isinstance(self._call, ChatCall | CompletionCall):
             return salt_within(caller.salt, self._call.cache_salt)
+        if self.operation.path not in SALTED_PATHS:
+            return ""
         own = (fields_of(self.request.body) or {}).get("cache_salt")
         return salt_within(caller.salt, str(msgspec.json.decode(own)) if own else None)
 

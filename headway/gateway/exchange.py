@@ -147,7 +147,12 @@ class Exchange:
             self._first_byte = self._gateway.time()
             self._give_up()
             self._end(200, "")
-            self._client.respond(200, headers, body)
+            if self._asked.stream:
+                self._client.start(200, headers, None)
+                self._client.write(body)
+                self._client.end()
+            else:
+                self._client.respond(200, headers, body)
 
     def admit_again(self) -> None:
         self._gate_until = None

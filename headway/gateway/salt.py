@@ -12,7 +12,8 @@ __all__ = ["SALTED_ENGINES", "SALTED_PATHS", "salt_within", "tenant_salt"]
 
 SALTED_ENGINES = frozenset(("vllm", "sglang", "mock"))
 """Those that know the field. Others would refuse the call, or ignore the field and keep nobody apart."""
-SALTED_PATHS = frozenset(("/v1/chat/completions", "/v1/completions", "/v1/responses"))
+SALTED_PATHS = frozenset(("/v1/responses",))
+"""Besides chat and completions, whatever path those came by."""
 
 _BYTES = 32
 

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import anthropic
 import openai
 import psutil
 
@@ -181,6 +182,24 @@ async def test_a_stream_and_a_whole_answer_are_kept_each_in_its_form(tmp_path: P
                 chunks = [chunk async for chunk in await client.chat.completions.create(**ours)]
                 texts.append("".join(chunk.choices[0].delta.content or "" for chunk in chunks))
         assert texts == ["answer 4", "answer 4"]
+
+
+async def test_messages_are_kept_as_the_chat_answers_that_they_are_made_of(tmp_path: Path, engine: Start) -> None:
+    one = await engine(counting())
+    async with running(tmp_path, route(endpoint(one.url), cache=ANSWERS)) as live:
+        call: Any = {"model": "chat", "max_tokens": 9, "messages": [{"role": "user", "content": "?"}]}
+        call["extra_body"] = {"temperature": 0}
+        base = f"http://127.0.0.1:{live.port}"
+        async with anthropic.AsyncAnthropic(base_url=base, api_key="none", max_retries=0) as client:
+            whole = [(await client.messages.create(**call)).content[0] for _ in range(2)]
+            streams = []
+            for _ in range(2):
+                async with client.messages.stream(**call) as stream:
+                    streams.append("".join([text async for text in stream.text_stream]))
+        assert [each.text for each in whole if each.type == "text"] == ["answer 1"] * 2
+        assert streams == ["answer 2"] * 2
+        assert len(one.asked) == 2
+        assert Counter(record.cache for record in (await live.records()).records) == {"hit": 2, "miss": 2}
 
 
 async def test_the_caller_says_how_fresh_and_whether_it_is_kept(tmp_path: Path, engine: Start) -> None:

@@ -83,6 +83,7 @@ async def test_the_field_goes_where_it_is_known_and_nowhere_else(tmp_path: Path,
         own = await sent("acme", model="vllm", cache_salt="mine")
         assert own not in (None, "mine", salts["vllm"])
         assert await sent("acme", "/v1/completions", model="vllm", prompt="x") == salts["vllm"]
+        assert await sent("acme", "/v1/messages", model="vllm", max_tokens=9) == salts["vllm"]
         assert await sent("acme", "/v1/responses", model="vllm", input="x") == salts["vllm"]
         assert await sent("acme", "/v1/responses", model="vllm", input="x", cache_salt="mine") == own
         assert await sent("acme", "/v1/embeddings", model="embed", input="x") is None

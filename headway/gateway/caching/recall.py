@@ -100,7 +100,12 @@ class Recall:
         fields = fields_of(asked.request.body)
         if fields is None:
             return "the call cannot be read"
-        about = (asked.model, asked.operation.path, scope, str(asked.gate.fields(asked.call).get("max_tokens", "")))
+        about = (
+            asked.model,
+            asked.operation.engine_path or asked.operation.path,
+            scope,
+            str(asked.gate.fields(asked.call).get("max_tokens", "")),
+        )
         if isinstance(asked.call, EmbeddingCall):
             self._wanted = WantedVectors.read(about, fields)
             return "" if self._wanted else "its input is no text and no list of texts"
