@@ -93,7 +93,7 @@ DATA = field_about("Data", "What is kept about its requests.", {"log": "none"})
 LOG = field_about(
     "Log",
     "metadata: of each request its time, model, status, tokens and where it went, for headway explain REQUEST-ID. "
-    "none: nothing about single requests, only sums. What was asked and answered is kept in neither case.",
+    "none: nothing about single requests, only sums. What was asked and answered goes into no log.",
     "metadata",
     "none",
 )

@@ -17,6 +17,7 @@ import anthropic
 import openai
 import psutil
 
+from headway.cli.tell_request import tell_request
 from headway.gateway.table import CacheRule, CacheRules, ModelRoute, TenantRule, TokenPrice
 from tests.gateway.conftest import Start
 from tests.support.gateway import (
@@ -47,6 +48,7 @@ ACME, ACME_KEY = key_for("acme")
 OTHER, OTHER_KEY = key_for("other")
 THIRD, THIRD_KEY = key_for("third")
 FRESH = ["x-headway-cache: refresh"]
+NOTHING = ["cache-control: no-store"]
 
 
 def counting(**more: Any) -> Script:
@@ -130,6 +132,29 @@ async def test_the_second_time_the_engine_is_not_asked(tmp_path: Path, engine: S
         assert (figures["requests", "hit"], figures["requests", "miss"]) == (21, 2)
         assert (figures["tokens_saved", "input"], figures["tokens_saved", "output"]) == (21 * 7, 21 * 3)
         assert figures["entries", "chat"] == 2
+
+
+async def test_explain_tells_what_the_cache_said_and_whom_a_request_waited_for(tmp_path: Path, engine: Start) -> None:
+    async def gated(asked: Asked, peer: Peer) -> None:
+        await peer.engine.gate.wait()
+        await peer.send(answer_bytes(completion("late")))
+
+    one = await engine(gated)
+    async with running(tmp_path, route(endpoint(one.url), cache=ANSWERS)) as live:
+
+        async def told(answer: Answer) -> str:
+            found = json.loads(await live.admin(f"/explain?id={answer.headers['x-request-id']}"))
+            return "\n".join(tell_request(found["story"]))
+
+        asking = [asyncio.create_task(repeat(live)) for _ in range(2)]
+        await eventually(lambda: _running(live, 2))
+        one.gate.set()
+        by_result = {fared(each): each for each in await asyncio.gather(*asking)}
+        assert "the gateway's cache: miss" in await told(by_result["miss"])
+        waited = await told(by_result["hit"])
+        assert "for the answer to an equal request" in waited
+        assert "cache: hit (brought by an equal request at the same time), 10 tokens saved" in waited
+        assert "cache: bypass (the caller wants nothing kept)" in await told(await repeat(live, headers=NOTHING))
 
 
 async def test_a_model_without_a_cache_says_nothing_of_one(tmp_path: Path, engine: Start) -> None:
