@@ -5,7 +5,7 @@ VENV ?= .venv
 PYTHON ?= python3
 PY := $(VENV)/bin/python
 
-.PHONY: up down test check test-compiled test-vllm bench docs clean
+.PHONY: up down test check test-compiled test-vllm bench docs proto clean
 
 up: $(VENV)/.local         ## serve examples/chat.yaml on this machine
 	@$(PY) -c "from headway.engines.llama_build import find; raise SystemExit(find() is None)" || scripts/needs g++
@@ -39,6 +39,10 @@ bench: $(VENV)/.dev        ## the figures of benchmarks/README.md
 
 docs: $(VENV)/.dev         ## write the generated pages anew
 	@$(PY) -m docs.generate
+
+proto: $(VENV)/.dev        ## write the picker's messages anew from their .proto file
+	@$(PY) -m grpc_tools.protoc -I. -I$$($(PY) -c "import grpc_tools as g; print(g.__path__[0])")/_proto \
+		--python_out=. --pyi_out=. headway/gateway/picker/ext_proc.proto
 
 $(VENV)/.local: pyproject.toml
 	@scripts/environment $(VENV) $(PYTHON) local

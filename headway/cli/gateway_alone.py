@@ -17,10 +17,10 @@ def explain(gateway: str, request_id: str) -> dict[str, Any]:
     """What the control process would say of a request. `gateway`: a port or the path of a socket."""
     import msgspec  # noqa: PLC0415
 
-    from headway.gateway.__main__ import private_socket  # noqa: PLC0415
+    from headway.gateway.hub.admin import private_socket  # noqa: PLC0415
     from headway.gateway.story import from_log  # noqa: PLC0415
 
-    socket = private_socket(int(gateway)) if gateway.isdigit() else Path(gateway)
+    socket = private_socket("gateway", int(gateway)) if gateway.isdigit() else Path(gateway)
     found = asyncio.run(_ask(socket, request_id))
     if found is None and not (log := socket.with_suffix(".requests")).exists():
         raise UnreachableError(

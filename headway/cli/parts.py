@@ -1,4 +1,5 @@
-"""The parts alone: `headway gateway` over any OpenAI-compatible servers, `headway mock-engine` instead of a GPU."""
+"""The parts alone: `headway gateway` over any OpenAI-compatible servers, `headway mock-engine` instead of a GPU,
+`headway picker` beside somebody else's proxy."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_opt
 
 def register(app: typer.Typer) -> None:
     app.command(context_settings=PASSED_ON, add_help_option=False)(gateway)
+    app.command(context_settings=PASSED_ON, add_help_option=False)(picker)
     app.command("mock-engine", context_settings=PASSED_ON, add_help_option=False)(mock_engine)
 
 
@@ -21,7 +23,18 @@ def gateway(context: typer.Context) -> None:
     """
     from headway.gateway.__main__ import main  # noqa: PLC0415
 
-    main(context.args)
+    raise typer.Exit(main(context.args))
+
+
+def picker(context: typer.Context) -> None:
+    """Pick endpoints for Envoy and other gateways.
+
+    It speaks the endpoint-picker protocol of the Gateway API Inference Extension, with the gateway's own policy over
+    the same table. Its options: headway picker --help.
+    """
+    from headway.gateway.picker.__main__ import main  # noqa: PLC0415
+
+    raise typer.Exit(main(context.args))
 
 
 def mock_engine(context: typer.Context) -> None:

@@ -7,25 +7,25 @@ import argparse
 import logging
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 import uvloop
 
-from headway.errors import HeadwayError, ResourceError, UsageError
+from headway.errors import HeadwayError, UsageError
+from headway.gateway.hub.admin import private_socket
 from headway.gateway.hub.hub import Listen, run
 from headway.gateway.hub.otlp import collector
 from headway.gateway.settings import Settings
 from headway.gateway.tls import Certificate
 
-__all__ = ["main", "private_socket"]
+__all__ = ["main"]
 
 
 def main(argv: list[str] | None = None) -> int:
     given = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s gateway %(levelname)s %(message)s")
     try:
-        socket = given.socket or private_socket(given.port)
+        socket = given.socket or private_socket("gateway", given.port)
         listen = Listen(
             given.table,
             given.host,
@@ -93,15 +93,6 @@ def _certificate(given: argparse.Namespace) -> Certificate | None:
     if bool(given.tls_cert) != bool(given.tls_key):
         raise UsageError("--tls-cert and --tls-key", hint="give both or neither")
     return Certificate(given.tls_cert, given.tls_key) if given.tls_cert else None
-
-
-def private_socket(port: int) -> Path:
-    """The same for the same port, so that a gateway started anew finds what the one before left behind."""
-    folder = Path(tempfile.gettempdir()) / f"headway-{os.getuid()}-gateway"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-        raise ResourceError(f"{folder}: belongs to somebody else", hint="give --socket in a folder of your own")
-    return folder / f"{port or os.getpid()}.sock"
 
 
 if __name__ == "__main__":

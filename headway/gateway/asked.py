@@ -81,6 +81,11 @@ class Asked:
             self.deadline, self.timeout = min(self.deadline, self.request.accepted + seconds), seconds
         return None
 
+    def bound(self, seconds: float | None) -> None:
+        """It may take no longer."""
+        if seconds is not None:
+            self.deadline = min(self.deadline, self.request.accepted + seconds)
+
     @property
     def known_call(self) -> Call | None:
         """None when it could not be read."""
@@ -125,13 +130,14 @@ class Asked:
             self._prompt = Prompt(self.call, seed, route.learned, session, self.request.size)
         return self._prompt
 
-    def body(self, route: Route, index: int) -> bytes | Refusal:
-        """What this endpoint gets: the caller's bytes, but for what must be said otherwise."""
+    def body(self, name: str, *, salted: bool) -> bytes | Refusal:
+        """What the engine gets: the caller's bytes, but for what must be said otherwise. `name`: the engine's own for
+        the model; empty = the caller's. `salted`: it keeps tenants apart if it is told so."""
         body: bytes | Refusal = self.request.body
-        if name := route.names[index]:
+        if name:
             body = with_model(self.request.body, name, self._content_type)
         fields = self.gate.fields(self.call)
-        if route.salted is not None and route.salted[index] and (salt := self._salt()):
+        if salted and (salt := self._salt()):
             fields["cache_salt"] = salt
         if isinstance(body, bytes) and fields:
             body = with_fields(body, **fields)

@@ -19,7 +19,7 @@ from headway.gateway.prompt import seed_of
 from headway.gateway.record import EndpointStats
 from headway.gateway.salt import SALTED_ENGINES
 from headway.gateway.settings import Settings
-from headway.gateway.table import Endpoint, ModelRoute, RoutingTable
+from headway.gateway.table import Endpoint, EndpointTls, ModelRoute, RoutingTable
 from headway.gateway.timers import Wheel
 from headway.gateway.upstream import Upstream
 from headway.policy.prefix import PrefixIndex
@@ -28,7 +28,7 @@ from headway.store.secrets import resolve_secret
 
 __all__ = ["Catalog", "Route"]
 
-_Key = tuple[str, str, str]  # id, url, the resolved key: a change of any is another Upstream
+_Key = tuple[str, str, str, EndpointTls | None]  # id, url, the resolved key, TLS: a change of any is another Upstream
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,10 @@ class Catalog:
         yield from self._upstreams.values()
         yield from self._leaving
 
+    def at(self, slot: int) -> list[Upstream]:
+        """Those in this slot of the board: one endpoint, in use under one key or several."""
+        return [upstream for upstream in self._upstreams.values() if upstream.slot == slot]
+
     def hear(self, signals: Mapping[int, Load | None], now: float) -> None:
         """What engines said of themselves, by slot."""
         for upstream in self._upstreams.values():
@@ -154,7 +158,7 @@ class Catalog:
 
     def _upstream(self, endpoint: Endpoint, kept: dict[_Key, Upstream], shared: ModelSpeed) -> Upstream:
         secret = resolve_secret(endpoint.key) if endpoint.key else ""
-        key = (endpoint.id, endpoint.url, secret)
+        key = (endpoint.id, endpoint.url, secret, endpoint.tls)
         found = kept.get(key) or self._upstreams.get(key)
         if found is None:
             if (slot := self._slots.get(endpoint.id)) is None:

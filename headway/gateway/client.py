@@ -224,7 +224,10 @@ class ClientConnection(Timed, asyncio.Protocol):
             self._running.on_due(now)
             return
         reader, settings = self._reader, self._settings
-        body_due = min(self._heard_at + settings.body_idle_seconds, reader.body_since + settings.deadline_seconds)
+        slowest = reader.body_since + settings.body_idle_seconds + reader.body_size / settings.body_rate
+        body_due = min(
+            self._heard_at + settings.body_idle_seconds, reader.body_since + settings.deadline_seconds, slowest
+        )
         if self._lingering or self._transport is None or self._transport.is_closing():
             self.abort()
         elif reader.in_head:

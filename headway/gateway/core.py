@@ -11,8 +11,11 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from headway.gateway.board import Board
 from headway.gateway.catalog import Catalog
+from headway.gateway.frames import Ejected, Sent
 from headway.gateway.hubline import HubLine
 from headway.gateway.journal import Journal
 from headway.gateway.keeper import Keeper
@@ -27,6 +30,7 @@ from headway.gateway.tally import Tally
 from headway.gateway.tenancy import Tenancy
 from headway.gateway.timers import Wheel
 from headway.gateway.tracing import Tracer
+from headway.gateway.trouble import Trouble
 from headway.gateway.waiting import Lobby
 from headway.policy.admission import allows
 from headway.policy.prefix import PrefixIndex
@@ -45,7 +49,7 @@ class Gateway:
     def __init__(
         self, settings: Settings, loop: asyncio.AbstractEventLoop, board: Board, number: int, hub: HubLine
     ) -> None:
-        self.settings = settings
+        self.settings, self._first_settings = settings, msgspec.structs.replace(settings)
         self.hub = hub
         self.loop = loop
         self.time = loop.time
@@ -56,7 +60,9 @@ class Gateway:
         self.catalog = Catalog(settings, self.wheel, board.sections, number, self.index)
         self.news = News(hub, loop, settings.news_seconds, shared=len(board.sections) > 1)
         self.lobby = Lobby(settings, self.wheel)
+        self.trouble = Trouble(self)
         self.keyring = Keyring(RoutingTable(0), b"")
+        self.objectives: Mapping[str, int] = {}  # name -> priority
         self.tenancy = Tenancy(hub)
         self.journal = Journal(settings.records_max)
         self.tally = Tally()
@@ -85,7 +91,10 @@ class Gateway:
     def use(self, table: RoutingTable, slots: Mapping[str, int], salt: bytes) -> list[str]:
         """Swap to a new table; who waits looks again. Returns what is wrong with endpoints that were left
         out."""
+        self.settings.tune(table.settings or self._first_settings)
+        self.bodies.limit = self.settings.bodies_bytes
         self.keyring = Keyring(table, salt)
+        self.objectives = {each.name: each.priority for each in table.objectives}
         problems = self.catalog.apply(table, slots)
         self.lobby.look()
         return problems
@@ -96,6 +105,13 @@ class Gateway:
         if caller is None:
             return names
         return [name for name in names if allows(caller.rule.models, name) and allows(caller.key.models, name)]
+
+    def hear_of(self, news: Sent | Ejected) -> None:
+        """What another worker did or found."""
+        if isinstance(news, Sent):
+            self.news.came(news, self.index)
+        else:
+            self.trouble.came(news)
 
     def look_soon(self) -> None:
         """An endpoint that had failed works again: who waits looks, once this event is over."""

@@ -60,10 +60,18 @@ class Dispatch:
     def abort(self) -> None:
         """Give up: the engine sees its connection break. The sender hears nothing."""
         if self._opening:
-            self._opening.cancel()
+            opening, self._opening = self._opening, None  # which knows us
+            opening.cancel()
         if self._link:
             self._link.abort()
         self._end()
+
+    def time_out(self) -> None:
+        """It has not begun to answer in time: this try is lost."""
+        opening, self._opening = self._opening, None
+        if opening:
+            opening.cancel()
+        self._lose("timeout")
 
     def pause(self) -> None:
         self._paused = True

@@ -19,12 +19,13 @@ from headway.gateway.caching.recall import Recall
 from headway.gateway.caching.rules import Caching
 from headway.gateway.catalog import Route
 from headway.gateway.dispatch import Dispatch
-from headway.gateway.frames import Freed, Lined
-from headway.gateway.patience import no_replica, patience, retry_after
+from headway.gateway.frames import Freed, Full, Lined
+from headway.gateway.patience import first_byte, idle, line_full, may_try_again, no_replica, patience, retry_after
 from headway.gateway.placement import Placement
 from headway.gateway.record import Attempt, Record
 from headway.gateway.relay import Caller
 from headway.gateway.request import Request
+from headway.gateway.table import Deadlines
 from headway.gateway.waits import Waits
 from headway.policy.routing import Choice
 from headway.wire.openai import Operation, Refusal, model_not_found, wrong_operation
@@ -38,6 +39,8 @@ __all__ = ["Client", "Exchange"]
 _LEFT = 499
 _INTERRUPTED = ("deadline_exceeded", "shutting_down")
 """Ends at which an engine may have been at work."""
+_RETRY_SECONDS = 0.2
+"""Until who found the retry budget spent looks again."""
 _NO_SUCH_PATH = (404, 405, 501)  # what engines say of a path that they have not
 
 
@@ -71,6 +74,8 @@ class Exchange:
         self._heard_at = 0.0
         self._paused_at: float | None = None
         self._ended = False
+        self._first_due = math.inf  # of the try that runs
+        self._times: Deadlines | None = None
 
     @property
     def size(self) -> int:
@@ -92,7 +97,9 @@ class Exchange:
         self._leave_line(now)
         if self._waits is not None:
             self._waits.end(now)
-        route = self._gateway.catalog.routes.get(self._asked.model)
+        route = self._route()
+        if route is not None and (times := route.model.deadlines) is not None:
+            self._asked.bound(times.whole)
         if route is None:
             self.refuse(model_not_found(self._asked.model, self._gateway.visible(self._asked.gate.caller)))
         elif self._asked.operation.known and route.model.task not in self._asked.operation.tasks:
@@ -109,8 +116,13 @@ class Exchange:
             self._wait(route, now, math.inf)
         elif choice.look_again and self._attempts:
             self._wait(route, now, choice.look_again)
+        elif self._tries and not may_try_again(self._gateway.settings, route, now):
+            self._wait(route, now, now + _RETRY_SECONDS)
         else:
             self._send(route, choice, now)
+
+    def _route(self) -> Route | None:
+        return self._gateway.catalog.routes.get(self._asked.model)
 
     def _enter(self, route: Route, now: float) -> bool:
         """Through the gate; False = it waits there, or was refused."""
@@ -181,6 +193,7 @@ class Exchange:
             weight=gate.weight,
             cost=asked.prompt(route).tokens,
             size=self.size,
+            patience=asked.deadline - now,
         )
         self._client.wake_at(self.next_due())
 
@@ -188,14 +201,13 @@ class Exchange:
         """The hub says how long the line is."""
         self._waiting().told(frame.ahead, frame.waiting, frame.eta)
 
-    def turn(self, full: float | None) -> None:
-        """The hub says that a place is free; or that so many wait that there is no room to (`full` = for how long)."""
+    def turn(self, full: Full | None) -> None:
+        """The hub says that a place is free; or why it is no use to wait."""
         number, self._line_number = self._line_number, 0
         if self._ended:
             return
         if full is not None:
-            message = f"Too many requests wait for the model {self._asked.model!r}."
-            self.refuse(Refusal(503, "queue_full", message, retry_after=max(1, min(300, math.ceil(full)))))
+            self.refuse(line_full(self._asked.model, full.eta, late=full.late))
             return
         self._has_turn = True
         self.place()
@@ -203,13 +215,16 @@ class Exchange:
 
     def _send(self, route: Route, choice: Choice, now: float) -> None:
         asked, upstream = self._asked, route.upstreams[choice.index]
-        body = asked.body(route, choice.index)
+        salted = route.salted is not None and route.salted[choice.index]
+        body = asked.body(route.names[choice.index], salted=salted)
         if isinstance(body, Refusal):
             self.refuse(body)
             return
         stay = self._placement.settle_in(route, choice, now)
         since = now - asked.request.accepted
         self._attempts.append(Attempt(upstream.id, since, why=choice.why, among=route.ids, costs=choice.costs))
+        self._times = route.model.deadlines
+        self._first_due = now + first_byte(self._gateway.settings, self._times, stream=asked.stream)
         path = asked.operation.engine_path or asked.operation.path
         head = upstream.head(path, asked.headers(self._attempts[-1]), len(body))
         self._dispatch = Dispatch(self, self._client, stay, self._gateway.settings, [head, body])
@@ -290,19 +305,21 @@ class Exchange:
             self._first_byte = self._heard_at
             if self._asked.stream:
                 dispatch.stay.first_token(self._heard_at)
-            if dispatch.upstream.worked():
-                self._gateway.look_soon()
+            if dispatch.upstream.troubled and dispatch.relay.status < 500:
+                self._gateway.trouble.over(dispatch.upstream)
             self._client.wake_at(self.next_due())
 
     def succeeded(self) -> None:
         relay = self._dispatch.relay if self._dispatch else None
+        if relay and relay.status >= 500 and self._dispatch:
+            self._gateway.trouble.erred(self._dispatch.upstream, self._asked.model, relay.status)
         self._end(relay.status if relay else 200, relay.error if relay else "")
 
     def lost(self, reason: str) -> None:
         dispatch, self._dispatch = self._dispatch, None
         if dispatch is None:
             return
-        dispatch.upstream.failed(self._gateway.time())
+        self._gateway.trouble.lost(dispatch.upstream, self._asked.model, reason)
         if reason == "refused":
             self._gateway.index.forget(dispatch.upstream.slot)  # nobody listens: what it had cached is gone
         self._gateway.tally.lost(reason)
@@ -353,8 +370,9 @@ class Exchange:
             return min(due, self._give_up_at)
         if self._paused_at is not None:
             return min(due, self._paused_at + settings.stall_seconds)
-        if self._dispatch and self._dispatch.relay and self._dispatch.relay.started:
-            return min(due, self._heard_at + settings.stream_idle_seconds)
+        if self._dispatch:
+            started = self._dispatch.relay and self._dispatch.relay.started
+            return min(due, self._heard_at + idle(settings, self._times) if started else self._first_due)
         return due
 
     def on_due(self, now: float) -> None:
@@ -371,8 +389,10 @@ class Exchange:
         elif self._paused_at is not None:
             self._client.abort()
             self.left()
+        elif self._dispatch and not (self._dispatch.relay and self._dispatch.relay.started):
+            self._dispatch.time_out()
         else:
-            seconds = self._gateway.settings.stream_idle_seconds
+            seconds = idle(self._gateway.settings, self._times)
             self._attempts[-1].failure = "timeout"
             self._close_with(Refusal(504, "engine_failed", f"The engine sent nothing for {seconds:g} s in mid-answer."))
 

@@ -7,6 +7,7 @@ the worker inherits: it ends when either process ends, and that is how each lear
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Literal, cast
 
@@ -19,6 +20,7 @@ from headway.gateway.tally import Counts
 __all__ = [
     "Applied",
     "Channel",
+    "Ejected",
     "Frame",
     "Freed",
     "Full",
@@ -99,6 +101,14 @@ class Sent(msgspec.Struct, tag="sent"):
     chains: list[bytes]
 
 
+class Ejected(msgspec.Struct, tag="ejected"):
+    """Worker to hub, and on to the other workers: the endpoint in this slot is passed over till then (loop time, which
+    is the host's); 0 = it is back."""
+
+    slot: int
+    until: float
+
+
 class Lease(msgspec.Struct, tag="lease"):
     """Hub to worker: its section of the lease file, in which it holds what is lent of tenants' limits."""
 
@@ -125,6 +135,7 @@ class Join(msgspec.Struct, tag="join"):
     weight: float
     cost: float
     size: int
+    patience: float = math.inf  # seconds until its deadline
 
 
 class Leave(msgspec.Struct, tag="leave"):
@@ -165,10 +176,12 @@ class Turn(msgspec.Struct, tag="turn"):
 
 
 class Full(msgspec.Struct, tag="full"):
-    """Hub to worker: there is no room for this one to wait; `eta` = seconds until there may be."""
+    """Hub to worker: there is no room for this one to wait; `eta` = seconds until there may be. `late`: there is room,
+    but its turn would come after its deadline."""
 
     number: int
     eta: float
+    late: bool = False
 
 
 class Queueing(msgspec.Struct, tag="queueing"):
@@ -284,6 +297,7 @@ Frame = (
     Use
     | Heard
     | Sent
+    | Ejected
     | Lease
     | Lent
     | Short

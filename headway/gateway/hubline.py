@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from headway.gateway.frames import (
     Applied,
     Channel,
+    Ejected,
     Frame,
     Full,
     Heard,
@@ -53,8 +54,8 @@ BACKLOG_BYTES = 8 * 1024 * 1024
 class Queued(Protocol):
     """A request that waits for a place."""
 
-    def turn(self, full: float | None) -> None:
-        """It may go; or there is no room to wait, and may be in so many seconds."""
+    def turn(self, full: Full | None) -> None:
+        """It may go; or there is no room to wait, or its turn would come too late."""
 
     def lined(self, frame: Lined) -> None:
         """It waits, and how many others do."""
@@ -68,7 +69,8 @@ class Looker(Protocol):
 
 
 class HubLine:
-    def __init__(self) -> None:
+    def __init__(self, gone: Callable[[], None]) -> None:
+        self._then = gone
         self._gateway: Gateway | None = None
         self._channel = Channel(self._heard, self._gone)
         self._numbers = itertools.count(1)
@@ -141,8 +143,8 @@ class HubLine:
             return
         if isinstance(frame, Use):
             self._channel.say(Applied(frame.table.version, gateway.use(frame.table, frame.slots, frame.salt)))
-        elif isinstance(frame, Sent):
-            gateway.news.came(frame, gateway.index)
+        elif isinstance(frame, Sent | Ejected):
+            gateway.hear_of(frame)
         elif isinstance(frame, Queueing):
             self.queueing = frozenset(frame.models)
         elif isinstance(frame, Lent):
@@ -160,7 +162,7 @@ class HubLine:
         """What somebody here waits for; and what changes nothing for a request, but what is told of it."""
         if isinstance(frame, Turn | Full):
             if waiter := self._lined.pop(frame.number, None):
-                waiter.turn(None if isinstance(frame, Turn) else frame.eta)
+                waiter.turn(frame if isinstance(frame, Full) else None)
         elif isinstance(frame, Looked):
             if looker := self._looks.get(frame.number):
                 if frame.role != "wait":
@@ -184,6 +186,7 @@ class HubLine:
         waiting, self._lined = list(self._lined.values()), {}
         for waiter in waiting:
             waiter.turn(None)  # nobody knows of places any more: the engines' own queues have to do
+        self._then()
 
 
 def _answer(gateway: Gateway, want: Want) -> Said:
@@ -221,6 +224,7 @@ def _counts(gateway: Gateway) -> Counts:
         lost_by_reason=tally.lost_by_reason,
         refused_heads=tally.refused_heads,
         endpoint_failures=failures,
+        endpoint_ejections=tally.ejections,
         cpu_seconds=used.ru_utime + used.ru_stime,
         connections=len(gateway.connections),
         running=tally.running,

@@ -12,7 +12,7 @@ import asyncio
 import math
 import re
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import httptools
 
@@ -23,12 +23,15 @@ from headway.wire.http import DROPPED_FROM_ENGINE
 __all__ = ["AnswerHead", "Link", "Listener"]
 
 _LIMIT_HEAD = 64 * 1024
+"""Of a head; and of what comes of a body that is no content: chunk extensions, trailers."""
+_VERSIONS = ("1.1", "1.0")
+_JSON = b"application/json"
 
 
 class AnswerHead:
     """`passed` is the block of header lines that may go on to the caller."""
 
-    __slots__ = ("chunked", "content_type", "encoded", "length", "passed", "size", "status")
+    __slots__ = ("chunked", "content_type", "encoded", "length", "named", "passed", "size", "status")
 
     def __init__(self) -> None:
         self.status = 0
@@ -37,6 +40,7 @@ class AnswerHead:
         self.chunked = False
         self.length: int | None = None
         self.passed: list[bytes] = []
+        self.named: list[bytes] = []  # `name:` of the headers that Connection names
         self.size = 0
 
 
@@ -45,19 +49,21 @@ def whole_answer(data: bytes) -> tuple[AnswerHead, bytes] | None:
     whatever is not plain; the parser looks at those."""
     if not data.startswith(b"HTTP/1.1 200 "):
         return None
-    end = data.find(b"\r\n\r\n")
+    end = data.find(b"\r\n\r\n", 0, _LIMIT_HEAD)
     _, *lines = data[: max(end, 0)].split(b"\r\n")
     if end < 0 or data.count(b"\n", 0, end) != len(lines) or data.count(b"\r", 0, end) != len(lines):
         return None
     head = AnswerHead()
     for line in lines:
-        name, _, value = line.partition(b": ")
+        name, colon, value = line.partition(b": ")
         what = _PLAIN.get(name)
         if what is None:
             what = _learn_name(name)
+        if not colon or (what <= _TYPE and value != _JSON and not line.decode("latin-1").isprintable()):
+            return None
         if what == _PASS:
             head.passed.append(line + b"\r\n")
-        elif what == _LENGTH and head.length is None and value.isdigit():
+        elif what == _LENGTH and head.length is None and value.isdigit() and len(value) < 19:
             head.length = int(value)
         elif what == _TYPE and not value.startswith(b"text/event-stream"):
             head.content_type = value
@@ -70,7 +76,7 @@ def whole_answer(data: bytes) -> tuple[AnswerHead, bytes] | None:
     return head, data[end + 4 :]
 
 
-_ODD, _PASS, _DROP, _LENGTH, _TYPE = range(5)
+_PASS, _TYPE, _LENGTH, _DROP, _ODD = range(5)
 _TOKEN = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _PLAIN: dict[bytes, int] = {}  # a header's name as it is written -> what to do with it
 _NAMES_MAX = 512
@@ -112,7 +118,7 @@ class Link(Timed, asyncio.Protocol):
         self.heard = False
         self._wheel, self._idle, self._lost = wheel, idle, lost
         self._transport: asyncio.Transport | None = None
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser: Any = httptools.HttpResponseParser(self)
         self._listener: Listener | None = None
         self._head: AnswerHead | None = None
         self._head_whole = False
@@ -120,6 +126,7 @@ class Link(Timed, asyncio.Protocol):
         self._parts: list[bytes] = []
         self._whole = False
         self._keep = False
+        self._empty = 0  # bytes that were neither an answer's end nor content, since the request
         self._paused = False
 
     @property
@@ -131,6 +138,7 @@ class Link(Timed, asyncio.Protocol):
         assert self._transport is not None  # noqa: S101 (a link is handed out only when it is connected)
         self._listener = listener
         self._head = None
+        self._empty = 0
         self.heard = self._head_whole = self._told = self._whole = False
         self._wheel.set(self, math.inf)
         self._transport.writelines(data)
@@ -180,15 +188,19 @@ class Link(Timed, asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            if not self._whole:
+            self._fail("malformed")  # also what is longer than it says: one of both is wrong
+            return
+        if not self._parts and not self._whole:
+            self._empty += len(data)
+            if self._empty > _LIMIT_HEAD:
                 self._fail("malformed")
                 return
-            self._keep = False
         self._deliver()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._wheel.cancel(self)
         self._lost(self)
+        self._parser = None  # which knows us: a connection should not wait for the collector
         head = self._head
         if self._listener is None:
             return
@@ -202,7 +214,6 @@ class Link(Timed, asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         if self._whole:
-            self._keep = False
             raise ValueError("a second answer to one request")
         self._head, self._head_whole = AnswerHead(), False
 
@@ -219,15 +230,24 @@ class Link(Timed, asyncio.Protocol):
         elif name == b"content-length":
             head.length = int(value)
         elif name == b"transfer-encoding":
+            if head.chunked or value.strip().lower() != b"chunked":
+                raise ValueError("a transfer coding that was not asked for")
             head.chunked = True
+        elif name == b"connection":
+            head.named += [each.strip().lower() + b":" for each in value.split(b",")]
         elif name == b"content-encoding":
             head.encoded = value.lower() != b"identity"
         if name not in DROPPED_FROM_ENGINE:
             head.passed.append(b"%b: %b\r\n" % (name, value))
 
     def on_headers_complete(self) -> None:
-        if self._head is not None:
-            self._head.status = self._parser.get_status_code()
+        head = self._head
+        if head is not None:
+            head.status = self._parser.get_status_code()
+            if not 100 <= head.status < 600 or head.status == 101 or self._parser.get_http_version() not in _VERSIONS:
+                raise ValueError("no status or version of HTTP/1.1, or an upgrade that was not asked for")
+            if head.named:  # for this connection only (RFC 9110 section 7.6.1)
+                head.passed = [line for line in head.passed if line.partition(b" ")[0].lower() not in head.named]
             self._keep = self._parser.should_keep_alive()
             self._head_whole = True
 
@@ -259,11 +279,15 @@ class Link(Timed, asyncio.Protocol):
             self._listener = None
             self.reused = True
             self.resume()
-            if self._keep and not self.closing:
+            if self._keep and not self.closing and not self._unsent():
                 self._idle(self)
             else:
                 self.abort()
             listener.complete(True)
+
+    def _unsent(self) -> bool:
+        """It answered before it had the request: the rest of it must not become the beginning of another."""
+        return self._transport is not None and self._transport.get_write_buffer_size() > 0
 
     def _fail(self, reason: str) -> None:
         listener = self._listener

@@ -1,4 +1,5 @@
-"""How long a request waits for an endpoint, and what its caller is told when that was in vain."""
+"""How long a request waits: for an endpoint, for its first byte, for the next one, and until it may be tried again; and
+what its caller is told when that was in vain."""
 
 from __future__ import annotations
 
@@ -6,9 +7,29 @@ import math
 
 from headway.gateway.catalog import Route
 from headway.gateway.settings import Settings
+from headway.gateway.table import Deadlines
 from headway.wire.openai import Refusal
 
-__all__ = ["no_replica", "patience", "retry_after"]
+__all__ = ["first_byte", "idle", "line_full", "may_try_again", "no_replica", "patience", "retry_after"]
+
+
+def first_byte(settings: Settings, times: Deadlines | None, *, stream: bool) -> float:
+    """Seconds from its sending. An answer that does not stream comes whole, as late as it is long."""
+    if times is not None and times.first_byte is not None:
+        return times.first_byte
+    return settings.first_byte_seconds if stream else math.inf
+
+
+def idle(settings: Settings, times: Deadlines | None) -> float:
+    """Seconds between two pieces."""
+    return settings.stream_idle_seconds if times is None or times.idle is None else times.idle
+
+
+def may_try_again(settings: Settings, route: Route, now: float, *, take: bool = True) -> bool:
+    """Whether the model's retry budget has room for one more; with `take` it has it."""
+    sent, retries = sum(each.total for each in route.upstreams), route.learned.retries
+    ask = retries.take if take else retries.left
+    return ask(sent, now, ratio=settings.retry_ratio, floor=settings.retry_floor)
 
 
 def patience(settings: Settings, route: Route) -> float:
@@ -25,6 +46,15 @@ def patience(settings: Settings, route: Route) -> float:
 
 def retry_after(route: Route) -> int:
     return max(1, min(300, math.ceil(5 if route.model.eta is None else route.model.eta)))
+
+
+def line_full(model: str, seconds: float, *, late: bool) -> Refusal:
+    """There is no room in the line before `seconds` have gone by; `late`: its turn would come that much too late."""
+    after = max(1, min(300, math.ceil(seconds)))
+    if late:
+        message = f"So many requests wait for the model {model!r} that this one's deadline would pass before its turn."
+        return Refusal(503, "saturated", message, retry_after=after)
+    return Refusal(503, "queue_full", f"Too many requests wait for the model {model!r}.", retry_after=after)
 
 
 def no_replica(route: Route) -> Refusal:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from headway.gateway.asked import Asked
 from headway.gateway.catalog import Route
+from headway.gateway.patience import may_try_again
 from headway.gateway.stay import Stay
 from headway.policy.routing import Ask, Choice, choose
 from headway.wire.usage import Usage
@@ -54,6 +55,8 @@ class Placement:
         prompt = self._asked.prompt(route)
         if prompt.hashes and gateway.index.insert(prompt.hashes, upstream.slot):
             gateway.news.went(prompt.hashes, upstream.slot)
+        if upstream.troubled:
+            upstream.tried(now)
         if prompt.session:
             gateway.sessions.put(prompt.session, upstream.id, prompt.tokens + prompt.output)
         self._cached = ask.matched[choice.index]
@@ -61,8 +64,11 @@ class Placement:
         return Stay(upstream, uncached, prompt.tokens + prompt.output, now, adapter=ask.adapter)
 
     def is_another(self, than: Upstream, now: float) -> bool:
-        """Whether a healthy endpoint is left besides this one and the unwilling; this one is unwilling then."""
+        """Whether a healthy endpoint is left besides this one and the unwilling, and the model may try again; this one
+        is unwilling then."""
         route = self._gateway.catalog.routes.get(self._asked.model)
+        if route is not None and not may_try_again(self._gateway.settings, route, now, take=False):
+            return False
         refusing = self.unwilling | {than.id}
         others = [each for each in route.upstreams if each.id not in refusing] if route else []
         if all(each.cooling_until > now for each in others):

@@ -3,13 +3,17 @@
 httptools (llhttp, strict) parses; this class counts. What is wrong becomes a Refusal in the same queue,
 behind the requests before it, and nothing is read after it: the connection is to be closed. Strict parsing
 refuses what lets two servers read one byte stream in two ways: both framings, two lengths, odd chunk sizes,
-bare LF, folded headers.
+bare LF, folded headers. What it leaves to us is looked at here: headers that must not come twice, a Host that is none,
+codings besides chunked, chunk extensions without end.
 """
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
 
 import httptools
 
@@ -29,6 +33,17 @@ class Bodies:
         self.held, self.limit = 0, limit
 
 
+_ONCE = frozenset((b"host", b"transfer-encoding", b"authorization", b"content-type", b"content-encoding", b"expect"))
+"""Headers of which two are ambiguous: who stands before us may read the other one (RFC 9110 section 5.3). The parser
+refuses a second Content-Length."""
+_HOST = re.compile(rb"(?:[\w.~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::\d*)?", re.ASCII)
+
+
+@lru_cache(maxsize=64)
+def _is_host(value: bytes) -> bool:
+    return _HOST.fullmatch(value.strip(b" \t")) is not None and b"," not in value
+
+
 class _Stop(Exception):
     """Leaves the parser's callbacks; the Refusal is in `reader.refusal`."""
 
@@ -39,11 +54,12 @@ class RequestReader:
         self.stopped = False
         self.continue_due = False  # the caller waits for `100 Continue` before it sends its body
         self._settings, self._bodies, self._time = settings, bodies, time
-        self._parser = httptools.HttpRequestParser(self)
+        self._parser: Any = httptools.HttpRequestParser(self)
         self._request: Request | None = None
         self._in_head = False
         self._head_size = self._lines = 0
         self._held = 0
+        self._size_before = self._idle_bytes = 0  # of a body that comes in several reads
         self._refusal: Refusal | None = None
         self._refused = b""  # the target of what was
         self._resuming: bytes | None = None
@@ -64,6 +80,11 @@ class RequestReader:
         return self._request.accepted if self._request else 0.0
 
     @property
+    def body_size(self) -> int:
+        """Bytes of it that have come."""
+        return self._request.size if self._request else 0
+
+    @property
     def target(self) -> bytes:
         """Of the request that is being read, or was refused, as far as it was read."""
         return self._request.target if self._request else self._refused
@@ -81,6 +102,8 @@ class RequestReader:
             if self._in_head:
                 self._head_size += len(data)
                 self._check_partial_head()
+            elif self._request is not None:
+                self._check_partial_body(self._request.size, len(data))
 
     def release(self, size: int) -> None:
         """A request ended: its body is no longer held."""
@@ -88,7 +111,9 @@ class RequestReader:
         self._bodies.held -= size
 
     def close(self) -> None:
+        """Nothing is read any more. The parser knows us: a connection should not wait for the collector."""
         self.stopped = True
+        self._parser = None
         self.release(self._held)
         self.ready.clear()
 
@@ -112,6 +137,8 @@ class RequestReader:
     def on_header(self, name: bytes, value: bytes) -> None:
         request = self._request
         if request is None or not self._in_head or self._resuming is not None:
+            if request is not None and not self._in_head and name.lower() == b"connection":
+                self._refuse(Refusal(400, "bad_request", "Connection cannot be a trailer."))  # the parser would obey it
             return  # a trailer, or the second reading of a head
         self._head_size += len(name) + len(value) + 4
         self._lines += 1
@@ -165,8 +192,8 @@ class RequestReader:
 
     def _repeated(self, name: bytes, before: bytes, value: bytes) -> bytes:
         """Two lines of one name: the later counts, but where that would change what is said."""
-        if name == b"host":
-            self._refuse(Refusal(400, "bad_request", "There are two Host headers."))
+        if name in _ONCE:
+            self._refuse(Refusal(400, "bad_request", f"There are two {name.decode().title()} headers."))
         if name == b"tracestate":
             return before + b"," + value
         return b"" if name == b"traceparent" else value  # with two of them there is no telling which
@@ -177,8 +204,11 @@ class RequestReader:
             return Refusal(405, "method_not_allowed", "This is no proxy.", allow="GET, HEAD, POST, OPTIONS")
         if version not in ("1.0", "1.1"):
             return Refusal(505, "http_version", "Use HTTP/1.1.")
-        if not request.http10 and b"host" not in headers:
+        host = headers.get(b"host")
+        if host is None and not request.http10:
             return Refusal(400, "bad_request", "The Host header is missing.")
+        if host is not None and not _is_host(host):
+            return Refusal(400, "bad_request", "The Host header is none.")
         return self._check_body_headers(request)
 
     def _check_body_headers(self, request: Request) -> Refusal | None:
@@ -202,6 +232,13 @@ class RequestReader:
         if self._head_size > self._settings.head_bytes:
             whole = self._request is not None and bool(self._request.headers)
             self._stop(_too_long_head(self._settings) if whole else _too_long_target(self._settings))
+
+    def _check_partial_body(self, size: int, read: int) -> None:
+        """Chunk extensions and trailers are read and dropped: they must not go on for ever."""
+        self._idle_bytes = 0 if size != self._size_before else self._idle_bytes + read
+        self._size_before = size
+        if self._idle_bytes > self._settings.head_bytes:
+            self._stop(Refusal(400, "bad_request", "The body brings chunk extensions or trailers and no content."))
 
     def _ignore_upgrade(self, rest: bytes) -> None:
         """A server may ignore `Upgrade` (Java's client sends `h2c` with every first request); llhttp stops

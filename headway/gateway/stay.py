@@ -43,6 +43,10 @@ class Stay:
         upstream.total += 1
         upstream.add(1, self._uncached, 0)
 
+    def says_nothing(self) -> None:
+        """When it was sent is not known: its first token says nothing of prefill."""
+        self._waited = True
+
     def first_token(self, now: float) -> None:
         """Its answer has begun to stream."""
         if self._first is not None or self._left:

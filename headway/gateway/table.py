@@ -9,23 +9,38 @@ gateway alone writes it by hand, and this is enough:
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
+from headway.gateway.settings import Tunable
+
 __all__ = [
     "CacheRule",
     "CacheRules",
+    "Deadlines",
     "Endpoint",
+    "EndpointTls",
     "KeyEntry",
     "ModelRoute",
+    "Objective",
     "RoutingTable",
     "TenantRule",
     "TokenPrice",
     "read_table",
     "write_table",
 ]
+
+
+class EndpointTls(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How an https endpoint is believed. Files are PEM, followed as they change."""
+
+    ca: str = ""  # its certificate authority; empty = the system's
+    server_name: str = ""  # the name in its certificate, sent as SNI; empty = the URL's host
+    cert: str = ""  # ours, where it asks for one
+    key: str = ""
+    verify: Literal["full", "none"] = "full"  # none: anybody on the way can read and change everything
 
 
 class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,7 +53,17 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: str = ""  # http://127.0.0.1:41000 or https://api.example.com/prefix ; without /v1
     upstream_model: str = ""  # the name to send instead of the caller's; empty = leave the body as it is
     key: str = ""  # `secret:NAME/KEY`, sent as a bearer token
+    tls: EndpointTls | None = None
     engine: str = ""  # vllm, sglang, …: some can do what others cannot. Empty = nobody knows
+
+
+class Deadlines(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Seconds that requests of one model have, where they are to differ from the gateway's settings. `first_byte`
+    counts for every answer, not for streams alone."""
+
+    whole: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    first_byte: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    idle: Annotated[float, msgspec.Meta(gt=0)] | None = None
 
 
 class ModelRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,6 +82,7 @@ class ModelRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     price: TokenPrice | None = None
     capacity: int = 0  # requests that one endpoint should run at once; more wait here, in a fair order. 0 = unlimited
     cache: CacheRules | None = None
+    deadlines: Deadlines | None = None
     expected: bool = True  # False = none will come by itself (failed): answer 503 at once
 
 
@@ -104,6 +130,14 @@ class TenantRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     answers: Literal["none", "own", "shared"] = "own"  # which caches may keep the answers to it
 
 
+class Objective(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a request can name as its objective (Gateway API Inference Extension: InferenceObjective). 0 is usual, more
+    goes first, less than 0 is turned away when the engines are saturated."""
+
+    name: str
+    priority: int = 0
+
+
 class KeyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A key that is valid. Never the key itself: the SHA-256 of it, as hex digits."""
 
@@ -120,6 +154,8 @@ class RoutingTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tenants: tuple[TenantRule, ...] = ()  # none = everybody on this machine may call, and nobody else
     keys: tuple[KeyEntry, ...] = ()
     salt: str = ""  # `secret:NAME/KEY`, the same at all gateways of an engine; empty = each host makes its own
+    objectives: tuple[Objective, ...] = ()
+    settings: Tunable | None = None  # limits and deadlines that are to differ from their defaults
 
 
 def read_table(path: Path) -> RoutingTable:

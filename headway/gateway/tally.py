@@ -156,6 +156,7 @@ class Counts(msgspec.Struct):
     lost_by_reason: dict[str, int] = {}
     refused_heads: dict[int, int] = {}
     endpoint_failures: dict[str, int] = {}
+    endpoint_ejections: dict[str, int] = {}
     cpu_seconds: float = 0.0
     connections: int = 0
     running: int = 0
@@ -230,6 +231,7 @@ _SUMMED_BY_KEY = (
     "lost_by_reason",
     "refused_heads",
     "endpoint_failures",
+    "endpoint_ejections",
     "waiting",
     "endpoint_running",
     "endpoint_avoided",
@@ -254,6 +256,7 @@ class Tally:
         self.errors: dict[str, dict[str, int]] = {}
         self.lag = histogram(LAG_BOUNDS)
         self.lost_by_reason: dict[str, int] = {}
+        self.ejections: dict[str, int] = {}  # by replica
         self.refused_heads: dict[int, int] = {}  # answers to what was no whole request
         self._models: set[str] = set()
 
@@ -266,6 +269,9 @@ class Tally:
         word = reason.partition(":")[0]
         known = word in REASONS or word.startswith("status ")
         _add(self.lost_by_reason, {word if known else OTHER: 1})
+
+    def ejected(self, replica: str) -> None:
+        _add(self.ejections, {replica: 1})
 
     def refused(self, status: int) -> None:
         _add(self.refused_heads, {status: 1})

@@ -36,6 +36,17 @@ class Certificate:
             hint = "give the PEM certificate chain, and the key that belongs to it, without a passphrase"
             raise ResourceError(f"{self.chain}, {self.key}: not usable for TLS ({error})", hint=hint) from error
 
+    def signature(self) -> tuple[tuple[int, int, int], ...]:
+        """Another one when a file has changed."""
+        found = []
+        for path in (self.chain, self.key):
+            try:
+                stat = path.stat()
+            except OSError:
+                continue
+            found.append((stat.st_mtime_ns, stat.st_ino, stat.st_size))
+        return tuple(found)
+
 
 class Identity:
     """One worker's TLS context. `look` follows the files."""
@@ -43,14 +54,14 @@ class Identity:
     def __init__(self, certificate: Certificate) -> None:
         self.context = _context()
         self._certificate = certificate
-        self._seen = self._signature()
+        self._seen = certificate.signature()
         self._said = ""
         certificate.check()
         self.context.load_cert_chain(certificate.chain, certificate.key)
 
     def look(self) -> None:
         """Use the files' present content, if it changed."""
-        seen = self._signature()
+        seen = self._certificate.signature()
         if seen == self._seen:
             return
         try:
@@ -63,16 +74,6 @@ class Identity:
         else:
             self._seen, self._said = seen, ""
             log.info("the certificate was renewed")
-
-    def _signature(self) -> tuple[tuple[int, int, int], ...]:
-        found = []
-        for path in (self._certificate.chain, self._certificate.key):
-            try:
-                stat = path.stat()
-            except OSError:
-                continue
-            found.append((stat.st_mtime_ns, stat.st_ino, stat.st_size))
-        return tuple(found)
 
 
 def _context() -> ssl.SSLContext:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -19,10 +18,12 @@ from headway.gateway.board import Section
 from headway.gateway.frames import Load
 from headway.gateway.link import Link
 from headway.gateway.settings import Settings
-from headway.gateway.table import Endpoint
+from headway.gateway.table import Endpoint, EndpointTls
 from headway.gateway.timers import Wheel
+from headway.gateway.trust import trust_of
+from headway.policy.ejection import EjectionRules, Health
 from headway.policy.prefix import PrefixIndex
-from headway.policy.routing import Candidate, cooldown
+from headway.policy.routing import Candidate
 from headway.policy.speed import Speed
 from headway.wire.http import header
 
@@ -38,6 +39,15 @@ class Opening(Protocol):
 
     def opened(self, link: Link) -> None: ...
     def not_opened(self, reason: str) -> None: ...
+
+
+class Recent:
+    """Errors and requests of the last while: what they were when it began."""
+
+    __slots__ = ("at", "errors", "total")
+
+    def __init__(self) -> None:
+        self.at, self.errors, self.total = 0.0, 0, 0
 
 
 class Upstream(Candidate):
@@ -62,11 +72,18 @@ class Upstream(Candidate):
         self.prefilled = 0  # prompt tokens that it has computed for this worker
         self._sent_adapters: dict[str, float] = {}
         self.tells_cached = False  # its answers say how much of a prompt it had cached
+        self.health, self.troubled = Health(), False  # with cooling_until, as health has them
+        self.errors = 0  # answers with 5xx
+        self.recent = Recent()
+        self.unreachable = False  # at its last failure nobody listened
         self.retired = False
-        self._streak = 0
         self._settings, self._wheel, self._section, self._left = settings, wheel, section, left
         self._idle: list[Link] = []
-        self._host, self._port, self._tls, prefix, authority = _address(endpoint)
+        self._host, self._port, tls, prefix, authority = _address(endpoint)
+        self.address = f"[{self._host}]:{self._port}" if ":" in self._host else f"{self._host}:{self._port}"
+        said = endpoint.tls or EndpointTls()
+        self._trust = trust_of(said) if tls else None
+        self._server_name = said.server_name or self._host if tls else None
         bearer = f"authorization: Bearer {key}\r\n" if key else ""
         fixed = f"host: {authority}\r\naccept-encoding: identity\r\n{bearer}"
         self._prefix, self._fixed = prefix.encode(), fixed.encode("latin-1")
@@ -97,11 +114,15 @@ class Upstream(Candidate):
 
     async def _open(self, opening: Opening) -> None:
         loop = asyncio.get_running_loop()
-        tls = _tls() if self._tls else None
+        tls = self._trust.context(loop.time()) if self._trust else None
         try:
             async with asyncio.timeout(self._settings.connect_seconds):
                 _, link = await loop.create_connection(
-                    lambda: Link(self._wheel, self._put, self._lost), self._host, self._port, ssl=tls
+                    lambda: Link(self._wheel, self._put, self._lost),
+                    self._host,
+                    self._port,
+                    ssl=tls,
+                    server_hostname=self._server_name,
                 )
         except TimeoutError:
             opening.not_opened("timeout")
@@ -149,6 +170,9 @@ class Upstream(Candidate):
         """What the engine says of itself."""
         if load is None:
             return
+        if self.troubled and self.unreachable:
+            self.health.reachable(now)
+            self.cooling_until = self.health.until
         mean = self.pending_tokens / max(1, self.running)
         self.elsewhere.heard(load.running, load.waiting, load.kv_used, ours=self.running, prompt=mean, now=now)
         if load.kv_tokens and load.kv_tokens != self.kv_tokens:
@@ -169,20 +193,37 @@ class Upstream(Candidate):
         if self.retired and not self.own_running:
             self._left(self)
 
-    def failed(self, now: float) -> None:
-        """Requests that one death took together count once: a failure after the pause lengthens the next."""
+    def failed(self, now: float, rules: EjectionRules, *, ejected: int = 0, of: int = 1) -> bool:
+        """A request was lost there. True: it is ejected now (see policy.ejection)."""
         self.failures += 1
-        if now < self.cooling_until:
-            return
-        self._streak += 1
-        settings = self._settings
-        self.cooling_until = now + cooldown(self._streak, settings.cooldown_seconds, settings.cooldown_max_seconds)
+        return self._follow(self.health.failed(now, rules, ejected=ejected, of=of))
 
-    def worked(self) -> bool:
-        """It answered. True when it had failed before."""
-        recovered = self._streak > 0
-        self._streak, self.cooling_until = 0, 0.0
-        return recovered
+    def eject(self, now: float, rules: EjectionRules, *, ejected: int, of: int) -> bool:
+        return self._follow(self.health.eject(now, rules, ejected=ejected, of=of))
+
+    def told(self, until: float) -> None:
+        """Another worker says that it is ejected till then; 0 = that it is back."""
+        if until:
+            self.health.ejected_elsewhere(until)
+        elif self.health.ejected:
+            self.health = Health()
+        self._follow(bool(until))
+
+    def tried(self, now: float) -> None:
+        """A request is sent to it while it is in trouble."""
+        self.health.tried(now)
+        self.cooling_until = self.health.until
+
+    def worked(self, now: float) -> bool:
+        """It answered after it had failed. True: it is back from an ejection, and begins slowly."""
+        if back := self.health.worked(now):
+            self.since = now
+        self._follow(False)
+        return back
+
+    def _follow(self, ejected: bool) -> bool:
+        self.troubled, self.cooling_until = self.health.troubled, self.health.until
+        return ejected
 
     def retire(self) -> None:
         """The table names it no more: no new requests; those that run go on."""
@@ -190,13 +231,6 @@ class Upstream(Candidate):
         self.speed.retire()
         while self._idle:
             self._idle.pop().abort()
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """System roots (`SSL_CERT_FILE` is honoured); built when the first https endpoint is used, for it takes
-    memory."""
-    return ssl.create_default_context()
 
 
 def _address(endpoint: Endpoint) -> tuple[str, int, bool, str, str]:

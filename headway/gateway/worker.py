@@ -13,21 +13,21 @@ import logging
 import signal
 import socket
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import uvloop
 
 from headway.gateway.api import Api
 from headway.gateway.board import Board
-from headway.gateway.client import ClientConnection
-from headway.gateway.core import Gateway
+from headway.gateway.client import ClientConnection, Serve
+from headway.gateway.core import Gateway, log
 from headway.gateway.hubline import HubLine
 from headway.gateway.lag import Lag
 from headway.gateway.settings import Settings
 from headway.gateway.tls import Certificate, Identity
 
-__all__ = ["Place", "Worker", "main"]
+__all__ = ["Place", "Worker", "main", "place_of", "run"]
 
 _BACKLOG = 1024
 
@@ -46,20 +46,21 @@ class Place:
 class Worker:
     def __init__(self, place: Place, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
         self._place = place
-        self._hub = HubLine()
+        self._hub = HubLine(self._orphaned)
         self.gateway = Gateway(settings, loop, place.board, place.number, self._hub)
         self._server: asyncio.Server | None = None
         self._ending = asyncio.Event()
         self._looking: asyncio.TimerHandle | None = None
+        self._waiting: asyncio.TimerHandle | None = None  # without a hub
         self._lag = Lag(loop, self.gateway.tally.lag)
 
     async def start(self) -> None:
         gateway, loop = self.gateway, self.gateway.loop
-        api = Api(gateway)
+        serve = self._serve()
         await self._hub.join(gateway, self._place.channel)
         identity = self._place.identity
         self._server = await loop.create_server(
-            lambda: ClientConnection(gateway, api.serve),
+            lambda: ClientConnection(gateway, serve),
             sock=self._place.listener,
             backlog=_BACKLOG,
             ssl=identity.context if identity else None,
@@ -68,6 +69,10 @@ class Worker:
         self._lag.start()
         if identity:
             self._follow(identity)
+
+    def _serve(self) -> Serve:
+        """What answers callers on the listening socket."""
+        return Api(self.gateway).serve
 
     def terminate(self) -> None:
         """SIGTERM: end; the second time at once."""
@@ -95,8 +100,9 @@ class Worker:
         gateway.catalog.close()
         gateway.wheel.stop()
         self._lag.stop()
-        if self._looking:
-            self._looking.cancel()
+        for timer in (self._looking, self._waiting):
+            if timer:
+                timer.cancel()
         gateway.keeper.tell()
         await asyncio.sleep(0)  # what was said is written before the channel closes
         self._hub.close()
@@ -114,15 +120,28 @@ class Worker:
             loop, seconds = self.gateway.loop, self.gateway.settings.table_poll_seconds
             self._looking = loop.call_later(seconds, self._follow, identity)
 
+    def _orphaned(self) -> None:
+        """The hub is gone. The next one ends us when its own workers serve; if none comes we end ourselves: nobody
+        could give us another table, or stop us by the gateway's name."""
+        gateway = self.gateway
+        if gateway.draining or self._ending.is_set():
+            return
+        seconds = gateway.settings.orphan_seconds
+        log.warning("the hub is gone; serving on for %g s, until the next one takes over", seconds)
+        self._waiting = gateway.loop.call_later(seconds, self._give_up)
+
+    def _give_up(self) -> None:
+        log.warning("no hub has taken over: draining and ending")
+        self.terminate()
+
     def _stop_all(self) -> None:
         for client in list(self.gateway.connections):
             client.stop()
 
 
-async def run(place: Place, settings: Settings) -> None:
+async def run(worker: Worker) -> None:
     """The whole life of a worker process."""
     loop = asyncio.get_running_loop()
-    worker = Worker(place, settings, loop)
     loop.add_signal_handler(signal.SIGTERM, worker.terminate)
     await worker.start()
     gc.collect()
@@ -131,18 +150,28 @@ async def run(place: Place, settings: Settings) -> None:
     await worker.serve_until_terminated()
 
 
-def main(argv: list[str]) -> int:
-    """`number workers listener channel board [chain key]`: three file descriptors, two paths."""
-    number, workers, listener, channel, board = map(int, argv[:5])
-    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s gateway-{number} %(levelname)s %(message)s")
+def place_of(argv: list[str], name: str) -> Place:
+    """`number workers listener channel board`: three of them file descriptors."""
+    number, workers, listener, channel, board = map(int, argv)
+    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {name}-{number} %(levelname)s %(message)s")
     for one in (signal.SIGINT, signal.SIGHUP):
         signal.signal(one, signal.SIG_IGN)
-    identity = Identity(Certificate(Path(argv[5]), Path(argv[6]))) if len(argv) > 5 else None
     sockets = socket.socket(fileno=listener), socket.socket(fileno=channel)
-    place = Place(number, *sockets, Board(board, workers), identity)
-    place.listener.setblocking(False)
-    place.channel.setblocking(False)
-    uvloop.run(run(place, Settings()))
+    for each in sockets:
+        each.setblocking(False)
+    return Place(number, *sockets, Board(board, workers))
+
+
+def main(argv: list[str]) -> int:
+    """As `place_of`, and the two paths of a certificate."""
+    place = place_of(argv[:5], "gateway")
+    if len(argv) > 5:
+        place = replace(place, identity=Identity(Certificate(Path(argv[5]), Path(argv[6]))))
+
+    async def live() -> None:
+        await run(Worker(place, Settings(), asyncio.get_running_loop()))
+
+    uvloop.run(live())
     return 0
 
 

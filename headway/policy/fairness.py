@@ -2,10 +2,10 @@
 
 Within a class it is the Virtual Token Counter of "Fairness in Serving Large Language Models" (OSDI'24), weighted: each
 tenant has a counter of the service it got, prompt tokens times 1 at dispatch and answer tokens times 2 as they come,
-over its weight; the least counter goes first. A tenant that comes back after a pause is lifted to the least counter of
-those that wait (or to that of the one that left last), so that nobody saves up service. Work-conserving: a tenant alone
-gets everything. Two tenants that both wait stay within 2 * max(1 * longest prompt, 2 * tokens that run at once) of each
-other's service.
+over its weight; the least counter goes first. A tenant that comes back after a pause is lifted to a few requests below
+the least counter of those that wait (or of the one that left last), so that nobody saves up more than a burst needs.
+Work-conserving: a tenant alone gets everything. Two tenants that both wait stay within 2 * max(1 * longest prompt, 2 *
+tokens that run at once) of each other's service.
 
 Bounded by count and bytes. When it is full, who comes takes the place of the newest one of a lower class, or of the
 tenant of its own class that has most waiting; a flood fills only what others do not want.
@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic
 
-from headway.policy.vtc import INPUT_WEIGHT, OUTPUT_WEIGHT, Flow, Group, Item, Waiting
+from headway.policy.vtc import Flow, Group, Item, Waiting
 
 __all__ = ["PRIORITIES", "FairQueue", "QueueStats"]
 
@@ -42,6 +42,10 @@ class FairQueue(Generic[Item]):
 
     def __len__(self) -> int:
         return len(self._where)
+
+    def bound(self, most: int, most_bytes: int) -> None:
+        """Other bounds from here on; who waits already stays."""
+        self._most, self._most_bytes = most, most_bytes
 
     def push(
         self,
@@ -79,7 +83,7 @@ class FairQueue(Generic[Item]):
         for group in self._classes:
             if flow := group.least():
                 item = next(iter(flow.items))
-                flow.counter += INPUT_WEIGHT * flow.items[item].cost / flow.weight
+                group.read(flow, flow.items[item].cost)
                 self._take(item)
                 return item
         return None
@@ -89,8 +93,7 @@ class FairQueue(Generic[Item]):
         if tokens < 0:
             raise ValueError("service that was had cannot be taken back")
         group = self._classes[PRIORITIES.index(priority)]
-        flow = group.flows.setdefault(tenant, Flow(tenant))
-        flow.counter += OUTPUT_WEIGHT * tokens / weight
+        group.written(group.flows.setdefault(tenant, Flow(tenant)), tokens, weight)
 
     def remove(self, item: Item) -> bool:
         """Its caller has left; False when it did not wait."""
@@ -113,6 +116,11 @@ class FairQueue(Generic[Item]):
                     break
                 before += 1
         return before
+
+    def ahead(self, priority: str) -> int:
+        """How many wait in this class and those above it: at most so many go before one who comes now."""
+        groups = self._classes[: PRIORITIES.index(priority) + 1]
+        return sum(len(flow.items) for group in groups for flow in group.flows.values())
 
     def counters(self, priority: str = "normal") -> dict[str, float]:
         """The service that each tenant is counted for."""

@@ -12,11 +12,16 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-__all__ = ["INPUT_WEIGHT", "OUTPUT_WEIGHT", "Flow", "Group", "Item", "Waiting"]
+__all__ = ["CREDIT", "INPUT_WEIGHT", "OUTPUT_WEIGHT", "Flow", "Group", "Item", "Waiting"]
 
 INPUT_WEIGHT = 1.0
 OUTPUT_WEIGHT = 2.0
 """The paper's: a token written costs an engine about twice as much as one read."""
+CREDIT = 8.0
+"""Requests of the common size that a tenant may be ahead by when it begins to wait. The paper's lift is to the least
+counter exactly: then who asks for less than their share, but in bursts as people do, waits behind a flood in each
+burst. A bound in requests keeps it small beside the paper's own, which counts all tokens that run at once."""
+_FADE = 0.05
 SPARE = 64
 """Entries kept beyond those in use before they are swept."""
 
@@ -59,7 +64,25 @@ class Group(Generic[Item]):
         self.flows: dict[str, Flow[Item]] = {}
         self.heap: list[tuple[float, int, str]] = []
         self.left_at = 0.0  # counter of the tenant that was the last to wait
+        self._read = self._written = 0.0  # service of a request, as they were lately
         self.waiting = 0  # tenants that wait
+
+    @property
+    def usual(self) -> float:
+        """Service that one request lately came to."""
+        return self._read + self._written
+
+    def read(self, flow: Flow[Item], tokens: float) -> None:
+        """A prompt goes to an engine."""
+        service = INPUT_WEIGHT * tokens
+        flow.counter += service / flow.weight
+        self._read += _FADE * (service - self._read)
+
+    def written(self, flow: Flow[Item], tokens: float, weight: float) -> None:
+        """An answer, or a part of one, was made."""
+        service = OUTPUT_WEIGHT * tokens
+        flow.counter += service / weight
+        self._written += _FADE * (service - self._written)
 
     def least(self) -> Flow[Item] | None:
         """Who is next."""
@@ -76,9 +99,10 @@ class Group(Generic[Item]):
         return None
 
     def enter(self, flow: Flow[Item], turn: int) -> None:
-        """It begins to wait: lifted, so that its pause earned it nothing."""
+        """It begins to wait: lifted, so that its pause earned it no more than a little."""
         least = self.least()
-        flow.counter = max(flow.counter, least.counter if least else self.left_at)
+        floor = least.counter if least else self.left_at
+        flow.counter = max(flow.counter, floor - CREDIT * self.usual / flow.weight)
         flow.turn = turn
         self.waiting += 1
         heapq.heappush(self.heap, (flow.counter, turn, flow.tenant))
@@ -94,4 +118,5 @@ class Group(Generic[Item]):
             least = self.least()
             floor = least.counter if least else self.left_at
             # Whoever has had no more than that would be lifted to it on coming back: forgetting changes nothing.
-            self.flows = {name: f for name, f in self.flows.items() if f.turn or f.counter > floor}
+            credit = CREDIT * self.usual
+            self.flows = {name: f for name, f in self.flows.items() if f.turn or f.counter > floor - credit / f.weight}

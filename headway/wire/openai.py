@@ -185,13 +185,15 @@ COUNTS = tuple(
 )
 """Ways to count a chat's tokens: vLLM's, llama.cpp's."""
 
-_WORD = re.compile(r"/v1/([A-Za-z][A-Za-z0-9_-]*(?:/[A-Za-z0-9_.-]+)*)")
+_WORD = re.compile(r"/v1/[A-Za-z][A-Za-z0-9_-]*(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9_.-]+)*")
+_LONGEST_PATH = 128
 
 
 def other_operation(path: str) -> Operation | None:
     """Whatever else engines serve under /v1 by a model's name: responses, rerank, score, audio/speech, …"""
-    found = _WORD.fullmatch(path[:128])
-    return Operation(path, OTHER, (), _OTHER, engine_path=_UNVERSIONED.get(path, "")) if found else None
+    if len(path) > _LONGEST_PATH or not _WORD.fullmatch(path):
+        return None  # it goes into a request line as it is: no byte of it may be anything but a path's
+    return Operation(path, OTHER, (), _OTHER, engine_path=_UNVERSIONED.get(path, ""))
 
 
 _UNVERSIONED = {f"/v1/{name}": f"/{name}" for name in ("tokenize", "detokenize")}

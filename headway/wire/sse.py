@@ -25,6 +25,11 @@ class EventSplitter:
         """Bytes of the event that is not yet whole."""
         return len(self._rest)
 
+    @property
+    def rest(self) -> bytes:
+        """The event that is not yet whole."""
+        return self._rest
+
     def push(self, data: bytes) -> bytes:
         """All whole events that `data` completes, in one piece; empty when there is none."""
         if not self._rest and data.endswith(b"\n\n"):

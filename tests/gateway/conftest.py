@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.gateway import Script, ScriptedEngine
 
+GRPC = "PollerCompletionQueue"  # one for all loops of a process: it stumbles where a test has closed its own
+
 
 @pytest.fixture(autouse=True)
 def nothing_is_swallowed(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
@@ -18,7 +20,7 @@ def nothing_is_swallowed(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
         record.getMessage()
         for when in ("setup", "call")
         for record in caplog.get_records(when)
-        if record.name == "asyncio" and record.levelno >= logging.WARNING
+        if record.name == "asyncio" and record.levelno >= logging.WARNING and GRPC not in record.getMessage()
     ]
     assert not said
 

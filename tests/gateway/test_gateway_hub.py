@@ -14,6 +14,7 @@ import pytest
 
 from headway.gateway.board import Board
 from headway.gateway.hub.slots import Slots
+from headway.gateway.settings import Tunable
 from tests.gateway.conftest import Start
 from tests.support.gateway import (
     DONE,
@@ -205,3 +206,19 @@ def test_a_slot_is_given_anew_only_when_nothing_runs_there() -> None:
     assert slots.assign(["b", "c", "d"]) == {"b": 1, "c": 2}  # a's request still runs
     running.clear()
     assert slots.assign(["b", "c", "d"]) == {"b": 1, "c": 2, "d": 0}
+
+
+async def test_a_worker_that_no_hub_takes_over_ends(
+    tmp_path: Path, engine: Start, gateways: list[GatewayProcess]
+) -> None:
+    one = await engine(answers())
+    live = GatewayProcess(tmp_path, route(endpoint(one.url)), settings=Tunable(orphan_seconds=0.5))
+    gateways.append(live)
+    (worker,) = psutil.Process(live.child.pid).children()
+    live.child.kill()
+    live.child.wait()
+    assert (await ask(live.port)).status == 200
+    await eventually(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
+    said = live.log.read_text()
+    assert "the hub is gone; serving on for 0.5 s" in said
+    assert "no hub has taken over" in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import ssl
@@ -15,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from headway.gateway.settings import Tunable
 from headway.gateway.table import Endpoint
 from tests.gateway.conftest import Start
 from tests.support.gateway import (
@@ -372,3 +374,28 @@ def test_start_and_size(tmp_path: Path, gateways: list[GatewayProcess]) -> None:
     pss = next(int(line.split()[1]) for line in rollup.read_text().splitlines() if line.startswith("Pss:"))
     print(f"listening after {start:.3f} s, PSS {pss / 1024:.1f} MB")
     assert pss < 60 * 1024
+
+
+async def test_settings_change_with_the_table(tmp_path: Path, engine: Start, gateways: list[GatewayProcess]) -> None:
+    one = await engine(answers())
+    live = GatewayProcess(tmp_path, route(endpoint(one.url)))
+    gateways.append(live)
+    assert (await ask(live.port)).status == 200
+    live.settings = Tunable(body_bytes=10)
+    live.use(route(endpoint(one.url)))
+
+    async def refused() -> bool:
+        return (await ask(live.port)).status == 413
+
+    await eventually(refused)
+    live.table.write_text('{"models": [], "settings": {"body_byte": 20}}')
+    os.kill(live.child.pid, signal.SIGHUP)
+    await eventually(lambda: "body_byte" in live.log.read_text())
+    assert (await ask(live.port)).status == 413
+    live.settings = None
+    live.use(route(endpoint(one.url)))
+
+    async def answered() -> bool:
+        return (await ask(live.port)).status == 200
+
+    await eventually(answered)

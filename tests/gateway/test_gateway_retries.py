@@ -139,14 +139,24 @@ async def test_an_idle_connection_that_the_engine_closes_is_not_used(tmp_path: P
 
 
 async def test_unasked_bytes_never_answer_the_next_request(tmp_path: Path, engine: Start) -> None:
+    """Two answers at once are none; a second one that comes later is dropped with its connection."""
+
     async def answer_twice(asked: Asked, peer: Peer) -> None:
-        await peer.send(answer_bytes(completion("right")) + answer_bytes(completion("poison")))
+        await peer.send(answer_bytes(completion("poison")) + answer_bytes(completion("poison")))
         await peer.until_gone()
 
-    one = await engine(answer_twice)
+    async def answer_again_later(asked: Asked, peer: Peer) -> None:
+        await peer.send(answer_bytes(completion("right")))
+        await peer.engine.gate.wait()
+        await peer.send(answer_bytes(completion("poison")))
+        await peer.until_gone()
+
+    one = await engine(answer_twice, answer_again_later, answers(completion("right")))
     async with gateway_here(tmp_path, route(endpoint(one.url))) as here:
-        for _ in range(3):
-            assert b"right" in (await ask(here.port)).body
+        assert b"right" in (await ask(here.port)).body
+        one.gate.set()
+        await eventually(lambda: one.gone == 2)
+        assert b"right" in (await ask(here.port)).body
     assert one.connections == 3
 
 

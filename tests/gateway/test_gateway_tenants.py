@@ -426,3 +426,25 @@ async def test_a_dead_hub_lets_everybody_go(tmp_path: Path, engine: Start) -> No
         live.stop()
         for worker in workers:
             worker.kill()
+
+
+async def test_a_line_too_long_for_a_deadline_says_so(tmp_path: Path, engine: Start) -> None:
+    """Once it knows its pace: an answer after the deadline would help nobody."""
+    turnstile = Turnstile()
+    one = await engine(turnstile.script)
+    live = GatewayProcess(tmp_path, route(endpoint(one.url), capacity=1))
+    try:
+        crowd = [say(live, str(number)) for number in range(30)]
+        await waits(live, 30)
+        for number in range(25):
+            await asyncio.sleep(0.04)  # the pace of this engine
+            turnstile.gate.release()
+            await eventually(lambda n=number: len(turnstile.order) == n + 2)
+        got = await say(live, "late", "", "x-headway-timeout: 20ms")
+        assert (got.status, got.error["code"]) == (503, "saturated")
+        assert int(got.headers["retry-after"]) >= 1
+        for _ in range(5):
+            turnstile.gate.release()
+        assert {(await task).status for task in crowd} == {200}
+    finally:
+        live.stop()

@@ -15,6 +15,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -33,7 +34,7 @@ from headway.gateway.hub.crew import Crew
 from headway.gateway.hub.ports import listeners
 from headway.gateway.hub.treasurer import Treasurer
 from headway.gateway.record import Record, Records, Stats
-from headway.gateway.settings import Settings
+from headway.gateway.settings import Settings, Tunable
 from headway.gateway.table import Endpoint, KeyEntry, ModelRoute, RoutingTable, TenantRule, write_table
 from headway.gateway.worker import Place, Worker
 
@@ -121,6 +122,7 @@ class ScriptedEngine:
         self.gate = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
 
     @property
     def url(self) -> str:
@@ -137,11 +139,15 @@ class ScriptedEngine:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in self._writers:
+            writer.transport.abort()  # TLS would wait for the other side
+        await asyncio.sleep(0)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task
         self._tasks.add(task)
+        self._writers.add(writer)
         self.connections += 1
         try:
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
@@ -163,13 +169,25 @@ class ScriptedEngine:
         finally:
             self._tasks.discard(task)
             writer.close()
+            if not isinstance(writer.get_extra_info("ssl_object"), ssl.SSLObject):
+                self._writers.discard(writer)
 
 
 async def read_request(reader: asyncio.StreamReader) -> Asked:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     line, *lines = head.split("\r\n")
     headers = {name.lower(): value for name, _, value in (text.partition(": ") for text in lines if text)}
+    if headers.get("transfer-encoding") == "chunked":
+        return Asked(line, headers, await read_chunks(reader))
     return Asked(line, headers, await reader.readexactly(int(headers.get("content-length", "0"))))
+
+
+async def read_chunks(reader: asyncio.StreamReader) -> bytes:
+    body = b""
+    while size := int(await reader.readline(), 16):
+        body += (await reader.readexactly(size + 2))[:-2]
+    await reader.readexactly(2)
+    return body
 
 
 def answer_bytes(body: bytes, status: int = 200, headers: str = "", kind: str = "application/json") -> bytes:
@@ -306,7 +324,11 @@ def use(worker: Worker, table: RoutingTable) -> None:
 
 @contextlib.asynccontextmanager
 async def gateway_here(
-    folder: Path, *models: ModelRoute, archive: Archive | None = None, **settings: Any
+    folder: Path,
+    *models: ModelRoute,
+    archive: Archive | None = None,
+    worker_of: Callable[..., Worker] = Worker,
+    **settings: Any,
 ) -> AsyncIterator[Here]:
     """A worker of this process with the crew that hubs have; tables are handed to it at once."""
     loop, made = asyncio.get_running_loop(), []
@@ -316,7 +338,7 @@ async def gateway_here(
         ours, theirs = (each for each in socket.socketpair())
         for each in (ours, theirs):
             each.setblocking(False)
-        made.append(Worker(Place(number, listener.dup(), theirs, board), chosen, loop))
+        made.append(worker_of(Place(number, listener.dup(), theirs, board), chosen, loop))
         return None, ours
 
     listener = listeners("127.0.0.1", 0, 1, shared=False)
@@ -348,10 +370,11 @@ class GatewayProcess:
         more: tuple[str, ...] = (),
         tenants: tuple[TenantRule, ...] = (),
         keys: tuple[KeyEntry, ...] = (),
+        settings: Tunable | None = None,
     ) -> None:
         self.folder, self.table, self.socket = folder, folder / "table.json", folder / "g.sock"
         self.version = 0
-        self.tenants, self.keys = tenants, keys
+        self.tenants, self.keys, self.settings = tenants, keys, settings
         self.log = folder / "gateway.log"
         if models:
             self.use(*models, hang_up=False)
@@ -377,7 +400,7 @@ class GatewayProcess:
 
     def use(self, *models: ModelRoute, hang_up: bool = True) -> None:
         self.version += 1
-        write_table(self.table, RoutingTable(self.version, models, self.tenants, self.keys))
+        write_table(self.table, RoutingTable(self.version, models, self.tenants, self.keys, settings=self.settings))
         if hang_up:
             os.kill(self.child.pid, signal.SIGHUP)
 

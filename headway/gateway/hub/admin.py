@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
@@ -19,7 +20,7 @@ import msgspec
 from headway.errors import ResourceError
 from headway.wire.openai import Refusal
 
-__all__ = ["Admin", "Query", "bind_private"]
+__all__ = ["Admin", "Query", "bind_private", "private_socket"]
 
 Query = Mapping[str, str]
 Answer = Callable[[Query], Awaitable[object]]
@@ -79,3 +80,13 @@ def bind_private(path: Path) -> socket.socket:
         os.umask(before)
     listener.setblocking(False)
     return listener
+
+
+def private_socket(part: str, port: int) -> Path:
+    """Where a `part` that was told none listens: the same for the same port, so that one started anew finds what the
+    one before left behind."""
+    folder = Path(tempfile.gettempdir()) / f"headway-{os.getuid()}-{part}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+        raise ResourceError(f"{folder}: belongs to somebody else", hint="give --socket in a folder of your own")
+    return folder / f"{port or os.getpid()}.sock"

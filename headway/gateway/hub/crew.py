@@ -18,6 +18,7 @@ from collections.abc import Callable
 from headway.gateway.board import Board
 from headway.gateway.frames import (
     Applied,
+    Ejected,
     Frame,
     Freed,
     Heard,
@@ -140,7 +141,7 @@ class Crew:
                 self.vault.look(member, frame)
             case Shelve():
                 self.vault.shelve(member, frame)
-            case Sent():
+            case Sent() | Ejected():
                 self._spread(member, frame)
             case Kept():
                 self._remember(member, frame)
@@ -151,8 +152,8 @@ class Crew:
             case Applied():
                 self._problems(frame.problems)
 
-    def _spread(self, source: Member, news: Sent) -> None:
-        """What one worker sent where, the others should know."""
+    def _spread(self, source: Member, news: Sent | Ejected) -> None:
+        """What one worker sent where, or found to fail, the others should know."""
         for member in self.members:
             if member is not source:
                 member.tell(news)

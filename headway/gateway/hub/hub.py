@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import msgspec
+
 from headway.gateway.board import Board
 from headway.gateway.compiled import COMPILED
 from headway.gateway.frames import Keep, Use
 from headway.gateway.hub.admin import Admin, Query, bind_private
 from headway.gateway.hub.archive import Archive
-from headway.gateway.hub.crew import Crew
+from headway.gateway.hub.crew import Crew, Starter
 from headway.gateway.hub.ear import Ear
 from headway.gateway.hub.exporter import Exporter
 from headway.gateway.hub.facts import Facts
@@ -69,8 +71,9 @@ class Listen:
 class Hub:
     """Takes the port and its files at once. Raises ResourceError when one cannot be had."""
 
-    def __init__(self, listen: Listen, settings: Settings) -> None:
+    def __init__(self, listen: Listen, settings: Settings, start: Starter | None = None) -> None:
         self._listen, self._settings = listen, settings
+        self._first_settings = msgspec.structs.replace(settings)
         self._started_at = time.time()
         self._version = 0
         self._ending = asyncio.Event()
@@ -87,7 +90,7 @@ class Hub:
             listen.ledger or listen.socket.with_suffix(".ledger"), listen.socket.with_suffix(".leases")
         )
         self._salt_key = SaltKey(listen.socket.with_suffix(".salt"))
-        start = partial(spawn, certificate=listen.certificate)
+        start = start or partial(spawn, more=_pair(listen))
         self._exporter = Exporter(listen.collector) if listen.collector else None
         traced = listen.trace_sample if listen.collector else None
         self._archive = Archive(listen.requests, Keep(listen.sample, settings.slow_seconds, traced))
@@ -154,6 +157,7 @@ class Hub:
     def _use(self, table: RoutingTable) -> None:
         slots = self._slots.assign(endpoint.id for model in table.models for endpoint in model.endpoints)
         self._version, self._models = table.version, table.models
+        self._settings.tune(table.settings or self._first_settings)
         self._treasurer.follow(table.tenants, self._crew.members)
         salt = self._salt_key.find(table.salt) if table.tenants else b""
         self._crew.use(Use(table, slots, salt))
@@ -222,10 +226,14 @@ def _sum(parts: list[Stats], pid: int, started_at: float, version: int, address:
     )
 
 
-async def run(listen: Listen, settings: Settings) -> None:
-    """The whole life of a hub process."""
+def _pair(listen: Listen) -> list[str]:
+    return [str(listen.certificate.chain), str(listen.certificate.key)] if listen.certificate else []
+
+
+async def run(listen: Listen, settings: Settings, start: Starter | None = None) -> None:
+    """The whole life of a hub process. `start`: of its workers, if they are not the gateway's own."""
     loop = asyncio.get_running_loop()
-    hub = Hub(listen, settings)
+    hub = Hub(listen, settings, start)
     loop.add_signal_handler(signal.SIGHUP, hub.hang_up)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, hub.terminate)

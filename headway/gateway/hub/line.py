@@ -25,6 +25,8 @@ COUNTED = 128
 """In a longer line nobody's place is counted: it takes about 50 us at this length, and everybody else waits for it."""
 SERVICE_SECONDS = 5.0
 """How long a request is taken to run, until some have."""
+PACED = 20
+"""Places that must have become free before the pace is believed, and somebody refused because of it."""
 
 Ticket = tuple[Member, int]
 
@@ -37,6 +39,7 @@ class _Line:
     granted: dict[Ticket, float] = field(default_factory=dict)  # turns not yet made use of -> when they were given
     freed_at: float = 0.0
     pace: float = SERVICE_SECONDS  # seconds between two places that become free
+    paced: int = 0  # places that became free while somebody waited
 
 
 class Lines:
@@ -52,6 +55,7 @@ class Lines:
         """A new table. A model that has no capacity any more lets everybody go."""
         wanted = {model.name: model for model in models}
         for name, line in self._lines.items():
+            line.queue.bound(self._settings.waiting_max, self._settings.waiting_bytes)
             model = wanted.get(name)
             line.capacity = model.capacity if model else 0
             line.slots = tuple(slots[each.id] for each in model.endpoints if each.id in slots) if model else ()
@@ -66,6 +70,10 @@ class Lines:
         line, ticket = self._lines.get(frame.model), (member, frame.number)
         if line is None:
             member.tell(Turn(frame.number))
+            return
+        wait = line.pace * (line.queue.ahead(frame.priority) + 1)
+        if line.paced >= PACED and wait > frame.patience:
+            member.tell(Full(frame.number, wait - frame.patience, late=True))
             return
         evicted = line.queue.push(
             ticket,
@@ -113,9 +121,10 @@ class Lines:
             line.queue.charge(frame.tenant, frame.tokens, priority=frame.priority, weight=frame.weight)
             now = asyncio.get_running_loop().time()
             if line.freed_at:
-                line.pace += 0.1 * (now - line.freed_at - line.pace)
-            line.freed_at = now
+                line.paced += 1
+                line.pace += max(0.1, 1.0 / line.paced) * (now - line.freed_at - line.pace)
             self._serve(line)
+            line.freed_at = now if len(line.queue) else 0.0  # while nobody waits, a gap says nothing
             self._announce()
 
     def gone(self, member: Member) -> None:

@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from headway.gateway.board import Board
@@ -25,20 +25,24 @@ from headway.gateway.frames import (
     Want,
 )
 from headway.gateway.tally import Counts
-from headway.gateway.tls import Certificate
 
 __all__ = ["Member", "spawn"]
 
 
 def spawn(
-    number: int, workers: int, listener: socket.socket, board: Board, certificate: Certificate | None = None
+    number: int,
+    workers: int,
+    listener: socket.socket,
+    board: Board,
+    *,
+    module: str = "headway.gateway.worker",
+    more: Sequence[str] = (),
 ) -> tuple[subprocess.Popen[bytes], socket.socket]:
-    """Start a worker process; returns it and our end of the channel."""
+    """Start a worker process; returns it and our end of the channel. `more`: arguments that `module` reads."""
     ours, theirs = socket.socketpair()
     with theirs:
         passed = (listener.fileno(), theirs.fileno(), board.descriptor)
-        argv = [sys.executable, "-P", "-m", "headway.gateway.worker", str(number), str(workers), *map(str, passed)]
-        argv += [str(certificate.chain), str(certificate.key)] if certificate else []
+        argv = [sys.executable, "-P", "-m", module, str(number), str(workers), *map(str, passed), *more]
         child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, pass_fds=passed)
     ours.setblocking(False)
     return child, ours

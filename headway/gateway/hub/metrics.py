@@ -138,6 +138,7 @@ def _by_label(counts: Counts) -> Iterator[Metric]:
     yield gauge("endpoint_requests_running", "Running there.", ("replica",), bounded(counts.endpoint_running))
     for name, help_text, label, numbers in (
         ("endpoint_failures", "Requests that the endpoint failed.", "replica", counts.endpoint_failures),
+        ("endpoint_ejections", "Times that a worker ejected it.", "replica", counts.endpoint_ejections),
         ("attempts_failed", "Tries that an endpoint failed.", "reason", counts.lost_by_reason),
         ("heads_refused", "Answers to what was no whole request.", "status", counts.refused_heads),
     ):

@@ -11,7 +11,7 @@ import socket
 
 from headway.errors import ResourceError
 
-__all__ = ["address_of", "listeners"]
+__all__ = ["address_of", "listeners", "reserved"]
 
 _BACKLOG = 1024
 
@@ -29,13 +29,32 @@ def listeners(host: str, port: int, count: int, *, shared: bool) -> list[socket.
     except OSError as error:
         for each in made:
             each.close()
-        where = f"{host}:{port}"
-        if error.errno == errno.EADDRINUSE:
-            hint = "stop what listens there, or choose another --port"
-            raise ResourceError(f"{where} is taken", hint=hint) from error
-        hint = "choose another --host or --port"
-        raise ResourceError(f"{where}: cannot listen there ({error.strerror or error})", hint=hint) from error
+        raise _not_had(host, port, "--port", error) from error
     return made
+
+
+def reserved(host: str, port: int, option: str, *, shared: bool) -> socket.socket:
+    """host:port (0 = a free one) kept for workers that listen there themselves: taken by no other user, and no caller
+    ever waits at this socket. `option`: what chose the port. Raises ResourceError."""
+    taken = socket.socket(_family(host), socket.SOCK_STREAM)
+    try:
+        if port and not shared:
+            _refuse_taken(host, port)
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        taken.bind((host, port))
+    except OSError as error:
+        taken.close()
+        raise _not_had(host, port, option, error) from error
+    return taken
+
+
+def _not_had(host: str, port: int, option: str, error: OSError) -> ResourceError:
+    where = f"{host}:{port}"
+    if error.errno == errno.EADDRINUSE:
+        return ResourceError(f"{where} is taken", hint=f"stop what listens there, or choose another {option}")
+    hint = f"choose another --host or {option}"
+    return ResourceError(f"{where}: cannot listen there ({error.strerror or error})", hint=hint)
 
 
 def address_of(listener: socket.socket, *, tls: bool) -> str:

@@ -20,7 +20,7 @@ __all__ = ["end_politely", "left_behind"]
 
 log = logging.getLogger("headway.gateway")
 
-WORKER = "headway.gateway.worker"
+WORKERS = ("headway.gateway.worker", "headway.gateway.picker.worker")
 
 
 def left_behind(board: Path) -> list[psutil.Process]:
@@ -34,7 +34,7 @@ def left_behind(board: Path) -> list[psutil.Process]:
     for pid in pids:
         try:
             process = psutil.Process(pid)
-            if WORKER in process.cmdline():
+            if any(each in WORKERS for each in process.cmdline()):
                 found.append(process)
         except psutil.Error:
             continue

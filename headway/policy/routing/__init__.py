@@ -4,10 +4,12 @@ from headway.policy.routing.candidate import Candidate
 from headway.policy.routing.choose import RAMP_SECONDS, PolicyName, choose
 from headway.policy.routing.cooldown import cooldown
 from headway.policy.routing.elsewhere import Elsewhere
+from headway.policy.routing.saturation import PATIENCE, saturated
 from headway.policy.routing.shapes import Ask, Choice, Why
 from headway.policy.routing.terms import Terms, terms
 
 __all__ = [
+    "PATIENCE",
     "RAMP_SECONDS",
     "Ask",
     "Candidate",
@@ -18,5 +20,6 @@ __all__ = [
     "Why",
     "choose",
     "cooldown",
+    "saturated",
     "terms",
 ]

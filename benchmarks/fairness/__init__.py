@@ -1,0 +1,1 @@
+"""What a tenant feels when another one floods: `python -m benchmarks.fairness`."""
