@@ -153,9 +153,9 @@ class RoutingTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     models: tuple[ModelRoute, ...] = ()
     tenants: tuple[TenantRule, ...] = ()  # none = everybody on this machine may call, and nobody else
     keys: tuple[KeyEntry, ...] = ()
-    salt: str = ""  # `secret:NAME/KEY`, the same at all gateways of an engine; empty = each host makes its own
     objectives: tuple[Objective, ...] = ()
     settings: Tunable | None = None  # limits and deadlines that are to differ from their defaults
+    salt: str = ""  # `secret:NAME/KEY`, the same at all gateways of an engine; empty = each host makes its own
 
 
 def read_table(path: Path) -> RoutingTable:
