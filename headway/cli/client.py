@@ -45,9 +45,17 @@ class ControlClient:
         return self._ask("GET", path, None, within)
 
     def apply(
-        self, models: list[dict[str, Any]], tenants: list[dict[str, Any]], *, prune: bool, origin: str
+        self,
+        models: list[dict[str, Any]],
+        tenants: list[dict[str, Any]],
+        routes: list[dict[str, Any]],
+        *,
+        prune: bool,
+        origin: str,
+        places: dict[str, str],
     ) -> list[dict[str, str]]:
-        asked = {"models": models, "tenants": tenants, "prune": prune, "origin": origin}
+        asked: dict[str, Any] = {"models": models, "tenants": tenants, "routes": routes}
+        asked |= {"prune": prune, "origin": origin, "places": places}
         changes: list[dict[str, str]] = self._ask("POST", "/apply", asked, APPLY_WITHIN)["changes"]
         return changes
 

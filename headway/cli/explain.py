@@ -13,6 +13,7 @@ import typer
 from headway.cli.client import ControlClient
 from headway.cli.gateway_alone import explain as alone
 from headway.cli.names import complete_any
+from headway.cli.route import tell_route
 from headway.cli.tell_request import tell_request
 from headway.cli.tenant import tell
 
@@ -27,7 +28,7 @@ def explain(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="NAME|REQUEST-ID", help="A model, a tenant, or x-request-id.", autocompletion=complete_any
+            metavar="NAME|REQUEST-ID", help="A model, a route, a tenant, or x-request-id.", autocompletion=complete_any
         ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
@@ -35,7 +36,7 @@ def explain(
         str, typer.Option(help="Ask a gateway that runs alone: its port, or the path of its --socket.")
     ] = "",
 ) -> None:
-    """Tell why it is so: a model, a tenant, or a request.
+    """Tell why it is so: a model, a route, a tenant, or a request.
 
     Of a model: what is wanted, what is there, what was derived and why, the last decisions with their numbers. Of a
     request: what its tenant's limits said, where it waited, where it was sent and why there, its first byte, its end,
@@ -48,6 +49,9 @@ def explain(
     if told["kind"] == "request":
         for line in tell_request(told["story"]):
             print(line)
+        return
+    if told["kind"] == "route":
+        tell_route(told["route"])
         return
     if told["kind"] == "tenant":
         tell(told["tenant"])
@@ -72,8 +76,14 @@ def _model(model: dict[str, Any]) -> Iterator[str]:
     yield f"{model['name']} is {model['state']}: {model['message']}."
     if model["next_action"]:
         yield f"Next: {model['next_action']}"
-    yield f"Wanted: {model['replicas_wanted']} of revision {model['revision']}, {model['source']} by {model['engine']}."
+    if not model.get("variants"):
+        revision = f"revision {model['revision']}, {model['source']} by {model['engine']}"
+        yield f"Wanted: {model['replicas_wanted']} of {revision}."
     derived = dict(model["derived"])
+    for each in model.get("variants", ()):
+        made = f"revision {each['revision']}, {each['source']} by {each['engine']}"
+        yield f"Wanted as {each['name']}: {each['replicas_wanted']} of {made}; {each['replicas_ready']} answer."
+        derived |= {f"{each['name']}: {field}": why for field, why in each["derived"].items()}
     for replica in model["replicas"]:
         derived |= replica["derived"]
     if derived:

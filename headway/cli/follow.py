@@ -72,19 +72,24 @@ def is_model(change: dict[str, str]) -> bool:
 
 
 def is_ready(model: dict[str, Any]) -> bool:
-    """By Replicas of the wanted Revision alone: the older ones have left."""
+    """By Replicas of the wanted Revisions alone: the older ones have left."""
     return (
         model["state"] == "ready"
         and len(model["replicas"]) == model["replicas_wanted"]
-        and all(each["revision"] == model["revision"] for each in model["replicas"])
+        and all(each["revision"] in _wanted(model) for each in model["replicas"])
     )
+
+
+def _wanted(model: dict[str, Any]) -> set[str]:
+    """Revisions: of each variant, or the one."""
+    return {each["revision"] for each in model.get("variants", ())} or {model["revision"]}
 
 
 def failure(model: dict[str, Any]) -> HeadwayError | None:
     """The error of a Model that will not become ready by waiting; None while it may."""
     if model["state"] == "ready" or (model["state"] != "failed" and model["reason"] not in HOPELESS):
         return None
-    older = any(each["revision"] != model["revision"] for each in model["replicas"])
+    older = any(each["revision"] not in _wanted(model) for each in model["replicas"])
     if older and model["reason"] in ROOM:
         return None
     kind = ResourceError if model["reason"] in RESOURCES else EngineError

@@ -1,4 +1,4 @@
-"""`headway ls`: the models and tenants, one line each."""
+"""`headway ls`: the models, routes and tenants, one line each."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def ls(
         bool, typer.Option("--tenants", help="The tenants alone; with --json an array of them.")
     ] = False,
 ) -> None:
-    """List the models and the tenants.
+    """List the models, the routes and the tenants.
 
-    Of models state, replicas, why; of tenants what they may and what they used this month.
+    Of models state, replicas, why; of routes where they lead; of tenants what they may and what they used this month.
     """
     snapshot = ControlClient().get("/state")
     there = snapshot.get("tenants", [])
@@ -35,12 +35,16 @@ def ls(
     if tenants and not there:
         print("no tenants: whoever reaches the gateway may use it", file=sys.stderr)
         return
+    routes = [] if tenants else snapshot.get("routes", [])
     if not tenants and not snapshot["models"]:
         print("no models; add one: headway up smollm2-135m-instruct", file=sys.stderr)
-    from headway.cli.tables import models_table, show, tenants_table  # noqa: PLC0415
+    from headway.cli.tables import models_table, routes_table, show, tenants_table  # noqa: PLC0415
 
     if snapshot["models"] and not tenants:
         show(models_table(snapshot))
+    if routes:
+        print()
+        show(routes_table(routes))
     if there:
         if snapshot["models"] and not tenants:
             print()

@@ -7,7 +7,7 @@ from typing import Any
 from headway.cli.client import ControlClient
 from headway.errors import HeadwayError, UsageError
 
-__all__ = ["complete_any", "complete_name", "complete_tenant", "model_named", "tenant_named"]
+__all__ = ["complete_any", "complete_name", "complete_tenant", "model_named", "route_named", "tenant_named"]
 
 COMPLETE_WITHIN = 1.0
 """Seconds that a person waits for TAB."""
@@ -23,7 +23,7 @@ def complete_tenant(incomplete: str) -> list[str]:
 
 
 def complete_any(incomplete: str) -> list[str]:
-    return _complete(incomplete, "models", "tenants")
+    return _complete(incomplete, "models", "routes", "tenants")
 
 
 def _complete(incomplete: str, *kinds: str) -> list[str]:
@@ -37,6 +37,10 @@ def _complete(incomplete: str, *kinds: str) -> list[str]:
 
 def tenant_named(snapshot: dict[str, Any], name: str) -> dict[str, Any] | None:
     return next((each for each in snapshot.get("tenants", []) if each["name"] == name), None)
+
+
+def route_named(snapshot: dict[str, Any], name: str) -> dict[str, Any] | None:
+    return next((each for each in snapshot.get("routes", []) if each["name"] == name), None)
 
 
 def model_named(snapshot: dict[str, Any], name: str) -> dict[str, Any]:

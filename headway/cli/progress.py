@@ -98,7 +98,7 @@ def _counted(progress: dict[str, Any]) -> str:
 def say_what_next(snapshot: dict[str, Any], changes: list[dict[str, str]]) -> None:
     tenants = [each for each in changes if not is_model(each) and each["change"] != "removed"]
     for each in tenants:
-        print(f"{each['name']}  tenant  {each['change']}")
+        print(f"{each['name']}  {each['kind'].lower()}  {each['change']}")
     print(f"page {snapshot['control']['page']}")
     models = {each["name"]: each for each in snapshot["models"]}
     named = [models[each["name"]] for each in changes if each["change"] != "removed" and is_model(each)]

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from headway.cli.client import ControlClient
-from headway.cli.names import complete_any, model_named, tenant_named
+from headway.cli.names import complete_any, model_named, route_named, tenant_named
+from headway.cli.route import tell_route
 from headway.cli.tenant import tell
 
 __all__ = ["register"]
@@ -19,24 +20,28 @@ def register(app: typer.Typer) -> None:
 
 
 def status(
-    name: Annotated[str, typer.Argument(help="A model or a tenant.", autocompletion=complete_any)],
+    name: Annotated[str, typer.Argument(help="A model, a route or a tenant.", autocompletion=complete_any)],
     as_json: Annotated[bool, typer.Option("--json", help="The whole of it; `address` is the base URL.")] = False,
 ) -> None:
-    """Tell a model's state, why, and what to do; or what a tenant may and used."""
+    """Tell a model's state, why, and what to do; where a route leads; or what a tenant may and used."""
     snapshot = ControlClient().get("/state")
     if tenant := tenant_named(snapshot, name):
         tell(tenant, as_json=as_json)
+        return
+    if route := route_named(snapshot, name):
+        tell_route(route, as_json=as_json)
         return
     model = model_named(snapshot, name)
     if as_json:
         print(json.dumps(model, indent=2))
         return
     from headway.cli.progress import told  # noqa: PLC0415
-    from headway.cli.tables import replicas_table, show  # noqa: PLC0415
+    from headway.cli.tables import replicas_table, show, sources  # noqa: PLC0415
 
     print(f"{name}  {model['state']}: {told(model)}")
     if model["next_action"]:
         print(f"next: {model['next_action']}")
-    print(f"{model['source']}  ({model['engine']}, {model['task']}, revision {model['revision']})")
+    for line in sources(model):
+        print(line)
     print(model["address"])
     show(replicas_table(model, snapshot["at"]))

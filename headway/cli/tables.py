@@ -5,6 +5,7 @@ What others wrote (messages, sources) goes in as Text: rich would take `[…]` i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from io import StringIO
 from typing import Any
 
@@ -12,9 +13,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from headway.cli.route import summary
 from headway.cli.words import ago, duration, money, one_line, size
 
-__all__ = ["decisions_table", "keys_table", "models_table", "replicas_table", "show", "tenants_table"]
+__all__ = [
+    "decisions_table",
+    "keys_table",
+    "models_table",
+    "replicas_table",
+    "routes_table",
+    "show",
+    "sources",
+    "tenants_table",
+]
 
 WIDE = 400
 
@@ -48,26 +59,49 @@ def show(table: Table) -> None:
 
 
 def models_table(snapshot: dict[str, Any]) -> Table:
-    table = _table("NAME", "STATE", "REPLICAS", "TASK", "ENGINE", "SINCE", "SOURCE", "WHY")
+    served = "VARIANTS / SOURCE" if any(each.get("variants") for each in snapshot["models"]) else "SOURCE"
+    table = _table("NAME", "STATE", "REPLICAS", "TASK", "ENGINE", "SINCE", served, "WHY")
     for model in snapshot["models"]:
         table.add_row(
             model["name"],
             _state(model["state"]),
             f"{model['replicas_ready']}/{model['replicas_wanted']}",
             model["task"],
-            model["engine"],
+            ", ".join(dict.fromkeys([each["engine"] for each in model.get("variants", ())] or [model["engine"]])),
             ago(snapshot["at"], model["since"]),
-            Text(model["source"]),
+            Text(", ".join(each["name"] for each in model.get("variants", ())) or model["source"]),
             Text("" if model["state"] == "ready" else one_line(model["message"])),
         )
     return table
 
 
+def routes_table(routes: list[dict[str, Any]]) -> Table:
+    table = _table("ROUTE", "TO", "MODELS")
+    for each in routes:
+        states = ", ".join(f"{name} {state}" for name, state in each["models"].items())
+        table.add_row(each["name"], Text(summary(each)), Text(states))
+    return table
+
+
+def sources(model: dict[str, Any]) -> Iterator[str]:
+    """What serves it, one line a variant."""
+    if not model.get("variants"):
+        yield f"{model['source']}  ({model['engine']}, {model['task']}, revision {model['revision']})"
+    for each in model.get("variants", ()):
+        price = each["price"]
+        told = ", ".join(f"{part} {amount}" for part, amount in price.items()) if price else "no price"
+        ready = f"{each['replicas_ready']}/{each['replicas_wanted']}"
+        made = f"{each['engine']}, {model['task']}, revision {each['revision']}, {told}"
+        yield f"variant {each['name']}  {ready}  {each['source']}  ({made})"
+
+
 def replicas_table(model: dict[str, Any], now: float) -> Table:
-    table = _table("REPLICA", "STATE", "PID", "ADDRESS", "THREADS", "MEMORY", "RESTARTS", "SINCE", "WHY")
+    variants = ("VARIANT",) if model.get("variants") else ()
+    table = _table("REPLICA", *variants, "STATE", "PID", "ADDRESS", "THREADS", "MEMORY", "RESTARTS", "SINCE", "WHY")
     for replica in model["replicas"]:
         table.add_row(
             replica["name"],
+            *([replica.get("variant") or "-"] if variants else []),
             _state(replica["state"]),
             str(replica["pid"] or "-"),
             Text(replica["address"] or "-"),

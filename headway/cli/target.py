@@ -1,4 +1,4 @@
-"""What `headway up` was pointed at -> Models and Tenants: a file, standard input, or one model by its name."""
+"""What `headway up` was pointed at -> Models, Routes and Tenants: a file, standard input, or one model by its name."""
 
 from __future__ import annotations
 
@@ -21,18 +21,22 @@ LARGEST_FILE = 10_000_000
 """Bytes. A file of wishes is a page; this is somebody's weights or log, and would take minutes to parse."""
 
 
-def read(target: str | None) -> tuple[list[SpecObject], str]:
-    """The objects and where they came from. Raises SpecError or UsageError."""
+def read(target: str | None) -> tuple[list[SpecObject], str, dict[str, str]]:
+    """The objects, where they came from, and by name the line of each as file:line. Raises SpecError or UsageError."""
     if target is None:
         if not DEFAULT_FILE.exists():
             raise UsageError("no file given, and no headway.yaml here", hint="try: headway up smollm2-135m-instruct")
         target = str(DEFAULT_FILE)
     if target == "-":
-        return _load(_text(sys.stdin.buffer.read(LARGEST_FILE + 1), STANDARD_INPUT), STANDARD_INPUT, Path.cwd()), "-"
+        objects, places = _load(
+            _text(sys.stdin.buffer.read(LARGEST_FILE + 1), STANDARD_INPUT), STANDARD_INPUT, Path.cwd()
+        )
+        return objects, "-", places
     path = Path(target)
     if path.suffix in FILES or (path.is_file() and path.suffix != ".gguf"):
-        return _load(_text(_bytes(path), target), target, path.absolute().parent), str(path.absolute())
-    return [_named(target)], target
+        objects, places = _load(_text(_bytes(path), target), target, path.absolute().parent)
+        return objects, str(path.absolute()), {name: str(Path(place).absolute()) for name, place in places.items()}
+    return [_named(target)], target, {}
 
 
 def _bytes(path: Path) -> bytes:
@@ -53,10 +57,10 @@ def _text(read: bytes, name: str) -> str:
         raise SpecError(f"not UTF-8 text (byte {error.start})", hint=hint, file=name) from error
 
 
-def _load(text: str, name: str, base: Path) -> list[SpecObject]:
-    from headway.spec.load import load  # noqa: PLC0415
+def _load(text: str, name: str, base: Path) -> tuple[list[SpecObject], dict[str, str]]:
+    from headway.spec.load import load_places  # noqa: PLC0415
 
-    return load(text, name, str(base))
+    return load_places(text, name, str(base))
 
 
 def _named(target: str) -> Model:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from headway.cli.route import steps
 from headway.cli.words import duration
 
 __all__ = ["tell_request"]
@@ -17,6 +18,7 @@ _WHY = {
     "longest_match": "the longest known beginning of its prompt",
     "tie_drawn": "drawn among equals",
     "in_turn": "in turn",
+    "cheapest": "the cheapest that is predicted to meet the SLO",
     "all_failed_recently": "all had failed a moment ago",
 }
 _LIMITS = {
@@ -38,7 +40,10 @@ def tell_request(story: dict[str, Any]) -> Iterator[str]:
     kind = "stream" if record.get("stream") else "request"
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record["at"]))
     by = f" of tenant {record['tenant']}" if record.get("tenant") else ""
-    yield f"{record['id']}: {kind}{by} to {record['path']} for {record.get('model') or 'no model'}, {when}"
+    name = record.get("route") or record.get("model") or "no model"
+    if record.get("shadow_of"):
+        kind = f"shadow of {record['shadow_of']},"
+    yield f"{record['id']}: {kind}{by} to {record['path']} for {name}, {when}"
     yield _frame(story)
     lines: list[Line] = [*_gate(story), *sorted(_middle(record), key=_at), *_end(story)]
     for at, text in lines:
@@ -69,6 +74,7 @@ def _gate(story: dict[str, Any]) -> Iterator[Line]:
 
 
 def _middle(record: dict[str, Any]) -> Iterator[Line]:
+    yield from steps(record)
     for wait in record.get("waits", ()):
         yield wait["at"], _wait(wait)
     attempts = record.get("attempts", ())

@@ -21,6 +21,7 @@ from headway.errors import Cancelled, HeadwayError
 __all__ = ["register"]
 
 ADDRESS = ("host", "port", "page_port")
+KINDS = ("Model", "Tenant", "Route")
 
 
 def register(app: typer.Typer) -> None:
@@ -61,21 +62,22 @@ def up(
         float, typer.Option(min=0, help="Seconds to wait until all is ready; 0 = as long as it takes.")
     ] = 0,
 ) -> None:
-    """Serve a file's models and tenants, or one model by name.
+    """Serve a file's models, routes and tenants, or one model by name.
 
     Adds and changes what the file names; only what differs moves. Without -d it stays, and Ctrl-C stops what it
     started.
     """
-    objects, origin = read(target)
+    objects, origin, places = read(target)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     client = ControlClient()
     options = ("--sample", sample, "--otlp", otlp, "--trace-sample", trace_sample)
     started = ensure_control(client, Addresses(host, port, page_port, gateway_workers, options))
     if not started:
         _say_where_it_listens(client, {name: context.params[name] for name in ADDRESS if _given(context, name)})
-    wish: dict[str, Any] = {"models": [], "tenants": [], "prune": prune, "origin": origin}
+    wish: dict[str, Any] = {f"{kind.lower()}s": [] for kind in KINDS}
     for each in objects:
-        wish["tenants" if each.kind == "Tenant" else "models"].append(each.model_dump(mode="json"))
+        wish[f"{each.kind.lower()}s"].append(each.model_dump(mode="json"))
+    wish |= {"prune": prune, "origin": origin, "places": places}
     _serve(client, started, wish, timeout)
     if not detach:
         _stay(client, started)

@@ -2,7 +2,8 @@
 
     GET  /state              Snapshot
     GET  /events             NDJSON of Snapshots: one at once, then on change, at least every second
-    POST /apply              {"models": […], "tenants": […], "prune": bool, "origin": file} -> {"changes": […]}
+    POST /apply              {"models": […], "tenants": […], "routes": […], "prune": bool, "origin": file,
+                             "places": {name: "file:line"}} -> {"changes": […]}
     POST /down               {"name": name or null, "grace": seconds} -> {"removed": […]}; null ends the process too
     GET  /explain/{what}     a Model with its Decisions, a Tenant with its keys, or a request's Story
     POST /keys/{verb}        ls, new, revoke, rotate: control.keys
@@ -34,7 +35,7 @@ from headway.control.snapshot import Snapshot
 from headway.control.view import View, decision_view
 from headway.control.waiting import first_of
 from headway.errors import HeadwayError, UnreachableError, UsageError
-from headway.spec.check import from_json, tenant_from_json
+from headway.spec.check import from_json, route_from_json, tenant_from_json
 
 __all__ = ["ControlApi"]
 
@@ -81,7 +82,10 @@ class ControlApi:
         asked = await request.json()
         models = [from_json(each) for each in asked["models"]]
         tenants = [tenant_from_json(each) for each in asked.get("tenants", ())]
-        changes = await self._desire.apply(models, tenants, prune=asked["prune"], origin=asked["origin"])
+        routes = [route_from_json(each) for each in asked.get("routes", ())]
+        changes = await self._desire.apply(
+            models, tenants, routes, prune=asked["prune"], origin=asked["origin"], places=asked.get("places", {})
+        )
         return _json({"changes": changes})
 
     async def _down(self, request: Request) -> Response:
@@ -102,9 +106,13 @@ class ControlApi:
         if what in self._control.wanted.tenants.all():
             keys = answer(self._control.wanted.keys, "ls", {"tenant": what}, time.time())
             return _json({"kind": "tenant", "tenant": self._view.tenant(what), **keys})
+        if (route := self._view.route(what)) is not None:
+            return _json({"kind": "route", "route": route})
         if (story := await self._control.gateway.story(what)) is not None:
             return _json({"kind": "request", "story": story})
-        raise UnknownError(f"no model, tenant or request {what!r} here", hint="headway ls names the models and tenants")
+        raise UnknownError(
+            f"no model, route, tenant or request {what!r} here", hint="headway ls names all but the requests"
+        )
 
     async def _keys(self, request: Request) -> Response:
         told = answer(self._control.wanted.keys, request.path_params["verb"], await request.json(), time.time())

@@ -1,4 +1,4 @@
-"""What a user may ask of the control process: want these Models and Tenants, want them no more.
+"""What a user may ask of the control process: want these Models, Routes and Tenants, want them no more.
 
 `apply` answers when the wish is on disk with every source pinned to exact content; from then on the loop works on it,
 through kills and restarts. A wish that cannot be pinned changes nothing.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from headway.control.loop import ControlLoop
 from headway.control.settings import ControlSettings
@@ -16,6 +17,7 @@ from headway.engines import registry
 from headway.errors import HeadwayError, SpecError, UsageError
 from headway.spec.check import as_one
 from headway.spec.model import Model
+from headway.spec.route import Route
 from headway.spec.tenant import Tenant
 from headway.spec.together import faults_between
 from headway.store.models import Change, DesiredModel
@@ -29,14 +31,26 @@ class Desire:
         self._one_at_a_time = asyncio.Lock()
 
     async def apply(
-        self, models: Sequence[Model], tenants: Sequence[Tenant], *, prune: bool, origin: str
+        self,
+        models: Sequence[Model],
+        tenants: Sequence[Tenant],
+        routes: Sequence[Route] = (),
+        *,
+        prune: bool,
+        origin: str,
+        places: Mapping[str, str] | None = None,
     ) -> list[Change]:
-        """Pin every source, then want all of it in one transaction. Raises the first fault; nothing changes then."""
+        """Pin every source, then want all of it in one transaction. Raises the first fault; nothing changes then.
+        `places`: where each object stands, as file:line."""
+        places = places or {}
         async with self._one_at_a_time:
             known = self._control.models.all()
-            self._check(models, tenants, known, prune=prune)
-            wanted = await asyncio.gather(*(self._pin(model, known.get(model.name), origin) for model in models))
-            changes = self._control.wanted.apply(wanted, tenants, prune=prune, origin=origin, now=time.time())
+            self._check(models, tenants, routes, known, prune=prune, places=places)
+            pins = (self._pin(each, known.get(each.name), places.get(each.name, origin)) for each in models)
+            wanted = await asyncio.gather(*pins)
+            changes = self._control.wanted.apply(
+                wanted, tenants, routes, prune=prune, origin=origin, now=time.time(), places=places
+            )
         self._control.poke()
         await self._control.passed()
         return changes
@@ -46,11 +60,18 @@ class Desire:
         who comes next does not find the gateway open."""
         if name is not None and name in self._control.wanted.tenants.all():
             return await self._remove_tenant(name)
+        if name is not None and self._control.wanted.routes.remove(name):
+            self._control.poke()
+            await self._control.passed()
+            return [name]
         async with self._one_at_a_time:
             there = {each.model for each in self._control.site.replicas()}
             if name is not None and name not in self._control.models.all() and name not in there:
                 known = ", ".join(self._control.models.all()) or "none"
                 raise UsageError(f"no model {name!r} here", hint=f"models: {known}")
+            if name is None:
+                for route in self._control.wanted.routes.all():
+                    self._control.wanted.routes.remove(route)
             gone = self._control.models.remove(name)
         self._control.poke()
         deadline = self._settings.drain_deadline + self._settings.stop_grace + grace
@@ -76,17 +97,33 @@ class Desire:
         return [name]
 
     def _check(
-        self, models: Sequence[Model], tenants: Sequence[Tenant], known: dict[str, DesiredModel], *, prune: bool
+        self,
+        models: Sequence[Model],
+        tenants: Sequence[Tenant],
+        routes: Sequence[Route],
+        known: dict[str, DesiredModel],
+        *,
+        prune: bool,
+        places: Mapping[str, str],
     ) -> None:
         """What would then be wanted, together: names, prices for budgets in money, and who may reach the gateway."""
         all_models = {} if prune and models else {name: each.model for name, each in known.items()}
         there = self._control.wanted.tenants.all()
         all_tenants = {} if prune and tenants else {name: each.tenant for name, each in there.items()}
+        roads = self._control.wanted.routes.all()
+        all_routes = {} if prune and routes else {name: each.route for name, each in roads.items()}
         all_models |= {each.name: each for each in models}
         all_tenants |= {each.name: each for each in tenants}
+        all_routes |= {each.name: each for each in routes}
+        was = {name: each.origin for kind in (known, roads, there) for name, each in kind.items()}
         faults = [
-            SpecError(fault.message, hint=fault.hint, field=f"{name}.{'.'.join(fault.path)}")
-            for name, fault in faults_between(all_models.values(), all_tenants.values())
+            *_clashes({"Model": all_models, "Route": all_routes, "Tenant": all_tenants}, was, places),
+            *(
+                SpecError(fault.message, hint=fault.hint, field=f"{name}.{'.'.join(fault.path)}", **_at(places, name))
+                for name, fault in faults_between(
+                    all_models.values(), all_tenants.values(), all_routes.values(), whole=True
+                )
+            ),
         ]
         if faults:
             raise as_one(faults)
@@ -102,11 +139,39 @@ class Desire:
 
     async def _pin(self, model: Model, known: DesiredModel | None, origin: str) -> DesiredModel:
         here = model.on(self._control.site.name, self._control.site.kind)
-        revised = await asyncio.to_thread(registry.revise, here)
+        first, *others = [await asyncio.to_thread(registry.revise, way, name) for name, way in here.ways.items()]
+        for other in others:
+            if other.revision.task != first.revision.task:
+                raise SpecError(
+                    f"variant {other.revision.variant} does {other.revision.task}, not {first.revision.task}",
+                    hint="serve it as a Model of its own",
+                    field=f"{model.name}.variants",
+                )
         return DesiredModel(
             model=here,
-            revision=revised.revision,
-            derived=revised.derived,
+            revision=first.revision,
+            derived=first.derived,
             origin=origin,
             created=known.created if known else time.time(),
+            others=tuple((each.revision, each.derived) for each in others),
         )
+
+
+def _clashes(
+    kinds: Mapping[str, Mapping[str, object]], was: Mapping[str, str], places: Mapping[str, str]
+) -> Iterator[SpecError]:
+    """Names that two kinds have. `places`: of what is asked for now, `was` also of what is wanted already."""
+    seen: dict[str, str] = {}
+    for kind, objects in kinds.items():
+        for name in objects:
+            if name in seen:
+                first = f" ({was[name]})" if was.get(name) else ""
+                message = f"{name} is the name of a {seen[name]}{first} and of a {kind}"
+                hint = "callers could not tell them apart: choose another name"
+                yield SpecError(message, hint=hint, field=f"{name}.name", **_at(places, name))
+            seen.setdefault(name, kind)
+
+
+def _at(places: Mapping[str, str], name: str) -> dict[str, Any]:
+    file, _, line = places.get(name, "").rpartition(":")
+    return {"file": file, "line": int(line)} if line.isdigit() else {}

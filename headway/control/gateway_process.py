@@ -27,6 +27,7 @@ from headway.errors import EngineError, ResourceError, UnreachableError
 from headway.gateway.record import Stats
 from headway.gateway.story import Found, Story, from_log
 from headway.gateway.table import KeyEntry, ModelRoute, RoutingTable, TenantRule, read_table, write_table
+from headway.policy.route import RouteRule
 from headway.wire.probe import get_unix
 
 __all__ = ["GatewayProcess", "claim_port"]
@@ -96,11 +97,12 @@ class GatewayProcess:
         models: tuple[ModelRoute, ...],
         tenants: tuple[TenantRule, ...] = (),
         keys: tuple[KeyEntry, ...] = (),
+        routes: tuple[RouteRule, ...] = (),
     ) -> int:
         """Hand it what it shall route and admit by, if that changed; returns the table's version."""
         last = self._table
-        if (models, tenants, keys) != (last.models, last.tenants, last.keys):
-            self._table = RoutingTable(last.version + 1, models, tenants, keys)
+        if (models, tenants, keys, routes) != (last.models, last.tenants, last.keys, last.routes):
+            self._table = RoutingTable(last.version + 1, models, tenants, keys, routes=routes)
             write_table(self._settings.state.table, self._table)
             if self.stats:
                 with contextlib.suppress(ProcessLookupError):

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headway.control.gateway_process import GatewayProcess
-from headway.control.routes import endpoint_id, key_entries, routes, tenant_rules
+from headway.control.routes import endpoint_id, key_entries, route_rules, routes, tenant_rules
 from headway.control.settings import ControlSettings
 from headway.control.waiting import first_of
 from headway.engines import registry
@@ -107,8 +107,10 @@ class ControlLoop:
 
     async def apply(self, plan: Plan) -> None:
         """Start what is missing, stop routing to what leaves, end what has left."""
+        ways = (way for each in self.observation.desired.values() for way in each.ways)
+        revisions = {way.revision.id: way.revision for way in ways}
         for want in plan.ensure:
-            await self.site.ensure(self.observation.desired[want.model].revision, want.count)
+            await self.site.ensure(revisions[want.revision], want.count)
         replicas = self.site.replicas()
         there = {each.name: each for each in replicas}
         leaving = {name for name in [*self._leaving, *plan.drain] if name in there}
@@ -125,7 +127,7 @@ class ControlLoop:
         tenants = [each.tenant for each in self.wanted.tenants.all().values()]
         names = {each.name for each in tenants}
         keys = key_entries(self.wanted.keys.all(), names, time.time())
-        return self.gateway.publish(models, tenant_rules(tenants), keys)
+        return self.gateway.publish(models, tenant_rules(tenants), keys, route_rules(self.wanted.routes.all().values()))
 
     async def record(self, plan: Plan) -> None:
         now = time.time()
@@ -176,19 +178,19 @@ class ControlLoop:
         self._poked.clear()
 
 
-def _wants(desired: dict[str, DesiredModel]) -> dict[str, Want]:
-    return {name: Want(name, each.revision.id, each.model.replicas.wanted) for name, each in desired.items()}
+def _wants(desired: dict[str, DesiredModel]) -> list[Want]:
+    return [Want(name, way.revision.id, way.replicas) for name, each in desired.items() for way in each.ways]
 
 
 def _external(desired: dict[str, DesiredModel]) -> dict[str, Endpoint]:
     """Revision id -> where its provider answers, for the Models that nobody launches here."""
     found = {}
-    for name, each in desired.items():
-        if elsewhere := registry.get(each.revision.engine).external(each.revision):
-            found[each.revision.id] = Endpoint(
-                id=f"{name}-{each.revision.id}",
-                replica=name,
-                revision=each.revision.id,
+    for name, revision in ((name, way.revision) for name, each in desired.items() for way in each.ways):
+        if elsewhere := registry.get(revision.engine).external(revision):
+            found[revision.id] = Endpoint(
+                id=f"{name}-{revision.id}",
+                replica=f"{name}-{revision.variant}" if revision.variant else name,
+                revision=revision.id,
                 url=elsewhere.base_url,
                 upstream_model=elsewhere.upstream_model,
                 key=elsewhere.key,

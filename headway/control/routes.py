@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
+import msgspec
+
+from headway.gateway.public import dearest
 from headway.gateway.table import CacheRule, CacheRules, Endpoint, KeyEntry, ModelRoute, TenantRule, TokenPrice
+from headway.policy.route import Fallback, Match, RouteRule, ShadowRule, Slo, Target
 from headway.sites.base import Replica, ReplicaState
 from headway.spec.cache import Cache, EmbeddingCache, ResponseCache
-from headway.spec.model import Price
+from headway.spec.model import Model, Price
 from headway.spec.revision import Revision
-from headway.spec.tenant import Tenant
+from headway.spec.route import Route
+from headway.spec.tenant import Budget, Tenant
 from headway.store.keys import Key
-from headway.store.models import DesiredModel
+from headway.store.models import DesiredModel, Way
+from headway.store.routes import DesiredRoute
 
-__all__ = ["cache_rules", "endpoint_id", "key_entries", "routes", "tenant_rules"]
+__all__ = ["cache_rules", "endpoint_id", "key_entries", "route_rules", "routes", "tenant_rules"]
 
 
 def endpoint_id(replica: Replica) -> str:
@@ -39,29 +45,36 @@ def _route(wanted: DesiredModel, replicas: list[Replica], external: Mapping[str,
     coming = [each for each in replicas if each.state not in (ReplicaState.READY, ReplicaState.FAILED)]
     told = next(iter([*coming, *replicas]), None)
     etas = [each.progress.eta for each in coming if each.progress and each.progress.eta is not None]
-    count = wanted.model.replicas.wanted
+    count, ways = wanted.wanted, {way.revision.id: way for way in wanted.ways}
     return ModelRoute(
         name=wanted.model.name,
         task=wanted.revision.task,
         endpoints=tuple(
-            _endpoint(each, external, wanted.revision.engine) for each in sorted(ready, key=lambda each: each.name)
+            _endpoint(each, external, ways.get(each.revision), wanted.revision.engine)
+            for each in sorted(ready, key=lambda each: each.name)
         ),
         created=int(wanted.created),
         reason="" if ready else told.message if told else "replicas: 0 is wanted" if not count else "no replica yet",
         eta=None if ready else min(etas, default=None),
         expected=bool(ready or coming or (count and not replicas)),
         policy=wanted.model.routing.policy,
-        price=_price(wanted.model.price),
+        price=dearest(_price(way.price) for way in wanted.ways),
+        slo=_slo(wanted.model),
         cache=cache_rules(wanted.model.cache),
-        capacity=_capacity(wanted.revision),
+        capacity=_capacity([way.revision for way in wanted.ways]),
     )
 
 
-def _capacity(revision: Revision) -> int:
+def _slo(model: Model) -> Slo:
+    return Slo(model.slo.ttft, model.slo.itl) if model.slo else Slo()
+
+
+def _capacity(revisions: Iterable[Revision]) -> int:
     """Requests that one engine runs at once, where its arguments say so: more of them wait in the gateway's fair line
-    and not in the engine's own."""
-    places = revision.args.get(_PLACES.get(revision.engine, ""), 0)
-    return places if isinstance(places, int) and places > 0 else 0
+    and not in the engine's own. Of Variants the fewest, when all say it: the line counts places alike."""
+    places = [each.args.get(_PLACES.get(each.engine, ""), 0) for each in revisions]
+    known = [count for count in places if isinstance(count, int) and count > 0]
+    return min(known) if len(known) == len(places) else 0
 
 
 _PLACES = {"llamacpp": "parallel", "vllm": "max-num-seqs", "mock": "max-running"}
@@ -72,6 +85,29 @@ def _price(price: Price | None) -> TokenPrice | None:
         return None
     cached = price.input if price.cached is None else price.cached
     return TokenPrice(price.input, cached, price.input if price.output is None else price.output)
+
+
+def route_rules(routes: Iterable[DesiredRoute]) -> tuple[RouteRule, ...]:
+    return tuple(_route_rule(each.route, int(each.created)) for each in routes)
+
+
+def _route_rule(route: Route, created: int) -> RouteRule:
+    shadow = route.shadow
+    return RouteRule(
+        name=route.name,
+        to=tuple(Target(each.model, each.weight) for each in route.to),
+        match=tuple(Match(each.header, each.equals, each.model) for each in route.match),
+        fallback=tuple(Fallback(each.model, each.on, **_budgets(each.budget)) for each in route.fallback),
+        within=route.within,
+        cheapest=route.prefer == "cheapest",
+        slo=Slo(route.slo.ttft, route.slo.itl) if route.slo else Slo(),
+        shadow=ShadowRule(shadow.model, shadow.share, shadow.most, shadow.rate) if shadow else None,
+        created=created,
+    )
+
+
+def _budgets(budget: Budget) -> dict[str, int]:
+    return {f"{period}_{found.unit}": found.amount for period, found in budget if found is not None}
 
 
 def cache_rules(cache: Cache | None) -> CacheRules | None:
@@ -88,14 +124,13 @@ def tenant_rules(tenants: Iterable[Tenant]) -> tuple[TenantRule, ...]:
 
 
 def _rule(tenant: Tenant) -> TenantRule:
-    budgets = {f"{period}_{found.unit}": found.amount for period, found in tenant.budget if found is not None}
     return TenantRule(
         name=tenant.name,
         models=tenant.models,
         rpm=tenant.limits.rpm,
         tpm=tenant.limits.tpm,
         parallel=tenant.limits.parallel,
-        **budgets,
+        **_budgets(tenant.budget),
         priority=tenant.priority,
         weight=tenant.weight,
         isolated=tenant.cache == "own",
@@ -113,13 +148,19 @@ def key_entries(keys: Iterable[Key], tenants: Collection[str], now: float) -> tu
     )
 
 
-def _endpoint(replica: Replica, external: Mapping[str, Endpoint], engine: str) -> Endpoint:
+def _endpoint(replica: Replica, external: Mapping[str, Endpoint], way: Way | None, engine: str) -> Endpoint:
+    """`way`: that the Replica is of; None = of an older Revision, whose engine is taken to be the Model's."""
+    variant, price = (way.revision.variant, _price(way.price)) if way else ("", None)
+    if not variant:
+        price = None  # the Model's
     if elsewhere := external.get(replica.revision):
-        return elsewhere
+        return msgspec.structs.replace(elsewhere, variant=variant, price=price)
     return Endpoint(
         id=endpoint_id(replica),
         replica=replica.name,
         revision=replica.revision,
         url=f"http://{replica.host}:{replica.port}",
-        engine=engine,
+        engine=way.revision.engine if way else engine,
+        variant=variant,
+        price=price,
     )

@@ -16,10 +16,12 @@ __all__ = [
     "ModelState",
     "ModelView",
     "ReplicaView",
+    "RouteView",
     "SiteView",
     "Snapshot",
     "TenantView",
     "UsedView",
+    "VariantView",
 ]
 
 ModelState = Literal["ready", "degraded", "preparing", "starting", "pending", "failed", "stopping"]
@@ -44,6 +46,20 @@ class ReplicaView(msgspec.Struct):
     derived: dict[str, str]
     progress: dict[str, Any] | None  # engines.base.Progress
     signals: dict[str, Any] | None  # engines.signals.Signals
+    variant: str = ""
+
+
+class VariantView(msgspec.Struct):
+    """One of the ways in which a Model is served. `price` as a file would have it; None = none."""
+
+    name: str
+    revision: str
+    engine: str
+    source: str
+    replicas_wanted: int
+    replicas_ready: int
+    derived: dict[str, str]
+    price: dict[str, str] | None = None
 
 
 class ModelView(msgspec.Struct):
@@ -63,6 +79,7 @@ class ModelView(msgspec.Struct):
     replicas: list[ReplicaView]
     derived: dict[str, str]  # each value that was derived -> why
     progress: dict[str, Any] | None = None
+    variants: list[VariantView] = []
 
 
 class DecisionView(msgspec.Struct):
@@ -134,6 +151,19 @@ class TenantView(msgspec.Struct):
     month: UsedView
 
 
+class RouteView(msgspec.Struct):
+    """`route` as the file has it; `state` of each Model behind it, `absent` when there is none of that name; what was
+    spent of budgets, by Model: day and month."""
+
+    name: str
+    route: dict[str, Any]
+    models: dict[str, ModelState | Literal["absent"]]
+    spent: dict[str, dict[str, UsedView]]
+    address: str  # base URL that ends in /v1
+    origin: str
+    since: float
+
+
 class Snapshot(msgspec.Struct):
     at: float
     control: ControlView
@@ -142,3 +172,4 @@ class Snapshot(msgspec.Struct):
     models: list[ModelView]
     decisions: list[DecisionView]  # newest first, at most 50
     tenants: list[TenantView] = []
+    routes: list[RouteView] = []

@@ -7,13 +7,13 @@ from typing import Literal
 
 from headway.control.snapshot import TenantView, UsedView
 from headway.policy.period import start_of
-from headway.spec.tenant import Tenant
+from headway.spec.tenant import Budget
 from headway.store.desired import DesiredState
 from headway.store.keys import Key
 from headway.store.ledger import Account
 from headway.store.tenants import DesiredTenant
 
-__all__ = ["tenant_views"]
+__all__ = ["tenant_views", "used"]
 
 
 def tenant_views(wanted: DesiredState, now: float) -> list[TenantView]:
@@ -39,20 +39,21 @@ def _view(wanted: DesiredTenant, accounts: Collection[Account], keys: int, now: 
         keys=keys,
         origin=wanted.origin,
         since=wanted.created,
-        day=_used(tenant, "day", accounts, now),
-        month=_used(tenant, "month", accounts, now),
+        day=used(tenant.budget, "day", accounts, now),
+        month=used(tenant.budget, "month", accounts, now),
     )
 
 
-def _used(tenant: Tenant, period: Literal["day", "month"], accounts: Iterable[Account], now: float) -> UsedView:
+def used(budgets: Budget, period: Literal["day", "month"], accounts: Iterable[Account], now: float) -> UsedView:
+    """Of a period, by the account that is of it among these."""
     account = next((each for each in accounts if each.period == period), None)
     start = start_of(period, now)
-    used = UsedView(start, account.requests, account.tokens, account.micros) if account else UsedView(start, 0, 0, 0)
-    budget = tenant.budget.day if period == "day" else tenant.budget.month
+    view = UsedView(start, account.requests, account.tokens, account.micros) if account else UsedView(start, 0, 0, 0)
+    budget = budgets.day if period == "day" else budgets.month
     if budget is not None:
-        spent = used.tokens if budget.unit == "tokens" else used.micros
-        used.budget, used.unit, used.left = str(budget), budget.unit, max(0, budget.amount - spent)
-    return used
+        spent = view.tokens if budget.unit == "tokens" else view.micros
+        view.budget, view.unit, view.left = str(budget), budget.unit, max(0, budget.amount - spent)
+    return view
 
 
 def _of(name: str, accounts: Iterable[Account]) -> list[Account]:

@@ -10,6 +10,7 @@ from dataclasses import asdict
 
 import headway
 from headway.control.loop import ControlLoop
+from headway.control.route_view import route_views
 from headway.control.settings import ControlSettings
 from headway.control.snapshot import (
     ControlView,
@@ -18,16 +19,18 @@ from headway.control.snapshot import (
     ModelState,
     ModelView,
     ReplicaView,
+    RouteView,
     SiteView,
     Snapshot,
     TenantView,
+    VariantView,
 )
 from headway.control.tenant_view import tenant_views
 from headway.engines.base import Progress
 from headway.gateway.record import Stats
 from headway.sites.base import Inventory, Replica, ReplicaState
 from headway.store.journal import RecordedDecision
-from headway.store.models import DesiredModel
+from headway.store.models import DesiredModel, Way
 
 __all__ = ["View", "decision_view"]
 
@@ -76,7 +79,16 @@ class View:
             models=models + stopping,
             decisions=[decision_view(each) for each in self._control.journal.decisions()],
             tenants=tenant_views(self._control.wanted, now),
+            routes=route_views(self._control.wanted, {each.name: each.state for each in models}, self._address, now),
         )
+
+    @property
+    def _address(self) -> str:
+        """As callers use it."""
+        return f"{self._control.gateway.address}/v1"
+
+    def route(self, name: str) -> RouteView | None:
+        return next((each for each in self.snapshot().routes if each.name == name), None)
 
     def tenant(self, name: str) -> TenantView:
         """Of a Tenant that there is."""
@@ -87,28 +99,33 @@ class View:
         return self._control.gateway.address
 
     def model(self, wanted: DesiredModel, replicas: Sequence[Replica]) -> ModelView:
-        model, revision = wanted.model, wanted.revision
-        current = [each for each in replicas if each.revision == revision.id]
+        model, revision, count = wanted.model, wanted.revision, wanted.wanted
+        variants = {way.revision.id: way.revision.variant for way in wanted.ways}
+        current = [each for each in replicas if each.revision in variants]
         ready = [each for each in replicas if each.state is ReplicaState.READY]
         telling = min(current, key=lambda each: _TELLING.index(each.state), default=None)
-        state = _model_state(model.replicas.wanted, current, ready)
+        state = _model_state(count, current, ready)
         return ModelView(
             name=model.name,
             state=state,
             reason=telling.reason if telling and state != "ready" else "Ready" if state == "ready" else "Preparing",
-            message=_message(state, model.replicas.wanted, ready, telling),
+            message=_message(state, count, ready, telling),
             next_action=telling.next_action if telling and state != "ready" else "",
             task=revision.task,
             engine=revision.engine,
             source=revision.source.uri,
             revision=revision.id,
-            address=f"{self._control.gateway.address}/v1",
-            replicas_wanted=model.replicas.wanted,
+            address=self._address,
+            replicas_wanted=count,
             replicas_ready=len(ready),
             since=max((each.since for each in current), default=wanted.created),
-            replicas=[_replica_view(each) for each in sorted(replicas, key=lambda each: each.name)],
-            derived=dict(wanted.derived),
+            replicas=[
+                _replica_view(each, variants.get(each.revision, ""))
+                for each in sorted(replicas, key=lambda each: each.name)
+            ],
+            derived={} if revision.variant else dict(wanted.derived),
             progress=_progress(telling.progress) if telling and telling.progress else None,
+            variants=[_variant_view(way, ready) for way in wanted.ways if way.revision.variant],
         )
 
     def _control_view(self) -> ControlView:
@@ -196,7 +213,20 @@ def _stopping(name: str, replicas: Sequence[Replica]) -> ModelView:
     )
 
 
-def _replica_view(replica: Replica) -> ReplicaView:
+def _variant_view(way: Way, ready: Sequence[Replica]) -> VariantView:
+    return VariantView(
+        name=way.revision.variant,
+        revision=way.revision.id,
+        engine=way.revision.engine,
+        source=way.revision.source.uri,
+        replicas_wanted=way.replicas,
+        replicas_ready=sum(each.revision == way.revision.id for each in ready),
+        derived=dict(way.derived),
+        price=way.price.model_dump(mode="json", exclude_none=True) if way.price else None,
+    )
+
+
+def _replica_view(replica: Replica, variant: str = "") -> ReplicaView:
     return ReplicaView(
         name=replica.name,
         revision=replica.revision,
@@ -215,6 +245,7 @@ def _replica_view(replica: Replica) -> ReplicaView:
         derived=dict(replica.derived),
         progress=_progress(replica.progress) if replica.progress else None,
         signals=asdict(replica.signals) if replica.signals else None,
+        variant=variant,
     )
 
 

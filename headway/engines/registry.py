@@ -56,9 +56,9 @@ def choose(model: Model) -> tuple[EngineName, str]:
     return choice.choose(model)
 
 
-def revise(model: Model) -> Revised:
+def revise(model: Model, variant: str = "") -> Revised:
     """Fix everything: engine, exact content, task, arguments. Blocks; raises the HeadwayError that says what
-    is wrong."""
+    is wrong. `model` is as this Variant of it is served (`Model.ways`)."""
     name, why = choose(model)
     engine = get(name)
     pinned = engine.pin(model)
@@ -77,5 +77,6 @@ def revise(model: Model) -> Revised:
         memory_bytes=model.memory,
         args=dict(settled.args),
         env=dict(model.env),
+        variant=variant,
     )
     return Revised(revision, derived)

@@ -102,14 +102,14 @@ class Api:
         if isinstance(caller, Refusal):
             client.refuse(caller)
             return
-        names, routes = self._gateway.visible(caller), self._gateway.catalog.routes
+        names, listed = self._gateway.visible(caller), self._gateway.catalog.listed
         name = path.removeprefix(_MODELS).removeprefix("/")
         anthropic = b"anthropic-version" in request.headers
         if path == _MODELS:
-            models = [routes[each].model for each in names]
+            models = [listed(each) for each in names]
             client.respond(200, answers.JSON, _page(models, anthropic=anthropic))
         elif name in names:
-            client.respond(200, answers.JSON, msgspec.json.encode(_shown(routes[name].model, anthropic=anthropic)))
+            client.respond(200, answers.JSON, msgspec.json.encode(_shown(listed(name), anthropic=anthropic)))
         else:
             client.refuse(model_not_found(name, names))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from headway.gateway.gate import Gate
-from headway.gateway.prompt import Prompt
+from headway.gateway.prompt import Prompt, point_of
 from headway.gateway.request import Request
 from headway.gateway.salt import SALTED_PATHS, salt_within
 from headway.gateway.tracing import Tracing, caller_context
@@ -32,7 +32,8 @@ _OURS = (403, 429, 502, 503, 504)  # refusals that tell of the gateway; others q
 
 
 class Asked:
-    """`deadline` is loop time. Before `read` there is no call, and nobody is known to have made it."""
+    """`deadline` is loop time. Before `read` there is no call, and nobody is known to have made it. `named`: what an
+    engine must be told instead of the caller's name for the model; empty = the caller's."""
 
     __slots__ = (
         "_call",
@@ -42,6 +43,7 @@ class Asked:
         "deadline",
         "gate",
         "model",
+        "named",
         "operation",
         "request",
         "stream",
@@ -50,7 +52,7 @@ class Asked:
 
     def __init__(self, gateway: Gateway, request: Request, operation: Operation) -> None:
         self.request, self.operation = request, operation
-        self.model, self.stream = "", False
+        self.model, self.named, self.stream = "", "", False
         self.gate = Gate(gateway, None)
         self.deadline = request.accepted + gateway.settings.deadline_seconds
         self.timeout: float | None = None  # as the caller said
@@ -126,25 +128,48 @@ class Asked:
 
     def prompt(self, route: Route) -> Prompt:
         if self._prompt is None:
-            session, seed = self.request.headers.get(_SESSION, b""), route.seed ^ self.gate.seed
-            self._prompt = Prompt(self.call, seed, route.learned, session, self.request.size)
+            self._prompt = self.prompt_for(route)
         return self._prompt
 
-    def body(self, name: str, *, salted: bool) -> bytes | Refusal:
+    def prompt_for(self, route: Route) -> Prompt:
+        """As this model would see it."""
+        session, seed = self.request.headers.get(_SESSION, b""), route.seed ^ self.gate.seed
+        return Prompt(self.call, seed, route.learned, session, self.request.size)
+
+    def turn_to(self, model: str) -> None:
+        """From here on it is asked of this model."""
+        self.model = self.named = model
+        self._prompt = None
+
+    def twin(self, model: str, deadline: float) -> Asked:
+        """The same asked of another model, for nobody and charged to nobody."""
+        made = Asked(self._gateway, self.request, self.operation)
+        made._call, made.stream, made.deadline = self._call, self.stream, deadline
+        made.turn_to(model)
+        return made
+
+    def point(self, seed: int) -> float:
+        """Of the user, else the session, else the request: who gets which share of what `seed` names."""
+        call = self.call
+        user = getattr(call, "user", None) or ""
+        session = self.request.headers.get(_SESSION) or (getattr(call, "prompt_cache_key", None) or "").encode()
+        return point_of(user.encode() or session or self.request.id.encode(), seed)
+
+    def body(self, name: str, salt: str = "") -> bytes | Refusal:
         """What the engine gets: the caller's bytes, but for what must be said otherwise. `name`: the engine's own for
-        the model; empty = the caller's. `salted`: it keeps tenants apart if it is told so."""
+        the model; empty = the caller's. `salt`: under which it caches the prompt."""
         body: bytes | Refusal = self.request.body
-        if name:
+        if name := name or self.named:
             body = with_model(self.request.body, name, self._content_type)
         fields = self.gate.fields(self.call)
-        if salted and (salt := self._salt()):
+        if salt:
             fields["cache_salt"] = salt
         if isinstance(body, bytes) and fields:
             body = with_fields(body, **fields)
         return body
 
-    def _salt(self) -> str:
-        """Under which the engine caches this prompt; empty = the caller's own, if any."""
+    def salt(self) -> str:
+        """Under which engines that know it cache this prompt; empty = the caller's own, if any."""
         caller = self.gate.caller
         if caller is None or not caller.salt:
             return ""

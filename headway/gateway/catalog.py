@@ -7,8 +7,10 @@ missing, an address that is none) is left out, and its model says why.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+import msgspec
 
 from headway.errors import HeadwayError, ResourceError
 from headway.gateway.board import SLOTS, Section
@@ -16,13 +18,16 @@ from headway.gateway.caching.rules import Caching, caching_of
 from headway.gateway.frames import Load
 from headway.gateway.learned import Learned
 from headway.gateway.prompt import seed_of
+from headway.gateway.public import Public, dearest, publics
 from headway.gateway.record import EndpointStats
 from headway.gateway.salt import SALTED_ENGINES
 from headway.gateway.settings import Settings
-from headway.gateway.table import Endpoint, EndpointTls, ModelRoute, RoutingTable
+from headway.gateway.split import Split, split_of
+from headway.gateway.table import Endpoint, EndpointTls, ModelRoute, RoutingTable, TokenPrice
 from headway.gateway.timers import Wheel
 from headway.gateway.upstream import Upstream
 from headway.policy.prefix import PrefixIndex
+from headway.policy.route import Slo
 from headway.policy.speed import ModelSpeed
 from headway.store.secrets import resolve_secret
 
@@ -34,7 +39,7 @@ _Key = tuple[str, str, str, EndpointTls | None]  # id, url, the resolved key, TL
 @dataclass(frozen=True, slots=True)
 class Route:
     """One model as requests see it. `names[i]` is what `upstreams[i]` calls the model; empty = as the caller
-    does."""
+    does. `model.price` is the highest of its endpoints; `prices` are of each, None where one price is all there is."""
 
     model: ModelRoute
     seed: int
@@ -47,6 +52,9 @@ class Route:
     expected: bool
     caching: Caching | None
     salted: tuple[bool, ...] | None  # engines that keep tenants apart if told so; None = none does
+    prices: tuple[TokenPrice | None, ...] | None = None
+    thrifty: bool = False  # prices differ, and an SLO says how far the cheapest is used
+    split: Split | None = None
 
 
 class Catalog:
@@ -54,6 +62,7 @@ class Catalog:
         self, settings: Settings, wheel: Wheel, board: Sequence[Section], number: int, index: PrefixIndex
     ) -> None:
         self.routes: dict[str, Route] = {}
+        self.publics: dict[str, Public] = {}  # names that stand for several models
         self.failures_of_the_gone: dict[str, int] = {}  # by replica: of endpoints that are no more
         self.version = 0
         self.ready = False  # a table was read
@@ -74,10 +83,12 @@ class Catalog:
         routes: dict[str, Route] = {}
         problems: list[str] = []
         self._slots = slots
+        shared = {name for rule in table.routes for name in rule.models}
         for model in table.models:
-            routes[model.name] = self._route(model, kept, problems)
+            routes[model.name] = self._route(model, kept, problems, shared)
         gone = [upstream for key, upstream in self._upstreams.items() if key not in kept]
         self._upstreams, self.routes = kept, routes
+        self.publics = publics(table, {name: route.model for name, route in routes.items()})
         self.version, self.ready = table.version, True
         for upstream in gone:
             if upstream.own_running:
@@ -92,6 +103,10 @@ class Catalog:
         if upstream.failures:
             before = self.failures_of_the_gone.get(upstream.replica, 0)
             self.failures_of_the_gone[upstream.replica] = before + upstream.failures
+
+    def listed(self, name: str) -> ModelRoute:
+        """A model or a Route that there is, as `GET /v1/models` shows it."""
+        return self.routes[name].model if name in self.routes else self.publics[name].charged
 
     def upstreams(self) -> Iterable[Upstream]:
         yield from self._upstreams.values()
@@ -128,13 +143,16 @@ class Catalog:
         for upstream in self.upstreams():
             upstream.retire()
 
-    def _route(self, model: ModelRoute, kept: dict[_Key, Upstream], problems: list[str]) -> Route:
-        usable: list[tuple[Upstream, str]] = []
+    def _route(
+        self, model: ModelRoute, kept: dict[_Key, Upstream], problems: list[str], shared: Collection[str]
+    ) -> Route:
+        """`shared`: models that stand behind a Route."""
+        usable: list[tuple[Upstream, Endpoint]] = []
         wrong: list[str] = []
         learned = self._learned.setdefault(model.name, Learned())
-        for endpoint in model.endpoints:
+        for endpoint in model.routed:
             try:
-                usable.append((self._upstream(endpoint, kept, learned.speed), endpoint.upstream_model))
+                usable.append((self._upstream(endpoint, kept, learned.speed(endpoint.variant)), endpoint))
             except HeadwayError as error:
                 wrong.append(f"model {model.name}, endpoint {endpoint.id}: {error}")
         problems += wrong
@@ -142,18 +160,23 @@ class Catalog:
         blocked = bool(wrong) and not usable
         reason = f"its endpoint {model.endpoints[0].id} cannot be used: see the gateway's log" if blocked else ""
         salted = tuple(upstream.id in knowing for upstream, _ in usable)
+        prices = tuple(endpoint.price or model.price for _, endpoint in usable)
+        priced = any(endpoint.price is not None for _, endpoint in usable)
         return Route(
-            model=model,
+            model=msgspec.structs.replace(model, price=dearest((*prices, model.price))) if priced else model,
             seed=seed_of(model.name),
             learned=learned,
             ids=tuple(upstream.id for upstream, _ in usable),
             slots=tuple(upstream.slot for upstream, _ in usable),
             upstreams=tuple(upstream for upstream, _ in usable),
-            names=tuple(name for _, name in usable),
+            names=tuple(endpoint.upstream_model for _, endpoint in usable),
             reason=reason or model.reason,
             expected=model.expected and not blocked,
             caching=caching_of(model),
             salted=salted if any(salted) else None,
+            prices=prices if priced or model.name in shared else None,
+            thrifty=len(set(prices)) > 1 and model.slo != Slo(),
+            split=split_of(model),
         )
 
     def _upstream(self, endpoint: Endpoint, kept: dict[_Key, Upstream], shared: ModelSpeed) -> Upstream:

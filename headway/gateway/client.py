@@ -142,10 +142,14 @@ class ClientConnection(Timed, asyncio.Protocol):
         self._phase = ""
         self._silent = request.method == "HEAD"
         running = self._serve(self, request)
-        if running is not None and self.busy:
-            self._running = running
-            if self._paused:
-                running.pause()
+        if running is not None and self.busy and self._running is None:
+            self.hand_over(running)
+
+    def hand_over(self, running: Running) -> None:
+        """This is what runs now."""
+        self._running = running
+        if self._paused:
+            running.pause()
 
     def _await_more(self) -> None:
         """Nothing runs: set the deadline of what is due next from the caller."""

@@ -25,6 +25,7 @@ from headway.gateway.prompt import Sessions
 from headway.gateway.reader import Bodies
 from headway.gateway.record import Record, Stats
 from headway.gateway.settings import Settings, connection_limit
+from headway.gateway.shadow import Shadows
 from headway.gateway.table import RoutingTable
 from headway.gateway.tally import Tally
 from headway.gateway.tenancy import Tenancy
@@ -65,6 +66,7 @@ class Gateway:
         self.objectives: Mapping[str, int] = {}  # name -> priority
         self.tenancy = Tenancy(hub)
         self.journal = Journal(settings.records_max)
+        self.shadows = Shadows(self, number, len(board.sections))
         self.tally = Tally()
         self.bodies = Bodies(settings.bodies_bytes)
         self.connections: set[ClientConnection] = set()
@@ -101,7 +103,7 @@ class Gateway:
 
     def visible(self, caller: Caller | None) -> list[str]:
         """The models that a caller may know of."""
-        names = list(self.catalog.routes)
+        names = [*self.catalog.routes, *self.catalog.publics]
         if caller is None:
             return names
         return [name for name in names if allows(caller.rule.models, name) and allows(caller.key.models, name)]

@@ -82,6 +82,9 @@ class Counting:
     def wake_at(self, due: float) -> None:
         self._client.wake_at(due)
 
+    def hand_over(self, running: Exchange) -> None:
+        self._exchange = running
+
     # for the connection
 
     def pause(self) -> None:

@@ -20,13 +20,23 @@ from headway.gateway.caching.rules import Caching
 from headway.gateway.catalog import Route
 from headway.gateway.dispatch import Dispatch
 from headway.gateway.frames import Freed, Full, Lined
-from headway.gateway.patience import first_byte, idle, line_full, may_try_again, no_replica, patience, retry_after
+from headway.gateway.patience import (
+    first_byte,
+    idle,
+    line_full,
+    may_try_again,
+    must_line_up,
+    no_replica,
+    patience,
+    retry_after,
+)
 from headway.gateway.placement import Placement
 from headway.gateway.record import Attempt, Record
 from headway.gateway.relay import Caller
 from headway.gateway.request import Request
 from headway.gateway.table import Deadlines
 from headway.gateway.waits import Waits
+from headway.policy.route import Step
 from headway.policy.routing import Choice
 from headway.wire.openai import Operation, Refusal, model_not_found, wrong_operation
 from headway.wire.usage import Usage
@@ -53,8 +63,13 @@ class Client(Caller, Protocol):
     def wake_at(self, due: float) -> None:
         """Call `on_due` at this time, or earlier."""
 
+    def hand_over(self, running: Exchange) -> None:
+        """This one goes on with the request."""
+
 
 class Exchange:
+    steps: list[Step] | None = None  # of a Route, when one was asked for
+
     def __init__(self, gateway: Gateway, client: Client, request: Request, operation: Operation) -> None:
         self._gateway, self._client = gateway, client
         self._asked = Asked(gateway, request, operation)
@@ -76,6 +91,11 @@ class Exchange:
         self._ended = False
         self._first_due = math.inf  # of the try that runs
         self._times: Deadlines | None = None
+
+    @property
+    def name(self) -> str:
+        """As the caller wrote it."""
+        return self._asked.model
 
     @property
     def size(self) -> int:
@@ -101,7 +121,7 @@ class Exchange:
         if route is not None and (times := route.model.deadlines) is not None:
             self._asked.bound(times.whole)
         if route is None:
-            self.refuse(model_not_found(self._asked.model, self._gateway.visible(self._asked.gate.caller)))
+            self._unknown()
         elif self._asked.operation.known and route.model.task not in self._asked.operation.tasks:
             self.refuse(wrong_operation(self._asked.model, route.model.task, self._asked.operation.path))
         elif now >= self._asked.deadline:
@@ -110,7 +130,7 @@ class Exchange:
             route.caching is not None and self._recalls(route.caching, now)
         ):
             return
-        elif route.model.capacity and not self._has_turn and self._must_line_up(route, now):
+        elif route.model.capacity and not self._has_turn and must_line_up(self._gateway, route, now):
             self._line_up(route, now)
         elif (choice := self._placement.pick(route, now)) is None:
             self._wait(route, now, math.inf)
@@ -124,9 +144,24 @@ class Exchange:
     def _route(self) -> Route | None:
         return self._gateway.catalog.routes.get(self._asked.model)
 
+    def _unknown(self) -> None:
+        """No model has this name; it may be a Route's, and somebody else goes on with it then."""
+        if (public := self._gateway.catalog.publics.get(self._asked.model)) is not None:
+            from headway.gateway.routed import RoutedExchange  # noqa: PLC0415 (it is an Exchange itself)
+
+            self._ended = True
+            successor = RoutedExchange(self._gateway, self._client, self._asked, public)
+            self._client.hand_over(successor)
+            successor.place()
+            return
+        self.refuse(model_not_found(self._asked.model, self._gateway.visible(self._asked.gate.caller)))
+
     def _enter(self, route: Route, now: float) -> bool:
         """Through the gate; False = it waits there, or was refused."""
-        found = self._asked.gate.enter(self, route, self._asked.call, self._asked.prompt(route), now)
+        asked = self._asked
+        return self._goes_in(asked.gate.enter(self, route.model, asked.call, asked.prompt(route), now), now)
+
+    def _goes_in(self, found: Refusal | float | None, now: float) -> bool:
         if isinstance(found, Refusal):
             self.refuse(found)
         elif found is not None:
@@ -172,18 +207,9 @@ class Exchange:
 
     # the line for a place
 
-    def _must_line_up(self, route: Route, now: float) -> bool:
-        """Others wait already, or all places are taken."""
-        hub, most = self._gateway.hub, route.model.capacity
-        if not hub.there or not route.upstreams:
-            return False
-        if route.model.name in hub.queueing:
-            return True
-        self._gateway.catalog.look(now)
-        return all(each.running >= most for each in route.upstreams)
-
     def _line_up(self, route: Route, now: float) -> None:
         asked, gate = self._asked, self._asked.gate
+        self._gateway.shadows.end_all()
         self._waiting().begin("line", now)
         self._line_number = self._gateway.hub.line_up(
             self,
@@ -215,11 +241,13 @@ class Exchange:
 
     def _send(self, route: Route, choice: Choice, now: float) -> None:
         asked, upstream = self._asked, route.upstreams[choice.index]
-        salted = route.salted is not None and route.salted[choice.index]
-        body = asked.body(route.names[choice.index], salted=salted)
+        salt = asked.salt() if route.salted is not None and route.salted[choice.index] else ""
+        body = asked.body(route.names[choice.index], salt)
         if isinstance(body, Refusal):
             self.refuse(body)
             return
+        if route.prices is not None:
+            asked.gate.priced(route.prices[choice.index])
         stay = self._placement.settle_in(route, choice, now)
         since = now - asked.request.accepted
         self._attempts.append(Attempt(upstream.id, since, why=choice.why, among=route.ids, costs=choice.costs))
@@ -236,14 +264,14 @@ class Exchange:
     # waiting
 
     def _wait(self, route: Route, now: float, look_again: float) -> None:
+        self._gateway.shadows.end_all()
         if self._wait_began is None:
             self._wait_began = now
         self._give_up_at = self._wait_began + patience(self._gateway.settings, route)
         if now >= self._give_up_at:
             self.refuse(no_replica(route))
         elif not self._gateway.lobby.line(self._asked.model).join(self, look_again):
-            message = f"Too many requests wait for the model {self._asked.model!r}."
-            self.refuse(Refusal(503, "queue_full", message, retry_after=retry_after(route)))
+            self.refuse(line_full(self._asked.model, retry_after(route), late=False))
         else:
             self._in_line_since = now
             self._waiting().begin("lobby", now)
@@ -480,6 +508,8 @@ class Exchange:
             record.waits, record.waited = self._waits.all, self._waits.total
         if self._recall is not None:
             self._recall.ended(record, self._dispatch.upstream if self._dispatch else None, usage)
+        if self.steps is not None:
+            record.route, record.steps = self.name, self.steps
         self._asked.note(record, message)
         self._gateway.ended(record, self._asked)
         self._tell_the_line(usage)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headway.gateway.catalog import Route
 from headway.gateway.keyring import Caller
 from headway.gateway.prompt import Prompt
 from headway.gateway.record import Charge
+from headway.gateway.table import ModelRoute, TokenPrice
 from headway.gateway.tenancy import TEMPLATE_TOKENS, WAIT_SECONDS, Reservation, Waiter, refusal_of
 from headway.policy.admission import NotYet, Refused, Request
 from headway.policy.fairness import PRIORITIES
@@ -66,7 +66,9 @@ class Gate:
     def passed(self) -> bool:
         return self.caller is None or self._reservation is not None
 
-    def enter(self, waiter: Waiter, route: Route, call: Call, prompt: Prompt, now: float) -> Refusal | float | None:
+    def enter(
+        self, waiter: Waiter, model: ModelRoute, call: Call, prompt: Prompt, now: float
+    ) -> Refusal | float | None:
         """None = go on. A time = the hub was asked for more and calls `waiter.admit_again`; come back then at last."""
         if self.caller is None or self._reservation is not None:
             return None
@@ -77,7 +79,7 @@ class Gate:
         else:
             most = (call.max_output_tokens or 0) if isinstance(call, OtherCall) else 0
         request = Request(int(LIKELY * prompt.tokens) + 8, most, choices)
-        found = self._gateway.tenancy.reserve(self.caller, route.model, request, self._bound)
+        found = self._gateway.tenancy.reserve(self.caller, model, request, self._bound)
         if isinstance(found, Refused):
             self._refused = found
             return refusal_of(found)
@@ -111,6 +113,11 @@ class Gate:
         if self._reservation is None or not isinstance(call, ChatCall | CompletionCall) or not call.stream:
             return False
         return not (call.stream_options and call.stream_options.include_usage)
+
+    def priced(self, price: TokenPrice | None) -> None:
+        """What it is charged for is answered at this price, not above the one that was reserved for."""
+        if self._reservation is not None:
+            self._reservation.price = price
 
     def sent(self) -> None:
         """An engine has it."""

@@ -147,6 +147,7 @@ class HubLine:
             gateway.hear_of(frame)
         elif isinstance(frame, Queueing):
             self.queueing = frozenset(frame.models)
+            gateway.shadows.make_room(queueing=bool(frame.models))
         elif isinstance(frame, Lent):
             gateway.tenancy.lent()
         elif isinstance(frame, Lease):
@@ -223,6 +224,7 @@ def _counts(gateway: Gateway) -> Counts:
         completion_tokens=tally.completion_tokens,
         lost_by_reason=tally.lost_by_reason,
         refused_heads=tally.refused_heads,
+        shadows=tally.shadows,
         endpoint_failures=failures,
         endpoint_ejections=tally.ejections,
         cpu_seconds=used.ru_utime + used.ru_stime,

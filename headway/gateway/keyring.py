@@ -15,7 +15,7 @@ from headway.gateway.table import KeyEntry, RoutingTable, TenantRule
 from headway.policy.admission import Ceiling, ceilings
 from headway.wire.openai import Refusal
 
-__all__ = ["Caller", "Keyring"]
+__all__ = ["Caller", "Keyring", "caller_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,10 @@ class Caller:
     sizes: tuple[int, ...]
 
 
-def _caller(key: KeyEntry, rule: TenantRule, salt: bytes) -> Caller:
+def caller_of(key: KeyEntry, rule: TenantRule, salt: bytes = b"") -> Caller:
     limits = ceilings(rule)
     names, sizes = tuple(each.limit.name.lower() for each in limits), tuple(each.size for each in limits)
-    own = tenant_salt(rule.name, salt) if rule.isolated else ""
+    own = tenant_salt(rule.name, salt) if rule.isolated and salt else ""
     return Caller(key, rule, limits, _seed(rule), own, names, sizes)
 
 
@@ -43,7 +43,9 @@ class Keyring:
     def __init__(self, table: RoutingTable, salt: bytes) -> None:
         self.closed = bool(table.tenants)
         rules = {rule.name: rule for rule in table.tenants}
-        self._callers = {key.sha256: _caller(key, rules[key.tenant], salt) for key in table.keys if key.tenant in rules}
+        self._callers = {
+            key.sha256: caller_of(key, rules[key.tenant], salt) for key in table.keys if key.tenant in rules
+        }
 
     def find(self, headers: dict[bytes, bytes], *, near: bool) -> Caller | Refusal | None:
         """Who it is; None when nobody needs a key here. `near`: the caller is on this machine."""

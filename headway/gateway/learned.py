@@ -9,9 +9,14 @@ __all__ = ["Learned"]
 
 
 class Learned:
-    """`speed`: what its endpoints have in common; `sizes`: of its prompts and answers; `retries`: those it has had."""
+    """`speeds`: what the endpoints of each of its variants have in common; `sizes`: of its prompts and answers;
+    `retries`: those it has had."""
 
-    __slots__ = ("retries", "sizes", "speed")
+    __slots__ = ("retries", "sizes", "speeds")
 
     def __init__(self) -> None:
-        self.speed, self.sizes, self.retries = ModelSpeed(), Sizes(), RetryBudget()
+        self.speeds: dict[str, ModelSpeed] = {}
+        self.sizes, self.retries = Sizes(), RetryBudget()
+
+    def speed(self, variant: str) -> ModelSpeed:
+        return self.speeds.setdefault(variant, ModelSpeed())

@@ -6,6 +6,7 @@ to a Client, and here that is a Translator in front of the caller's connection.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 
@@ -112,3 +113,7 @@ class Translator:
 
     def wake_at(self, due: float) -> None:
         self._client.wake_at(due)
+
+    def hand_over(self, running: Exchange) -> None:
+        self.lost = partial(asyncio.get_running_loop().call_soon, running.lost, "malformed")
+        self._client.hand_over(running)

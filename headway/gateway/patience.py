@@ -4,13 +4,17 @@ what its caller is told when that was in vain."""
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from headway.gateway.catalog import Route
 from headway.gateway.settings import Settings
 from headway.gateway.table import Deadlines
 from headway.wire.openai import Refusal
 
-__all__ = ["first_byte", "idle", "line_full", "may_try_again", "no_replica", "patience", "retry_after"]
+if TYPE_CHECKING:
+    from headway.gateway.core import Gateway
+
+__all__ = ["first_byte", "idle", "line_full", "may_try_again", "must_line_up", "no_replica", "patience", "retry_after"]
 
 
 def first_byte(settings: Settings, times: Deadlines | None, *, stream: bool) -> float:
@@ -30,6 +34,17 @@ def may_try_again(settings: Settings, route: Route, now: float, *, take: bool = 
     sent, retries = sum(each.total for each in route.upstreams), route.learned.retries
     ask = retries.take if take else retries.left
     return ask(sent, now, ratio=settings.retry_ratio, floor=settings.retry_floor)
+
+
+def must_line_up(gateway: Gateway, route: Route, now: float) -> bool:
+    """Of a model whose endpoints run so many at once: others wait already, or all places are taken."""
+    hub, most = gateway.hub, route.model.capacity
+    if not hub.there or not route.upstreams:
+        return False
+    if route.model.name in hub.queueing:
+        return True
+    gateway.catalog.look(now)
+    return all(each.running >= most for each in route.upstreams)
 
 
 def patience(settings: Settings, route: Route) -> float:

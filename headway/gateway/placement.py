@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from headway.gateway.asked import Asked
 from headway.gateway.catalog import Route
 from headway.gateway.patience import may_try_again
+from headway.gateway.prompt import seed_of
 from headway.gateway.stay import Stay
-from headway.policy.routing import Ask, Choice, choose
+from headway.policy.routing import Ask, Choice, Why, choose, dearer
 from headway.wire.usage import Usage
 
 if TYPE_CHECKING:
@@ -41,10 +42,30 @@ class Placement:
         avoided = self.unwilling
         if most := route.model.capacity:
             avoided = avoided | {each.id for each in upstreams if each.running >= most}
+        if route.split is not None or route.thrifty:
+            choice = self._among_some(route, ask, avoided, now)
+            if choice is not None:
+                return choice
         choice = choose(route.model.policy, ask, upstreams, now, gateway.draw(), excluded=avoided)
         if choice is None and avoided:
             self.unwilling = frozenset()
             choice = choose(route.model.policy, ask, upstreams, now, gateway.draw())
+        return choice
+
+    def _among_some(self, route: Route, ask: Ask, avoided: AbstractSet[str], now: float) -> Choice | None:
+        """Of the Revision that this user gets, and no dearer than need be. None = none of these can take it now."""
+        gateway = self._gateway
+        if route.split is not None:
+            avoided = avoided | route.split.others(self._asked.point(seed_of(f"revisions {route.model.name}")))
+        spared: frozenset[str] = frozenset()
+        if route.thrifty and route.prices is not None:
+            left = [i for i, each in enumerate(route.upstreams) if each.id not in avoided]
+            spared = dearer(ask, route.upstreams, route.prices, route.model.slo, now=now, among=left)
+        choice = choose(route.model.policy, ask, route.upstreams, now, gateway.draw(), excluded=avoided | spared)
+        if choice is None or choice.look_again:
+            return None
+        if spared and choice.why is Why.ONLY_ONE:
+            return Choice(choice.index, choice.load, choice.candidates, Why.CHEAPEST)
         return choice
 
     def settle_in(self, route: Route, choice: Choice, now: float) -> Stay:

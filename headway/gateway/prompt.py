@@ -14,12 +14,17 @@ if TYPE_CHECKING:
     from headway.gateway.catalog import Route
     from headway.gateway.learned import Learned
 
-__all__ = ["Prompt", "Sessions", "seed_of"]
+__all__ = ["Prompt", "Sessions", "point_of", "seed_of"]
 
 
 def seed_of(name: str) -> int:
     """Of a model or adapter: nothing is shared between two of them."""
     return xxh3_64_intdigest(name.encode())
+
+
+def point_of(identity: bytes, seed: int) -> float:
+    """In [0, 1), the same for the same identity each time and everywhere."""
+    return xxh3_64_intdigest(identity, seed) / 2**64
 
 
 class Sessions:

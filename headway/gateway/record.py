@@ -8,6 +8,8 @@ from typing import Literal
 
 import msgspec
 
+from headway.policy.route import Step
+
 __all__ = ["Attempt", "Charge", "EndpointStats", "Record", "Records", "Stats", "Trace", "Wait"]
 
 
@@ -99,6 +101,9 @@ class Record(msgspec.Struct, omit_defaults=True):
     saved_tokens: int = 0  # that an engine need not read or write again, as far as it is known
     charge: Charge | None = None
     trace: Trace | None = None
+    route: str = ""  # the Route that was asked for; `model` is then the one that answered
+    steps: list[Step] = []  # the Models that its Route looked at, chosen or passed over
+    shadow_of: str = ""  # a copy of that request, whose answer nobody got
 
 
 class Records(msgspec.Struct):

@@ -8,6 +8,7 @@ gateway alone writes it by hand, and this is enough:
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from headway.gateway.settings import Tunable
+from headway.policy.route import RouteRule, Slo
 
 __all__ = [
     "CacheRule",
@@ -53,6 +55,8 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: str = ""  # http://127.0.0.1:41000 or https://api.example.com/prefix ; without /v1
     upstream_model: str = ""  # the name to send instead of the caller's; empty = leave the body as it is
     key: str = ""  # `secret:NAME/KEY`, sent as a bearer token
+    variant: str = ""  # one of unlike ways to serve the model; those of one variant are equally fast until they differ
+    price: TokenPrice | None = None  # of what is answered here; None = the model's
     tls: EndpointTls | None = None
     engine: str = ""  # vllm, sglang, …: some can do what others cannot. Empty = nobody knows
 
@@ -80,10 +84,23 @@ class ModelRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     )
     adapter: str = ""  # this name is a LoRA adapter, loaded by the engines when they need it
     price: TokenPrice | None = None
+    slo: Slo = Slo()  # where prices differ, the cheapest endpoints that are predicted to meet it are used
+    weights: dict[str, float] = {}  # Revision -> its share within its variant, the same for the same user. A variant of
+    # which none is named is used as the policy likes; of one of which some are, those that are not get nothing
     capacity: int = 0  # requests that one endpoint should run at once; more wait here, in a fair order. 0 = unlimited
     cache: CacheRules | None = None
     deadlines: Deadlines | None = None
     expected: bool = True  # False = none will come by itself (failed): answer 503 at once
+
+    @property
+    def routed(self) -> tuple[Endpoint, ...]:
+        """Without the endpoints of Revisions that get nothing."""
+        if not self.weights:
+            return self.endpoints
+        weighted = {each.variant for each in self.endpoints if each.revision in self.weights}
+        return tuple(
+            each for each in self.endpoints if each.variant not in weighted or self.weights.get(each.revision, 0) > 0
+        )
 
 
 class CacheRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -156,11 +173,31 @@ class RoutingTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     objectives: tuple[Objective, ...] = ()
     settings: Tunable | None = None  # limits and deadlines that are to differ from their defaults
     salt: str = ""  # `secret:NAME/KEY`, the same at all gateways of an engine; empty = each host makes its own
+    routes: tuple[RouteRule, ...] = ()
+
+    @property
+    def accounts(self) -> tuple[TenantRule, ...]:
+        """Who has limits that the ledger keeps: the Tenants, and the budgets of Routes."""
+        return self.tenants + tuple(
+            TenantRule(
+                route.account(each),
+                day_tokens=each.day_tokens,
+                day_micros=each.day_micros,
+                month_tokens=each.month_tokens,
+                month_micros=each.month_micros,
+            )
+            for route in self.routes
+            for each in route.fallback
+            if each.limited
+        )
 
 
 def read_table(path: Path) -> RoutingTable:
     """Raises OSError, msgspec.DecodeError or msgspec.ValidationError."""
     table = msgspec.json.decode(path.read_bytes(), type=RoutingTable)
+    names = Counter([*(each.name for each in table.models), *(each.name for each in table.routes)])
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise msgspec.ValidationError(f"{twice[0]!r} stands twice; models and routes have one namespace: rename one")
     return msgspec.structs.replace(table, models=tuple(_named(model) for model in table.models))
 
 

@@ -155,6 +155,7 @@ class Counts(msgspec.Struct):
     completion_tokens: int = 0
     lost_by_reason: dict[str, int] = {}
     refused_heads: dict[int, int] = {}
+    shadows: dict[str, int] = {}
     endpoint_failures: dict[str, int] = {}
     endpoint_ejections: dict[str, int] = {}
     cpu_seconds: float = 0.0
@@ -228,6 +229,7 @@ _SUMMED = (
     "index_blocks",
 )
 _SUMMED_BY_KEY = (
+    "shadows",
     "lost_by_reason",
     "refused_heads",
     "endpoint_failures",
@@ -256,6 +258,7 @@ class Tally:
         self.errors: dict[str, dict[str, int]] = {}
         self.lag = histogram(LAG_BOUNDS)
         self.lost_by_reason: dict[str, int] = {}
+        self.shadows: dict[str, int] = {}  # copies of requests: answered, failed, cancelled
         self.ejections: dict[str, int] = {}  # by replica
         self.refused_heads: dict[int, int] = {}  # answers to what was no whole request
         self._models: set[str] = set()

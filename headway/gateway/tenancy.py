@@ -40,10 +40,10 @@ class Waiter(Protocol):
 class Reservation:
     """What one request holds of its tenant's limits. Settled once, whatever becomes of it."""
 
-    __slots__ = ("_price", "_purse", "_settled", "cap", "held", "left", "micros", "sent", "tokens")
+    __slots__ = ("_purse", "_settled", "cap", "held", "left", "micros", "price", "sent", "tokens")
 
     def __init__(self, purse: TenantPurse, reserve: Reserve, route: ModelRoute) -> None:
-        self._purse, self._price = purse, route.price
+        self._purse, self.price = purse, route.price
         self.held, self.cap = reserve.amounts, reserve.cap
         self.left = purse.standing()  # before it took its share
         self.tokens = self.micros = 0  # what it was charged in the end
@@ -64,7 +64,7 @@ class Reservation:
                 prompt = prompt_tokens if usage.prompt_tokens is None else usage.prompt_tokens
                 completion = (usage.completion_tokens or 0) + (0 if whole else UNSEEN_TOKENS)
                 self.tokens = prompt + completion
-                self.micros = cost(self._price, prompt, completion, usage.cached_tokens or 0)
+                self.micros = cost(self.price, prompt, completion, usage.cached_tokens or 0)
         self._purse.settle(self.held, self.tokens, self.micros)
 
 

@@ -88,6 +88,7 @@ class Worker:
         """Let running requests end, up to the deadline; then close everything."""
         gateway = self.gateway
         gateway.draining = True
+        gateway.shadows.end_all()
         if self._server:
             self._server.close()
         for client in list(gateway.connections):

@@ -31,6 +31,8 @@ __all__ = [
     "SOURCE",
     "TASK",
     "TTFT",
+    "VARIANTS",
+    "VARIANT_NAME",
     "field_about",
 ]
 
@@ -114,6 +116,14 @@ PRICE_CACHED = field_about(
 PRICE_OUTPUT = field_about(
     "Answer tokens", "Of the tokens written. Left out: as input.", "0.60/1M", unit="USD for a number of tokens"
 )
+VARIANTS = field_about(
+    "Variants",
+    "Unlike ways to serve this Model at once, under its one name: another GPU, quantisation, engine, a provider. Each "
+    "has what it does not say itself from the Model. A profile that names source, engine or gpu leaves them out. Where "
+    "prices differ and slo is given, the cheapest that is predicted to meet it is used. Left out: one, the Model's.",
+    [{"name": "h100", "gpu": "H100"}, {"name": "l4", "gpu": "L4", "source": "hf://org/name-fp8"}],
+)
+VARIANT_NAME = field_about("Name", "What this way is called, in tables and metrics.", "l4-fp8")
 ROUTING = field_about("Routing", "How the gateway chooses a Replica.", {"policy": "predicted_latency"})
 POLICY = field_about(
     "Policy",

@@ -12,10 +12,11 @@ from headway.spec.fault import Faults
 from headway.spec.fields import Written
 from headway.spec.kinds import KINDS, SpecObject
 from headway.spec.model import Model
+from headway.spec.route import Route
 from headway.spec.tenant import Tenant
 from headway.spec.wording import faults_of
 
-__all__ = ["MOST_FAULTS", "as_one", "from_json", "object_of", "tenant_from_json"]
+__all__ = ["MOST_FAULTS", "as_one", "from_json", "object_of", "route_from_json", "tenant_from_json"]
 
 MOST_FAULTS = 50
 """Lines of errors a person reads at once."""
@@ -40,6 +41,13 @@ def tenant_from_json(data: Any) -> Tenant:
     """Likewise."""
     found = _from_json("Tenant", data)
     assert isinstance(found, Tenant)  # noqa: S101
+    return found
+
+
+def route_from_json(data: Any) -> Route:
+    """Likewise."""
+    found = _from_json("Route", data)
+    assert isinstance(found, Route)  # noqa: S101
     return found
 
 

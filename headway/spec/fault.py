@@ -49,6 +49,8 @@ def written(value: object) -> str:
     """An example as it would stand in a file, on one line."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {written(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(written(item) for item in value) + "]"
     return str(value)
 
 

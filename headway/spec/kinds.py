@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from headway.spec.model import Model
+from headway.spec.route import Route
 from headway.spec.tenant import Tenant
 
 __all__ = ["KINDS", "LATER_KINDS", "SpecObject"]
 
-SpecObject = Model | Tenant
+SpecObject = Model | Tenant | Route
 
-KINDS: dict[str, type[Model] | type[Tenant]] = {"Model": Model, "Tenant": Tenant}
-LATER_KINDS = ("Route", "Workload", "Knowledge", "FineTune", "Batch", "App", "Pipeline", "Site")
+KINDS: dict[str, type[Model] | type[Tenant] | type[Route]] = {"Model": Model, "Tenant": Tenant, "Route": Route}
+LATER_KINDS = ("Workload", "Knowledge", "FineTune", "Batch", "App", "Pipeline", "Site")

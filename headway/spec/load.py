@@ -13,11 +13,12 @@ from headway.spec.document import Document, locate, open_document
 from headway.spec.fault import Fault, Faults
 from headway.spec.kinds import SpecObject
 from headway.spec.model import Model
+from headway.spec.route import Route
 from headway.spec.tenant import Tenant
 from headway.spec.together import faults_between
 from headway.spec.tree import TreeFault, parse
 
-__all__ = ["load"]
+__all__ = ["load", "load_places"]
 
 SMALLEST = "kind: Model, name: chat, source: builtin://smollm2-135m-instruct"
 
@@ -27,6 +28,11 @@ def load(text: str, file: str, base: str) -> list[SpecObject]:
 
     Raises SpecError: the first fault, with all further ones as its `others`.
     """
+    return load_places(text, file, base)[0]
+
+
+def load_places(text: str, file: str, base: str) -> tuple[list[SpecObject], dict[str, str]]:
+    """Likewise, and by name where each object stands: `file:line`."""
     try:
         tree = parse(text)
     except TreeFault as fault:
@@ -46,13 +52,15 @@ def load(text: str, file: str, base: str) -> list[SpecObject]:
     faults += _between(objects, file)
     if faults:
         raise as_one(faults)
-    return [found for found, _ in objects.values()]
+    places = {name: f"{file}:{document.fields['name'].line}" for name, (_, document) in objects.items()}
+    return [found for found, _ in objects.values()], places
 
 
 def _between(objects: dict[str, tuple[SpecObject, Document]], file: str) -> Iterator[SpecError]:
     models = [found for found, _ in objects.values() if isinstance(found, Model)]
     tenants = [found for found, _ in objects.values() if isinstance(found, Tenant)]
-    for name, fault in faults_between(models, tenants):
+    routes = [found for found, _ in objects.values() if isinstance(found, Route)]
+    for name, fault in faults_between(models, tenants, routes):
         document = objects[name][1]
         where = Fault(fault.message, fault.hint, document.path(fault.path), of_key=fault.of_key)
         yield _of_document(where, document, file)
@@ -79,7 +87,7 @@ def _same_names(documents: list[Document], file: str) -> Iterator[SpecError]:
         if node is None or not isinstance(node.value, str):
             continue
         if line := first.get(node.value):
-            message = f"{node.value} stands twice, first in line {line}"
+            message = f"{node.value} stands twice, first at {file}:{line}"
             fault = Fault(message, "callers could not tell them apart: choose another name", document.path(("name",)))
             yield _of_document(fault, document, file)
         else:

@@ -30,12 +30,13 @@ from headway.spec.fields import Args, Bytes, Cores, Env, GpuText, Name, PerMilli
 from headway.spec.revision import Task
 from headway.spec.strict import Strict
 
-__all__ = ["EngineName", "Model", "Price", "Profile", "Replicas", "Routing", "RoutingPolicy", "Slo"]
+__all__ = ["EngineName", "Model", "Price", "Profile", "Replicas", "Routing", "RoutingPolicy", "Slo", "Variant"]
 
 RoutingPolicy = Literal["predicted_latency", "round_robin", "least_request", "power_of_two", "prefix_affinity"]
 EngineName = Literal["llamacpp", "embed", "vllm", "openai", "mock"]
 
 MOST_REPLICAS = 1000
+MOST_VARIANTS = 20
 REPLICAS_FORM = "write a number or a range, like 2 or 0..8"
 _REPLICAS = re.compile(r"(\d{1,6})(?:\.\.(\d{1,6}))?", re.ASCII)
 _SITE = r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,252}"
@@ -128,6 +129,21 @@ class Profile(Strict):
     env: Annotated[Env | None, about.ENV] = None
 
 
+class Variant(Strict):
+    """One of several unlike ways to serve the same Model."""
+
+    name: Annotated[Name, about.VARIANT_NAME]
+    source: Annotated[SourceText | None, about.SOURCE] = None
+    engine: Annotated[EngineName | None, about.ENGINE] = None
+    replicas: Annotated[Replicas | None, about.REPLICAS] = None
+    gpu: Annotated[GpuText | None, about.GPU] = None
+    cpu: Annotated[Cores | None, about.CPU] = None
+    memory: Annotated[Bytes | None, about.MEMORY] = None
+    price: Annotated[Price | None, about.PRICE] = None
+    args: Annotated[Args | None, about.ARGS] = None
+    env: Annotated[Env | None, about.ENV] = None
+
+
 class Model(Strict):
     """A model that is served under one name."""
 
@@ -146,6 +162,7 @@ class Model(Strict):
     cache: Annotated[Cache | None, CACHE] = None
     args: Annotated[Args, about.ARGS] = Field(default_factory=dict)
     env: Annotated[Env, about.ENV] = Field(default_factory=dict)
+    variants: Annotated[tuple[Variant, ...], about.VARIANTS, Field(max_length=MOST_VARIANTS)] = ()
     profiles: Annotated[dict[SiteKey, Profile], about.PROFILES] = Field(default_factory=dict)
 
     def on(self, site: str, kind: str) -> Model:
@@ -156,7 +173,33 @@ class Model(Strict):
         profile = self.profiles.get(site) or self.profiles.get(kind)
         if profile is None:
             return self
-        changes = {name: value for name, value in profile if value is not None}
-        for name in changes.keys() & {"args", "env"}:
-            changes[name] = {**getattr(self, name), **changes[name]}
+        changes = _laid_over(self, profile)
+        if changes.keys() & {"source", "engine", "gpu"}:
+            changes["variants"] = ()  # the one way that the profile says
         return self.model_copy(update=changes)
+
+    @property
+    def ways(self) -> dict[str, Model]:
+        """By Variant, the Model as that one serves it; without any, itself under an empty name."""
+        if not self.variants:
+            return {"": self}
+        return {
+            each.name: self.model_copy(update=_laid_over(self, each) | {"name": self.name, "variants": ()})
+            for each in self.variants
+        }
+
+    @model_validator(mode="after")
+    def _unlike(self) -> Model:
+        names = [each.name for each in self.variants]
+        for number, name in enumerate(names):
+            if name in names[:number]:
+                raise Fault(f"{name} stands twice", "give each variant its own name", ("variants", str(number), "name"))
+        return self
+
+
+def _laid_over(model: Model, over: Profile | Variant) -> dict[str, Any]:
+    """What `over` says, with `args` and `env` key by key."""
+    changes = {name: value for name, value in over if value is not None}
+    for name in changes.keys() & {"args", "env"}:
+        changes[name] = {**getattr(model, name), **changes[name]}
+    return changes

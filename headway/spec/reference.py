@@ -73,10 +73,16 @@ def render() -> str:
             _section("Price", "price.", parts["Price"], {}),
             _section("Routing", "routing.", parts["Routing"], {}),
             _section("Profile", "profiles.SITE.", parts["Profile"], model),
+            _section("Variant", "variants.", parts["Variant"], model),
             _section("Tenant", "", parts["Tenant"], {}),
             _section("Limits", "limits.", parts["Limits"], {}),
             _section("Budget", "budget.", parts["Budget"], {}),
             _section("Data", "data.", parts["Data"], {}),
+            _section("Route", "", parts["Route"], {}),
+            _section("Target", "to.", parts["Target"], {}),
+            _section("Match", "match.", parts["Match"], {}),
+            _section("Fallback", "fallback.", parts["Fallback"], {}),
+            _section("Shadow", "shadow.", parts["Shadow"], {}),
         )
     )
     kinds, fields = (", ".join(f"`{each}`" for each in names) for names in (LATER_KINDS, LATER_FIELDS))

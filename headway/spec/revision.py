@@ -41,11 +41,15 @@ class Revision:
     memory_bytes: int | None = None
     args: Mapping[str, Any] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)  # secrets by name, never by value
+    variant: str = ""  # of a Model that is served in several ways
 
     @property
     def id(self) -> str:
         """The first 10 hex digits of the SHA-256 of the canonical JSON of the fields."""
-        canonical = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        fields = asdict(self)
+        if not self.variant:
+            del fields["variant"]  # ids from before there were Variants stay what they are
+        canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:10]
 
     def to_dict(self) -> dict[str, Any]:

@@ -16,8 +16,12 @@ __all__ = ["json_schema"]
 
 Schema = dict[str, Any]
 
-NAMES = {"Model": "chat", "Tenant": "research"}
-SPECS = {"Model": {"source": "builtin://smollm2-135m-instruct"}, "Tenant": {"limits": {"rpm": 600}}}
+NAMES = {"Model": "chat", "Tenant": "research", "Route": "assistant"}
+SPECS = {
+    "Model": {"source": "builtin://smollm2-135m-instruct"},
+    "Tenant": {"limits": {"rpm": 600}},
+    "Route": {"to": [{"model": "big"}], "fallback": [{"model": "small"}]},
+}
 """Examples, by kind."""
 
 

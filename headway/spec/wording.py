@@ -16,18 +16,22 @@ from headway.spec.model import Model, Profile
 
 __all__ = ["LATER_FIELDS", "faults_of"]
 
-LATER_FIELDS = ("idle", "floor", "cost", "adapters", "variants", "rollout", "scale")
+LATER_FIELDS = ("idle", "floor", "cost", "adapters", "rollout", "scale")
 """Fields that a Model will have; whoever writes one has made no slip of the keyboard."""
 
 
 def faults_of(error: ValidationError, kind: type[BaseModel]) -> Iterator[Fault]:
     """Each fault of an object, with its path in it. A field that was misspelt is not called missing as well."""
     found = error.errors(include_url=False)
-    meant = {nearest(str(each["loc"][-1]), [*kind.model_fields]) for each in found if each["type"] == "extra_forbidden"}
-    for each in found:
-        if each["type"] == "missing" and each["loc"][-1] in meant:
+    paths = [tuple(str(part) for part in each["loc"] if part != "[key]") for each in found]
+    meant = {
+        (*path[:-1], nearest(path[-1], [*_class_at(kind, path[:-1]).model_fields]))
+        for each, path in zip(found, paths, strict=True)
+        if each["type"] == "extra_forbidden"
+    }
+    for each, path in zip(found, paths, strict=True):
+        if each["type"] == "missing" and path in meant:
             continue
-        path = tuple(str(part) for part in each["loc"] if part != "[key]")
         own = each.get("ctx", {}).get("error")
         if isinstance(own, Faults):
             yield from (fault.below(path) for fault in own.faults)
@@ -74,8 +78,8 @@ def _class_at(kind: type[BaseModel], path: tuple[str, ...]) -> type[BaseModel]:
         field = holder.model_fields.get(part)
         if field is not None and (inner := _class_in(field.annotation)) is not None:
             holder = inner
-            if get_origin(field.annotation) is dict:
-                next(parts, None)  # the key: the name of a Site
+            if get_origin(field.annotation) in (dict, tuple):
+                next(parts, None)  # the key: the name of a Site, or the place in a list
     return holder
 
 

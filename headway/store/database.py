@@ -110,6 +110,17 @@ MIGRATIONS: tuple[str, ...] = (
     """
     + LEDGER,
     "DROP TABLE requests",  # the request log is a file of its own: store.request_log
+    """
+    ALTER TABLE models ADD COLUMN variants TEXT NOT NULL DEFAULT '[]';  -- [[Revision, derived], …] after the first
+    CREATE TABLE routes (
+        name TEXT PRIMARY KEY,
+        spec TEXT NOT NULL,        -- spec.route.Route as JSON
+        origin TEXT NOT NULL,      -- file:line
+        generation INTEGER NOT NULL,
+        created REAL NOT NULL,
+        changed REAL NOT NULL
+    ) STRICT;
+    """,
 )
 
 

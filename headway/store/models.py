@@ -7,16 +7,27 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from headway.spec.model import Model
+from headway.spec.model import Model, Price
 from headway.spec.revision import Revision
 from headway.store.database import Database
 
-__all__ = ["Change", "DesiredModel", "ModelStore"]
+__all__ = ["Change", "DesiredModel", "ModelStore", "Way"]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way in which a Model is served: a Variant, or the Model itself. `price` is that of its tokens."""
+
+    revision: Revision
+    derived: Mapping[str, str]
+    replicas: int = 1
+    price: Price | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DesiredModel:
-    """One wanted Model. `derived`: each value nobody wrote -> why it is so. Times are Unix seconds."""
+    """One wanted Model. `derived`: each value nobody wrote -> why it is so. Times are Unix seconds. `others`: the
+    Revisions of the Variants after the first, with what was derived of each."""
 
     model: Model
     revision: Revision
@@ -24,14 +35,28 @@ class DesiredModel:
     origin: str = ""
     generation: int = 1
     created: float = 0.0
+    others: tuple[tuple[Revision, Mapping[str, str]], ...] = ()
+
+    @property
+    def ways(self) -> tuple[Way, ...]:
+        said = self.model.ways
+        return tuple(
+            Way(revision, derived, said[revision.variant].replicas.wanted, said[revision.variant].price)
+            for revision, derived in ((self.revision, self.derived), *self.others)
+        )
+
+    @property
+    def wanted(self) -> int:
+        """Replicas in all."""
+        return sum(way.replicas for way in self.ways)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     name: str
     change: Literal["added", "changed", "unchanged", "removed"]
-    revision: str  # empty for a Tenant
-    kind: Literal["Model", "Tenant"] = "Model"
+    revision: str  # of a Model
+    kind: Literal["Model", "Tenant", "Route"] = "Model"
 
 
 class ModelStore:
@@ -48,6 +73,7 @@ class ModelStore:
                 origin=row["origin"],
                 generation=row["generation"],
                 created=row["created"],
+                others=tuple((Revision.from_dict(made), derived) for made, derived in json.loads(row["variants"])),
             )
             for row in rows
         }
@@ -75,10 +101,10 @@ class ModelStore:
 
 
 _UPSERT = """
-    INSERT INTO models (name, spec, revision, derived, origin, generation, created, changed)
-    VALUES (?, ?, ?, ?, ?, 1, ?, ?)
+    INSERT INTO models (name, spec, revision, derived, variants, origin, generation, created, changed)
+    VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?)
     ON CONFLICT (name) DO UPDATE SET spec = excluded.spec, revision = excluded.revision, derived = excluded.derived,
-        origin = excluded.origin, generation = generation + 1, changed = excluded.changed
+        variants = excluded.variants, origin = excluded.origin, generation = generation + 1, changed = excluded.changed
 """
 
 
@@ -88,6 +114,7 @@ def _row(item: DesiredModel, now: float) -> tuple[object, ...]:
         item.model.model_dump_json(),
         json.dumps(item.revision.to_dict()),
         json.dumps(dict(item.derived)),
+        json.dumps([(revision.to_dict(), dict(derived)) for revision, derived in item.others]),
         item.origin,
         now,
         now,
@@ -97,5 +124,5 @@ def _row(item: DesiredModel, now: float) -> tuple[object, ...]:
 def _change(before: DesiredModel | None, item: DesiredModel) -> Change:
     if before is None:
         return Change(item.model.name, "added", item.revision.id)
-    same = before.model == item.model and before.revision == item.revision
+    same = before.model == item.model and before.ways == item.ways
     return Change(item.model.name, "unchanged" if same else "changed", item.revision.id)

@@ -13,4 +13,4 @@ __all__ = ["public_json"]
 
 
 def public_json(snapshot: Snapshot) -> bytes:
-    return msgspec.json.encode(msgspec.structs.replace(snapshot, tenants=[]))
+    return msgspec.json.encode(msgspec.structs.replace(snapshot, tenants=[], routes=[]))

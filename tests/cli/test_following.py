@@ -5,12 +5,13 @@ from __future__ import annotations
 import subprocess
 from typing import Any
 
+import msgspec
 import pytest
 
 from headway.cli import follow as following
 from headway.cli.client import ControlClient
 from headway.cli.progress import Lines
-from headway.control.snapshot import ModelView
+from headway.control.snapshot import ModelView, VariantView
 from headway.errors import Cancelled, SpecError
 from headway.paths import StateDir
 from tests.support.cli import FakeControl
@@ -206,3 +207,12 @@ def test_names_are_completed(headway: Headway, control: FakeControl) -> None:
     assert headway.run().stdout.split() == ["chat", "chap"]
     control.end()
     assert headway.run().stdout.strip() == "", "nothing runs: silence, at once"
+
+
+def test_a_model_is_ready_when_all_of_its_variants_are() -> None:
+    variants = [VariantView(each, each, "mock", "builtin://mock", 1, 1, {}) for each in ("r1", "r2")]
+    replicas = [a_replica("chat-0", revision="r1"), a_replica("chat-1", revision="r2")]
+    model = a_model(revision="r1", variants=variants, replicas=replicas, replicas_wanted=2)
+    assert following.is_ready(msgspec.to_builtins(model))
+    old = [*replicas[:1], a_replica("chat-1", revision="r0")]
+    assert not following.is_ready(msgspec.to_builtins(msgspec.structs.replace(model, replicas=old)))

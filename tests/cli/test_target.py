@@ -23,17 +23,18 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def source(asked: str | None) -> str:
-    (model,), _ = target.read(asked)
+    (model,), _, _ = target.read(asked)
     return str(model.source)
 
 
 def test_a_file_and_what_is_relative_to_it(here: Path) -> None:
     (here / "folder").mkdir()
     (here / "folder/m.yaml").write_text(CHAT)
-    models, origin = target.read("folder/m.yaml")
+    models, origin, places = target.read("folder/m.yaml")
     assert [each.name for each in models] == ["chat"]
     assert models[0].source == f"file://{here}/folder/m.gguf"
     assert origin == str(here / "folder/m.yaml")
+    assert places == {"chat": f"{here}/folder/m.yaml:2"}
 
 
 def test_the_file_of_this_folder(here: Path) -> None:

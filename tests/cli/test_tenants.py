@@ -113,7 +113,9 @@ def test_a_budget_in_money_without_a_price_changes_nothing(serving: Headway) -> 
     path = serving.model_file("money.yaml", TENANT.replace("2M", "5 USD"))
     done = serving.up(path)
     assert done.returncode == 2
-    assert done.stderr.startswith("error: research.budget.day: found 5 USD, but the Model chat has no price; write")
+    assert done.stderr.startswith(
+        f"error: {path}:2: research.budget.day: found 5 USD, but the Model chat has no price; write"
+    )
     assert table(serving).tenants[0].day_tokens == 2_000_000
 
 

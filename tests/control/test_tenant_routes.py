@@ -149,6 +149,6 @@ async def test_what_is_wanted_already_is_looked_at_too(desire: Any) -> None:
     money = Tenant(name="team", budget=Budget(day=Allowance(5_000_000, "micros")))
     with pytest.raises(SpecError, match=r"team\.budget\.day: found 5 USD, but the Model chat has no price"):
         await asked.apply([], [money], prune=False, origin="f")
-    with pytest.raises(SpecError, match="chat is the name of a Model too"):
+    with pytest.raises(SpecError, match="chat is the name of a Model and of a Tenant"):
         await asked.apply([], [Tenant(name="chat")], prune=False, origin="f")
     assert state.tenants.all() == {}

@@ -37,7 +37,7 @@ def refused(headway: Headway, target: str | Path, status: int) -> str:
         ),
         (
             f"{CHAT}---\n{CHAT}",
-            "DIR/m.yaml:6:7: name: chat stands twice, first in line 2;"
+            "DIR/m.yaml:6:7: name: chat stands twice, first at DIR/m.yaml:2;"
             " callers could not tell them apart: choose another name",
         ),
         (CHAT + "\treplicas: 2\n", "DIR/m.yaml:4:1: found a tab; indent with spaces"),

@@ -19,6 +19,7 @@ from headway.gateway.picker.ext_proc_pb2 import (
 from headway.gateway.picker.hints import narrowed
 from headway.gateway.picker.server import EXT_PROC, HEALTH, Front
 from headway.gateway.table import CacheRule, CacheRules, ModelRoute, Objective, RoutingTable
+from headway.policy.route import Match, RouteRule, Target
 from tests.support.gateway import DONE, chat_body, completion, endpoint, event, eventually, route, use
 from tests.support.picker import DESTINATION, PickerHere, picker_here
 
@@ -476,3 +477,17 @@ async def test_the_metrics_port_serves_no_model(tmp_path: Path) -> None:
         assert (await picker.here.ask()).status == 404
         assert (await picker.here.ask(path="/readyz", method="GET")).status == 200
         assert (await picker.here.ask(path="/v1/models", method="GET")).json["data"][0]["id"] == "chat"
+
+
+async def test_a_name_of_several_models_goes_to_the_first_that_it_would_take(tmp_path: Path) -> None:
+    big, small = route(endpoint(f"http://{ONE}"), name="big"), route(endpoint(f"http://{TWO}", "small-0"), name="small")
+    match = (Match("x-team", "a", "small"),)
+    async with picker_here(tmp_path, big, small) as picker:
+        rule = RouteRule("assistant", (Target("big"),), match=match)
+        use(picker.here.worker, RoutingTable(2, (big, small), routes=(rule,)))
+        for headers, address, name in (({}, ONE, "big"), ({"x-team": "a"}, TWO, "small")):
+            stream = picker.stream()
+            told = await stream.ask(headers, model="assistant")
+            assert told.addresses == [address]
+            assert json.loads(told.body)["model"] == name
+            stream.cancel()

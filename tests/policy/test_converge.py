@@ -14,7 +14,7 @@ def facts(name: str, revision: str = "r1", *, ready: bool = True, running: int =
 
 
 def plan(count: int, *replicas: Facts, revision: str = "r1") -> Plan:
-    return decide({"chat": Want("chat", revision, count)}, replicas)
+    return decide([Want("chat", revision, count)], replicas)
 
 
 def test_nothing_runs_yet() -> None:
@@ -41,7 +41,7 @@ def test_too_many_the_unready_then_the_idle_then_the_youngest_leave() -> None:
 
 
 def test_a_model_nobody_wants_leaves() -> None:
-    found = decide({}, [facts("a"), facts("b", ready=False)])
+    found = decide([], [facts("a"), facts("b", ready=False)])
     assert found.drain == ("a", "b")
     assert {each.reason for each in found.decisions} == {Reason.NOT_WANTED}
 
@@ -94,7 +94,7 @@ replicas = st.lists(
 
 @given(replicas, st.integers(0, 5))
 def test_ready_capacity_never_falls_below_what_is_wanted_by_our_doing(present: list[Facts], count: int) -> None:
-    found = decide({"chat": Want("chat", "r2", count)}, present)
+    found = decide([Want("chat", "r2", count)], present)
     stays = [each for each in present if each.name not in found.drain and not each.leaving and each.model == "chat"]
     before = sum(each.ready for each in present if not each.leaving and each.model == "chat")
     assert sum(each.ready for each in stays) >= min(before, count)
@@ -108,7 +108,7 @@ def test_it_comes_to_rest(present: list[Facts], count: int) -> None:
     """Applying the plan until nothing is decided ends, at exactly what is wanted."""
     world = [each for each in present if not each.leaving]
     for step in range(20):
-        found = decide({"chat": Want("chat", "r2", count)}, world)
+        found = decide([Want("chat", "r2", count)], world)
         if not found.decisions and all(each.ready for each in world):
             break
         world = [each for each in world if each.name not in found.drain]

@@ -17,7 +17,10 @@ from headway.spec.source import FORM as SOURCE_FORM
 from headway.spec.tree import MOST_CHARACTERS, MOST_DEPTH, MOST_VALUES
 
 HEAD = "kind: Model\nname: chat\nsource: builtin://smollm2-135m-instruct\n"
-FIELDS = "kind, name, source, task, engine, replicas, gpu, cpu, memory, slo, price, routing, cache, args, env, profiles"
+FIELDS = (
+    "kind, name, source, task, engine, replicas, gpu, cpu, memory, slo, price, routing, cache, args, env, variants, "
+    "profiles"
+)
 NO_UNIT = "which has no unit"
 DURATION = "write a duration like 500ms, 10m or 1h30m"
 SIZE = "write a size like 24GB, 512MB or 1.5GiB"
@@ -126,9 +129,10 @@ OF_A_FILE: list[tuple[str, str]] = [
     ("name: chat\n", "f.yaml:1:1: kind: missing; write kind: Model"),
     ("kind:\nname: chat\n", "f.yaml:1:1: kind: missing; write kind: Model"),
     ("kind: Modle\n", "f.yaml:1:7: kind: found 'Modle'; did you mean Model?"),
-    ("kind: [Model]\n", "f.yaml:1:7: kind: found a list; kinds here: Model, Tenant"),
-    ("apiVersion: apps/v1\nkind: Deployment\n", "f.yaml:2:7: kind: found 'Deployment'; kinds here: Model, Tenant"),
-    ("kind: Route\nname: a\n", "f.yaml:1:7: kind: Route is not in this version yet; kinds here: Model, Tenant"),
+    ("kind: [Model]\n", "f.yaml:1:7: kind: found a list; kinds here: Model, Tenant, Route"),
+    ("apiVersion: apps/v1\nkind: Deployment\n",
+     "f.yaml:2:7: kind: found 'Deployment'; kinds here: Model, Tenant, Route"),
+    ("kind: Batch\nname: a\n", "f.yaml:1:7: kind: Batch is not in this version yet; kinds here: Model, Tenant, Route"),
     ("kind: Model\nsource: org/name\n", "f.yaml:1:1: name: missing; write name: chat"),
     ("kind: Model\nname: chat\n", "f.yaml:1:1: source: missing; write source: builtin://smollm2-135m-instruct"),
     ("kind: Model\nnmae: chat\nsource: org/name\n", "f.yaml:2:1: nmae: unknown field; did you mean name?"),
@@ -143,7 +147,7 @@ OF_A_FILE: list[tuple[str, str]] = [
     ("kind: Model\nname: chat\nsource: bultin://x\n",
      "f.yaml:3:9: source: unknown scheme 'bultin'; did you mean builtin://?"),
     (HEAD + "---\n" + HEAD,
-     "f.yaml:6:7: name: chat stands twice, first in line 2; callers could not tell them apart: choose another name"),
+     "f.yaml:6:7: name: chat stands twice, first at f.yaml:2; callers could not tell them apart: choose another name"),
     # the form of a Kubernetes object
     ("kind: Model\nmetadata: {name: chat}\nspec: {source: org/name}\n",
      "f.yaml:1:1: apiVersion: missing; write apiVersion: headway.dev/v1alpha1"),
@@ -196,14 +200,15 @@ def test_a_fault_of_a_file(text: str, fault: str) -> None:
 
 
 def test_all_faults_of_a_file_are_told_in_its_order() -> None:
-    text = HEAD + "gpu: atuo\nreplica: 1\nargs: {-a: 1, b: {}}\n---\nkind: Route\n---\n" + HEAD + "cpu: x\n"
+    text = HEAD + "gpu: atuo\nreplica: 1\nargs: {-a: 1, b: {}}\n---\nkind: Batch\n---\n" + HEAD + "cpu: x\n"
     assert faults(text) == [
         "f.yaml:4:6: gpu: found 'atuo'; did you mean auto?",
         "f.yaml:5:1: replica: unknown field; did you mean replicas?",
         "f.yaml:6:8: args.-a: begins with a dash; write a, Headway adds the dashes",
         f"f.yaml:6:18: args.b: found a mapping; {ARG_FORM}",
-        "f.yaml:8:7: kind: Route is not in this version yet; kinds here: Model, Tenant",
-        "f.yaml:11:7: name: chat stands twice, first in line 2; callers could not tell them apart: choose another name",
+        "f.yaml:8:7: kind: Batch is not in this version yet; kinds here: Model, Tenant, Route",
+        "f.yaml:11:7: name: chat stands twice, first at f.yaml:2; "
+        "callers could not tell them apart: choose another name",
         f"f.yaml:13:6: cpu: found 'x'; {CPU}",
     ]
 

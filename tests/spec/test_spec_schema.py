@@ -14,8 +14,9 @@ from headway.errors import SpecError
 from headway.spec.check import from_json
 from headway.spec.document import API_VERSION
 from headway.spec.load import load
-from headway.spec.model import Model, Price, Profile, Routing, Slo
+from headway.spec.model import Model, Price, Profile, Routing, Slo, Variant
 from headway.spec.reference import render
+from headway.spec.route import Fallback, Match, Route, Shadow, Target
 from headway.spec.schema import json_schema
 from headway.spec.tenant import Budget, Data, Limits, Tenant
 from tests.support.spec import fits
@@ -23,13 +24,11 @@ from tests.support.spec import fits
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SCHEMA = json_schema()
 PARTS = SCHEMA["$defs"]
-CLOSED = ("Model", "Slo", "Price", "Routing", "Profile", "Tenant", "Limits", "Budget", "Data")
+OF_ROUTES = ("Route", "Target", "Match", "Fallback", "Shadow")
+CLOSED = ("Model", "Slo", "Price", "Routing", "Profile", "Variant", "Tenant", "Limits", "Budget", "Data", *OF_ROUTES)
+OBJECTS = ("ModelObject", "TenantObject", "RouteObject")
 SMALLEST = {"kind": "Model", "name": "chat", "source": "org/name"}
-FIELDS = [
-    (name, field, part)
-    for name in (*CLOSED, "ModelObject", "TenantObject")
-    for field, part in PARTS[name]["properties"].items()
-]
+FIELDS = [(name, field, part) for name in (*CLOSED, *OBJECTS) for field, part in PARTS[name]["properties"].items()]
 BOTH = ["source: ./m.gguf", "source: org/name@main", "replicas: 0..8", "replicas: 3", 'replicas: "3"', "gpu: 0.5",
         "gpu: H100:2", "gpu: RTX 4090", "gpu: 24GB..", "gpu: mig-1g.10gb", "cpu: 2", "cpu: 500m", "memory: 1.5GiB",
         "memory: 16Gi", "memory: 7B", "slo: {ttft: 1h30m, itl: 50ms}", "price: {input: 0/1k}",
@@ -115,9 +114,9 @@ def test_numbers_say_their_unit() -> None:
 def test_the_schema_is_closed_and_standard() -> None:
     assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert [each["$ref"] for each in SCHEMA["anyOf"]] == [
-        f"#/$defs/{each}" for each in ("Model", "ModelObject", "Tenant", "TenantObject")
+        f"#/$defs/{each}" for each in ("Model", "ModelObject", "Tenant", "TenantObject", "Route", "RouteObject")
     ]
-    for name in (*CLOSED, "ModelObject", "TenantObject"):
+    for name in (*CLOSED, *OBJECTS):
         assert PARTS[name]["additionalProperties"] is False
     assert '"null"' not in repr(PARTS["Model"]["properties"]["gpu"])
 
@@ -131,10 +130,16 @@ def test_the_page_tells_of_every_field() -> None:
         ("price.", Price),
         ("routing.", Routing),
         ("profiles.SITE.", Profile),
+        ("variants.", Variant),
         ("", Tenant),
         ("limits.", Limits),
         ("budget.", Budget),
         ("data.", Data),
+        ("", Route),
+        ("to.", Target),
+        ("match.", Match),
+        ("fallback.", Fallback),
+        ("shadow.", Shadow),
     ]
     assert told == [f"{prefix}{field}" for prefix, kind in wanted for field in kind.model_fields]
     rows = [line for line in page.splitlines() if line.startswith("| `")]

@@ -227,7 +227,7 @@ def test_money_needs_a_price_at_every_model_that_may_be_used() -> None:
 
 def test_a_tenant_and_a_model_have_different_names() -> None:
     text = f"{MODEL}---\nkind: Tenant\nname: chat\n"
-    assert faults(text)[0].startswith("6:7: name: chat stands twice, first in line 2")
+    assert faults(text)[0].startswith("6:7: name: chat stands twice, first at f.yaml:2")
 
 
 @pytest.mark.parametrize("line", WHOLE.strip().splitlines()[2:])

@@ -37,6 +37,7 @@ from headway.gateway.record import Record, Records, Stats
 from headway.gateway.settings import Settings, Tunable
 from headway.gateway.table import Endpoint, KeyEntry, ModelRoute, RoutingTable, TenantRule, write_table
 from headway.gateway.worker import Place, Worker
+from headway.policy.route import RouteRule
 
 CHAT = "/v1/chat/completions"
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -136,6 +137,7 @@ class ScriptedEngine:
     async def stop(self) -> None:
         if self._server:
             self._server.close()
+        await asyncio.sleep(0)  # who was accepted a moment ago has a task now
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -299,9 +301,9 @@ class Here:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1"
 
-    def use(self, *models: ModelRoute) -> None:
+    def use(self, *models: ModelRoute, routes: tuple[RouteRule, ...] = ()) -> None:
         self.version += 1
-        use(self.worker, RoutingTable(self.version, models))
+        use(self.worker, RoutingTable(self.version, models, routes=routes))
 
     def stats(self) -> Stats:
         return self.worker.gateway.stats()
@@ -327,6 +329,7 @@ async def gateway_here(
     folder: Path,
     *models: ModelRoute,
     archive: Archive | None = None,
+    routes: tuple[RouteRule, ...] = (),
     worker_of: Callable[..., Worker] = Worker,
     **settings: Any,
 ) -> AsyncIterator[Here]:
@@ -348,7 +351,7 @@ async def gateway_here(
     await crew.start()
     worker: Worker = made[0]
     await worker.start()
-    use(worker, RoutingTable(1, models))
+    use(worker, RoutingTable(1, models, routes=routes))
     try:
         yield Here(worker, listener[0].getsockname()[1], crew=crew)
     finally:
@@ -370,11 +373,12 @@ class GatewayProcess:
         more: tuple[str, ...] = (),
         tenants: tuple[TenantRule, ...] = (),
         keys: tuple[KeyEntry, ...] = (),
+        routes: tuple[RouteRule, ...] = (),
         settings: Tunable | None = None,
     ) -> None:
         self.folder, self.table, self.socket = folder, folder / "table.json", folder / "g.sock"
         self.version = 0
-        self.tenants, self.keys, self.settings = tenants, keys, settings
+        self.tenants, self.keys, self.routes, self.settings = tenants, keys, routes, settings
         self.log = folder / "gateway.log"
         if models:
             self.use(*models, hang_up=False)
@@ -400,7 +404,8 @@ class GatewayProcess:
 
     def use(self, *models: ModelRoute, hang_up: bool = True) -> None:
         self.version += 1
-        write_table(self.table, RoutingTable(self.version, models, self.tenants, self.keys, settings=self.settings))
+        beside = {"routes": self.routes, "settings": self.settings}
+        write_table(self.table, RoutingTable(self.version, models, self.tenants, self.keys, **beside))
         if hang_up:
             os.kill(self.child.pid, signal.SIGHUP)
 

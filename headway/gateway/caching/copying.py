@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-from headway.gateway.relay import Caller
 from headway.wire.openai import Refusal
 
-__all__ = ["Client", "Copy", "Mending"]
+if TYPE_CHECKING:
+    from headway.gateway.exchange import Client, Exchange
 
-
-class Client(Caller, Protocol):
-    @property
-    def near(self) -> bool: ...
-    def refuse(self, refusal: Refusal) -> None: ...
-    def wake_at(self, due: float) -> None: ...
+__all__ = ["Copy", "Mending"]
 
 
 class Copy:
@@ -59,6 +54,9 @@ class Copy:
 
     def wake_at(self, due: float) -> None:
         self._client.wake_at(due)
+
+    def hand_over(self, running: Exchange) -> None:
+        self._client.hand_over(running)
 
     def _add(self, data: bytes) -> None:
         self._size += len(data)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from headway.gateway.caching.copying import Client, Copy, Mending
+from headway.gateway.caching.copying import Copy, Mending
 from headway.gateway.caching.rules import Caching, Wish, read_wish, scope_of
 from headway.gateway.caching.wanted import MOST_VECTORS_BYTES, Wanted, WantedAnswer, WantedVectors
 from headway.gateway.frames import Look, Looked, Shelve, Shelved
@@ -24,6 +24,7 @@ from headway.wire.usage import Usage
 if TYPE_CHECKING:
     from headway.gateway.asked import Asked
     from headway.gateway.core import Gateway
+    from headway.gateway.exchange import Client
     from headway.gateway.upstream import Upstream
 
 __all__ = ["Recall", "Waiter"]
@@ -52,6 +53,7 @@ class Recall:
         self.refusal: Refusal | None = None
         self.waited = False  # for an equal request
         self._gateway, self._waiter, self._asked, self._caching = gateway, waiter, asked, caching
+        self._model = asked.model  # a Route may go on to another: that one is not looked up
         self._rule: CacheRule | None = None
         self._wish = Wish()
         self._wanted: Wanted | None = None
@@ -125,7 +127,7 @@ class Recall:
         if not self._number:
             self._until = now + REPLY_SECONDS
             self._number = self._gateway.hub.look(self, self._look(self._wanted))
-        elif self._until is not None and now >= self._until:
+        elif self._until is not None and (now >= self._until or self._asked.model != self._model):
             self._until = None
             self._gateway.hub.shelve(Shelve(self._number, "", [], again=True))
         return self._until
@@ -225,7 +227,7 @@ class Recall:
         self._gateway.tally.cached(record.model, kind, self.result, self._saved)
         if self._wanted is None or self.result == "hit":
             return
-        well = record.status == 200 and not record.error
+        well = record.status == 200 and not record.error and record.model == self._model
         kept = self._brought(self._wanted, upstream, usage) if well and upstream else []
         self._until = None
         if self._number or kept:

@@ -59,8 +59,9 @@ class Archive:
         self._prices = {model.name: model.price for model in models}
 
     def price(self, record: Record) -> None:
-        """What it cost: as its tenant was charged, else by the model's price now."""
-        price = self._prices.get(record.model)
+        """What it cost: as its tenant was charged, else by the price now of where it was answered."""
+        there = self._endpoints.get(record.attempts[-1].endpoint) if record.attempts else None
+        price = (there.price if there else None) or self._prices.get(record.model)
         if price is None or record.completion_tokens is None:
             return
         tokens = record.prompt_tokens or 0, record.completion_tokens, record.cached_tokens or 0

@@ -158,7 +158,7 @@ class Hub:
         slots = self._slots.assign(endpoint.id for model in table.models for endpoint in model.endpoints)
         self._version, self._models = table.version, table.models
         self._settings.tune(table.settings or self._first_settings)
-        self._treasurer.follow(table.tenants, self._crew.members)
+        self._treasurer.follow(table.accounts, self._crew.members)
         salt = self._salt_key.find(table.salt) if table.tenants else b""
         self._crew.use(Use(table, slots, salt))
         self._crew.lines.use(table.models, slots)

@@ -58,11 +58,11 @@ class Lines:
             line.queue.bound(self._settings.waiting_max, self._settings.waiting_bytes)
             model = wanted.get(name)
             line.capacity = model.capacity if model else 0
-            line.slots = tuple(slots[each.id] for each in model.endpoints if each.id in slots) if model else ()
+            line.slots = tuple(slots[each.id] for each in model.routed if each.id in slots) if model else ()
         for name, model in wanted.items():
             if name not in self._lines and model.capacity:
                 queue: FairQueue[Ticket] = FairQueue(self._settings.waiting_max, self._settings.waiting_bytes)
-                places = tuple(slots[each.id] for each in model.endpoints if each.id in slots)
+                places = tuple(slots[each.id] for each in model.routed if each.id in slots)
                 self._lines[name] = _Line(queue, model.capacity, places)
         self._serve_all()
 

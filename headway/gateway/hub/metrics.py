@@ -141,6 +141,7 @@ def _by_label(counts: Counts) -> Iterator[Metric]:
         ("endpoint_ejections", "Times that a worker ejected it.", "replica", counts.endpoint_ejections),
         ("attempts_failed", "Tries that an endpoint failed.", "reason", counts.lost_by_reason),
         ("heads_refused", "Answers to what was no whole request.", "status", counts.refused_heads),
+        ("shadows", "Copies of requests, by what became of them.", "outcome", counts.shadows),
     ):
         yield counter(name, help_text, (label,), bounded({str(key): count for key, count in numbers.items()}))
 

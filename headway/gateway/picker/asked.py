@@ -71,7 +71,7 @@ class HintedAsked(Asked):
 
     def renamed(self, route: Route, index: int) -> str:
         """The model's name for this endpoint; empty = as the caller wrote it."""
-        return route.names[index] or self._hints.model
+        return route.names[index] or self.named or self._hints.model
 
     def forget(self) -> None:
         """It is on its way: let go of its body, which nobody here needs again. What else the call said is kept."""

@@ -16,6 +16,7 @@ from headway.wire.openai import Refusal
 
 if TYPE_CHECKING:
     from headway.gateway.core import Gateway
+    from headway.gateway.exchange import Exchange
 
 __all__ = ["Answer", "Errand"]
 
@@ -91,6 +92,9 @@ class Errand(Timed):
 
     def wake_at(self, due: float) -> None:
         self._gateway.wheel.set(self, due)
+
+    def hand_over(self, running: Exchange) -> None:
+        raise AssertionError("a Pick goes on by itself")
 
     def _say(self, verdict: Picked | Answer) -> None:
         if not self._verdict.done():

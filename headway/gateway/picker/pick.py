@@ -16,6 +16,7 @@ from headway.gateway.caching.rules import Caching
 from headway.gateway.catalog import Route
 from headway.gateway.core import Gateway
 from headway.gateway.exchange import Client, Exchange
+from headway.gateway.journey import Journey
 from headway.gateway.patience import no_replica
 from headway.gateway.picker.asked import HintedAsked
 from headway.gateway.picker.hints import Hints, is_ip, narrowed
@@ -26,7 +27,7 @@ from headway.gateway.record import Attempt
 from headway.gateway.request import Request
 from headway.gateway.stay import Stay
 from headway.policy.routing import PATIENCE, Choice, saturated
-from headway.wire.openai import Operation, Refusal
+from headway.wire.openai import Operation, Refusal, wrong_operation
 from headway.wire.usage import Usage
 
 __all__ = ["Pick", "Picked", "Sending"]
@@ -97,6 +98,16 @@ class Pick(Exchange):
         """The answer goes past us: there is nothing to keep, and none can be given."""
         return False
 
+    def _unknown(self) -> None:
+        """Of a Route the first Model that it would take; what comes after a failure is the data plane's business."""
+        public = self._gateway.catalog.publics.get(self._asked.model)
+        if public is None:
+            super()._unknown()
+        elif Journey(self._gateway, self._asked, public).begin(self._gateway.time()):
+            self.place()
+        else:
+            self.refuse(wrong_operation(public.rule.name, public.charged.task, self._asked.operation.path))
+
     def _wait(self, route: Route, now: float, look_again: float) -> None:
         self.refuse(no_replica(route))
 
@@ -106,7 +117,8 @@ class Pick(Exchange):
             return
         name = self._hinted.renamed(route, choice.index)
         before = self._asked.request.body
-        body = self._asked.body(name, salted=route.salted is not None and route.salted[choice.index])
+        salt = self._asked.salt() if route.salted is not None and route.salted[choice.index] else ""
+        body = self._asked.body(name, salt)
         if isinstance(body, Refusal):
             self.refuse(body)
             return

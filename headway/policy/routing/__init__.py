@@ -4,6 +4,7 @@ from headway.policy.routing.candidate import Candidate
 from headway.policy.routing.choose import RAMP_SECONDS, PolicyName, choose
 from headway.policy.routing.cooldown import cooldown
 from headway.policy.routing.elsewhere import Elsewhere
+from headway.policy.routing.outlook import Outlook, dearer, outlook
 from headway.policy.routing.saturation import PATIENCE, saturated
 from headway.policy.routing.shapes import Ask, Choice, Why
 from headway.policy.routing.terms import Terms, terms
@@ -15,11 +16,14 @@ __all__ = [
     "Candidate",
     "Choice",
     "Elsewhere",
+    "Outlook",
     "PolicyName",
     "Terms",
     "Why",
     "choose",
     "cooldown",
+    "dearer",
+    "outlook",
     "saturated",
     "terms",
 ]

@@ -22,6 +22,7 @@ class Why(StrEnum):
     LONGEST_MATCH = "longest_match"
     TIE_DRAWN = "tie_drawn"
     IN_TURN = "in_turn"
+    CHEAPEST = "cheapest"  # of those that are predicted to meet the SLO, the only one at its price
     ALL_FAILED_RECENTLY = "all_failed_recently"
 
 

@@ -158,6 +158,7 @@ class LocalSite:
 
     def _free_name(self, revision: Revision) -> str:
         number = 0
-        while (name := f"{revision.model}-{revision.id[:6]}-{number}") in self._supervisors:
+        way = f"{revision.model}-{revision.variant}" if revision.variant else revision.model
+        while (name := f"{way}-{revision.id[:6]}-{number}") in self._supervisors:
             number += 1
         return name
