@@ -92,6 +92,8 @@ def _wait(wait: dict[str, Any]) -> str:
     held = f"{wait.get('seconds', 0.0):.3f} s"
     if wait["where"] == "gate":
         return f"waited {held} at the gate, for a share of its tenant's limits"
+    if wait["where"] == "cache":
+        return f"waited {held} for the answer to an equal request"
     if wait["where"] == "lobby":
         return f"waited {held} for a replica to be ready"
     said = ""
@@ -120,7 +122,9 @@ def _end(story: dict[str, Any]) -> Iterator[Line]:
     if record.get("message"):
         yield None, record["message"]
     if record.get("cache"):
-        yield None, f"the gateway's cache: {record['cache']}"
+        note = f" ({record['cache_note']})" if record.get("cache_note") else ""
+        saved = f", {record['saved_tokens']} tokens saved" if record.get("saved_tokens") else ""
+        yield None, f"the gateway's cache: {record['cache']}{note}{saved}"
     if record.get("completion_tokens") is not None:
         prompt, cached = record.get("prompt_tokens"), record.get("cached_tokens")
         asked = "" if prompt is None else f"{prompt} prompt tokens ({cached or 0} cached), "

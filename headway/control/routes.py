@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterable, Mapping
 import msgspec
 
 from headway.gateway.public import dearest
-from headway.gateway.table import Endpoint, KeyEntry, ModelRoute, TenantRule, TokenPrice
+from headway.gateway.table import CacheRule, CacheRules, Endpoint, KeyEntry, ModelRoute, TenantRule, TokenPrice
 from headway.policy.route import Fallback, Match, RouteRule, ShadowRule, Slo, Target
 from headway.sites.base import Replica, ReplicaState
+from headway.spec.cache import Cache, EmbeddingCache, ResponseCache
 from headway.spec.model import Model, Price
 from headway.spec.revision import Revision
 from headway.spec.route import Route
@@ -18,7 +19,7 @@ from headway.store.keys import Key
 from headway.store.models import DesiredModel, Way
 from headway.store.routes import DesiredRoute
 
-__all__ = ["endpoint_id", "key_entries", "route_rules", "routes", "tenant_rules"]
+__all__ = ["cache_rules", "endpoint_id", "key_entries", "route_rules", "routes", "tenant_rules"]
 
 
 def endpoint_id(replica: Replica) -> str:
@@ -49,7 +50,8 @@ def _route(wanted: DesiredModel, replicas: list[Replica], external: Mapping[str,
         name=wanted.model.name,
         task=wanted.revision.task,
         endpoints=tuple(
-            _endpoint(each, external, ways.get(each.revision)) for each in sorted(ready, key=lambda each: each.name)
+            _endpoint(each, external, ways.get(each.revision), wanted.revision.engine)
+            for each in sorted(ready, key=lambda each: each.name)
         ),
         created=int(wanted.created),
         reason="" if ready else told.message if told else "replicas: 0 is wanted" if not count else "no replica yet",
@@ -58,6 +60,7 @@ def _route(wanted: DesiredModel, replicas: list[Replica], external: Mapping[str,
         policy=wanted.model.routing.policy,
         price=dearest(_price(way.price) for way in wanted.ways),
         slo=_slo(wanted.model),
+        cache=cache_rules(wanted.model.cache),
         capacity=_capacity([way.revision for way in wanted.ways]),
     )
 
@@ -107,6 +110,15 @@ def _budgets(budget: Budget) -> dict[str, int]:
     return {f"{period}_{found.unit}": found.amount for period, found in budget if found is not None}
 
 
+def cache_rules(cache: Cache | None) -> CacheRules | None:
+    """Of a Model, or of a Route that has its own."""
+    return None if cache is None else CacheRules(_cache_rule(cache.responses), _cache_rule(cache.embeddings))
+
+
+def _cache_rule(kept: ResponseCache | EmbeddingCache | None) -> CacheRule | None:
+    return None if kept is None else CacheRule(**dict(kept))
+
+
 def tenant_rules(tenants: Iterable[Tenant]) -> tuple[TenantRule, ...]:
     return tuple(_rule(each) for each in sorted(tenants, key=lambda tenant: tenant.name))
 
@@ -123,6 +135,7 @@ def _rule(tenant: Tenant) -> TenantRule:
         weight=tenant.weight,
         isolated=tenant.cache == "own",
         log=tenant.data.log,
+        answers=tenant.data.cached,
     )
 
 
@@ -135,8 +148,8 @@ def key_entries(keys: Iterable[Key], tenants: Collection[str], now: float) -> tu
     )
 
 
-def _endpoint(replica: Replica, external: Mapping[str, Endpoint], way: Way | None) -> Endpoint:
-    """`way`: that the Replica is of; None = of an older Revision."""
+def _endpoint(replica: Replica, external: Mapping[str, Endpoint], way: Way | None, engine: str) -> Endpoint:
+    """`way`: that the Replica is of; None = of an older Revision, whose engine is taken to be the Model's."""
     variant, price = (way.revision.variant, _price(way.price)) if way else ("", None)
     if not variant:
         price = None  # the Model's
@@ -147,6 +160,7 @@ def _endpoint(replica: Replica, external: Mapping[str, Endpoint], way: Way | Non
         replica=replica.name,
         revision=replica.revision,
         url=f"http://{replica.host}:{replica.port}",
+        engine=way.revision.engine if way else engine,
         variant=variant,
         price=price,
     )

@@ -16,6 +16,7 @@ __all__ = ["JSON", "common_headers", "messages_headers", "new_request_id", "pref
 JSON = b"content-type: application/json\r\n"
 
 _LOOPBACK = re.compile(rb"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?")
+_EXPOSED = b"access-control-expose-headers: x-request-id, x-headway-replica, x-headway-cache, age, retry-after\r\n"
 _METHODS = b"access-control-allow-methods: GET, HEAD, POST, OPTIONS\r\n"
 
 
@@ -30,7 +31,7 @@ def common_headers(request: Request, now: float) -> bytes:
         lines += b"vary: origin\r\n"
         if _LOOPBACK.fullmatch(origin):
             lines += b"access-control-allow-origin: " + origin + b"\r\n"
-            lines += b"access-control-expose-headers: x-request-id, x-headway-replica, retry-after\r\n"
+            lines += _EXPOSED
     return lines
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from headway.gateway.gate import Gate
 from headway.gateway.prompt import Prompt, point_of
 from headway.gateway.request import Request
+from headway.gateway.salt import SALTED_PATHS, salt_within
 from headway.gateway.tracing import Tracing, caller_context
-from headway.wire.openai import Call, Operation, Refusal, read_call, with_fields, with_model
+from headway.wire.canonical import fields_of
+from headway.wire.openai import Call, ChatCall, CompletionCall, Operation, Refusal, read_call, with_fields, with_model
 from headway.wire.trace_context import write_context
 
 if TYPE_CHECKING:
@@ -151,15 +155,39 @@ class Asked:
         session = self.request.headers.get(_SESSION) or (getattr(call, "prompt_cache_key", None) or "").encode()
         return point_of(user.encode() or session or self.request.id.encode(), seed)
 
-    def body(self, name: str) -> bytes | Refusal:
+    def body(self, name: str, salt: str = "") -> bytes | Refusal:
         """What the engine gets: the caller's bytes, but for what must be said otherwise. `name`: the engine's own for
-        the model; empty = the caller's."""
+        the model; empty = the caller's. `salt`: under which it caches the prompt."""
         body: bytes | Refusal = self.request.body
         if name := name or self.named:
             body = with_model(self.request.body, name, self._content_type)
-        if isinstance(body, bytes) and (fields := self.gate.fields(self.call)):
+        fields = self.gate.fields(self.call)
+        if salt:
+            fields["cache_salt"] = salt
+        if isinstance(body, bytes) and fields:
             body = with_fields(body, **fields)
         return body
+
+    def salt(self) -> str:
+        """Under which engines that know it cache this prompt; empty = the caller's own, if any."""
+        caller = self.gate.caller
+        if caller is None or not caller.salt:
+            return ""
+        if isinstance(self._call, ChatCall | CompletionCall):
+            return salt_within(caller.salt, self._call.cache_salt)
+        if self.operation.path not in SALTED_PATHS:
+            return ""
+        own = (fields_of(self.request.body) or {}).get("cache_salt")
+        return salt_within(caller.salt, str(msgspec.json.decode(own)) if own else None)
+
+    def say(self, body: bytes) -> None:
+        """The engine is asked this instead."""
+        self.request.parts = [body]
+
+    def narrow(self, body: bytes, route: Route) -> None:
+        """The engine is asked for a part: its prompt is that much shorter."""
+        self.say(body)
+        self._prompt = Prompt(self.call, route.seed, route.learned, b"", len(body))
 
     def headers(self, attempt: Attempt) -> bytes:
         """What an engine may know of the caller: never who it is."""

@@ -14,11 +14,13 @@ import msgspec
 
 from headway.errors import HeadwayError, ResourceError
 from headway.gateway.board import SLOTS, Section
+from headway.gateway.caching.rules import Caching, caching_of
 from headway.gateway.frames import Load
 from headway.gateway.learned import Learned
 from headway.gateway.prompt import seed_of
 from headway.gateway.public import Public, dearest, publics
 from headway.gateway.record import EndpointStats
+from headway.gateway.salt import SALTED_ENGINES
 from headway.gateway.settings import Settings
 from headway.gateway.split import Split, split_of
 from headway.gateway.table import Endpoint, EndpointTls, ModelRoute, RoutingTable, TokenPrice
@@ -48,6 +50,8 @@ class Route:
     names: tuple[str, ...]
     reason: str
     expected: bool
+    caching: Caching | None
+    salted: tuple[bool, ...] | None  # engines that keep tenants apart if told so; None = none does
     prices: tuple[TokenPrice | None, ...] | None = None
     thrifty: bool = False  # prices differ, and an SLO says how far the cheapest is used
     split: Split | None = None
@@ -152,8 +156,10 @@ class Catalog:
             except HeadwayError as error:
                 wrong.append(f"model {model.name}, endpoint {endpoint.id}: {error}")
         problems += wrong
+        knowing = {endpoint.id for endpoint in model.endpoints if endpoint.engine in SALTED_ENGINES}
         blocked = bool(wrong) and not usable
         reason = f"its endpoint {model.endpoints[0].id} cannot be used: see the gateway's log" if blocked else ""
+        salted = tuple(upstream.id in knowing for upstream, _ in usable)
         prices = tuple(endpoint.price or model.price for _, endpoint in usable)
         priced = any(endpoint.price is not None for _, endpoint in usable)
         return Route(
@@ -166,6 +172,8 @@ class Catalog:
             names=tuple(endpoint.upstream_model for _, endpoint in usable),
             reason=reason or model.reason,
             expected=model.expected and not blocked,
+            caching=caching_of(model),
+            salted=salted if any(salted) else None,
             prices=prices if priced or model.name in shared else None,
             thrifty=len(set(prices)) > 1 and model.slo != Slo(),
             split=split_of(model),

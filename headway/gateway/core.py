@@ -62,7 +62,7 @@ class Gateway:
         self.news = News(hub, loop, settings.news_seconds, shared=len(board.sections) > 1)
         self.lobby = Lobby(settings, self.wheel)
         self.trouble = Trouble(self)
-        self.keyring = Keyring(RoutingTable(0))
+        self.keyring = Keyring(RoutingTable(0), b"")
         self.objectives: Mapping[str, int] = {}  # name -> priority
         self.tenancy = Tenancy(hub)
         self.journal = Journal(settings.records_max)
@@ -90,12 +90,12 @@ class Gateway:
         self._turn += 1
         return self._turn
 
-    def use(self, table: RoutingTable, slots: Mapping[str, int]) -> list[str]:
+    def use(self, table: RoutingTable, slots: Mapping[str, int], salt: bytes) -> list[str]:
         """Swap to a new table; who waits looks again. Returns what is wrong with endpoints that were left
         out."""
         self.settings.tune(table.settings or self._first_settings)
         self.bodies.limit = self.settings.bodies_bytes
-        self.keyring = Keyring(table)
+        self.keyring = Keyring(table, salt)
         self.objectives = {each.name: each.priority for each in table.objectives}
         problems = self.catalog.apply(table, slots)
         self.lobby.look()

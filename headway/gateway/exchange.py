@@ -15,6 +15,8 @@ import math
 from typing import TYPE_CHECKING, Protocol
 
 from headway.gateway.asked import Asked
+from headway.gateway.caching.recall import Recall
+from headway.gateway.caching.rules import Caching
 from headway.gateway.catalog import Route
 from headway.gateway.dispatch import Dispatch
 from headway.gateway.frames import Freed, Full, Lined
@@ -76,7 +78,8 @@ class Exchange:
         self._attempts: list[Attempt] = []
         self._has_turn = False  # it need not line up for a place
         self._line_number = 0  # under which it waits for one
-        self._gate_until: float | None = None  # it waits there until then
+        self._gate_until: float | None = None  # it waits there, or for a cache, until then
+        self._recall: Recall | None = None  # its model has a cache
         self._tries = 0  # times it reached an engine
         self._in_line_since: float | None = None
         self._wait_began: float | None = None  # no engine was reached since
@@ -123,7 +126,9 @@ class Exchange:
             self.refuse(wrong_operation(self._asked.model, route.model.task, self._asked.operation.path))
         elif now >= self._asked.deadline:
             self._expire()
-        elif not self._asked.gate.passed and not self._enter(route, now):
+        elif (not self._asked.gate.passed and not self._enter(route, now)) or (
+            route.caching is not None and self._recalls(route.caching, now)
+        ):
             return
         elif route.model.capacity and not self._has_turn and must_line_up(self._gateway, route, now):
             self._line_up(route, now)
@@ -165,6 +170,37 @@ class Exchange:
             self._client.wake_at(self.next_due())
         return found is None
 
+    def _recalls(self, caching: Caching, now: float) -> bool:
+        """It waits for what the cache says, or for an equal request's answer; or was refused."""
+        recall = self._recall
+        if recall is None:
+            recall = self._recall = Recall(self._gateway, self, self._asked, caching)
+        if recall.refusal is not None:
+            self.refuse(recall.refusal)
+            return True
+        self._gate_until = recall.until(now)
+        if self._gate_until is not None:
+            if recall.waited:
+                self._waiting().begin("cache", now)
+            self._client.wake_at(self.next_due())
+            return True
+        self._client = recall.between(self._client)
+        return False
+
+    def recalled(self, headers: bytes, body: bytes) -> None:
+        """The cache has the answer."""
+        if not self._ended:
+            self._gate_until = None
+            self._first_byte = self._gateway.time()
+            self._give_up()
+            self._end(200, "")
+            if self._asked.stream:
+                self._client.start(200, headers, None)
+                self._client.write(body)
+                self._client.end()
+            else:
+                self._client.respond(200, headers, body)
+
     def admit_again(self) -> None:
         self._gate_until = None
         self.place()
@@ -205,7 +241,8 @@ class Exchange:
 
     def _send(self, route: Route, choice: Choice, now: float) -> None:
         asked, upstream = self._asked, route.upstreams[choice.index]
-        body = asked.body(route.names[choice.index])
+        salt = asked.salt() if route.salted is not None and route.salted[choice.index] else ""
+        body = asked.body(route.names[choice.index], salt)
         if isinstance(body, Refusal):
             self.refuse(body)
             return
@@ -469,6 +506,8 @@ class Exchange:
         )
         if self._waits is not None:
             record.waits, record.waited = self._waits.all, self._waits.total
+        if self._recall is not None:
+            self._recall.ended(record, self._dispatch.upstream if self._dispatch else None, usage)
         if self.steps is not None:
             record.route, record.steps = self.name, self.steps
         self._asked.note(record, message)

@@ -34,6 +34,8 @@ __all__ = [
     "Lent",
     "Lined",
     "Load",
+    "Look",
+    "Looked",
     "Metrics",
     "Queueing",
     "Said",
@@ -51,10 +53,12 @@ MOST_BYTES = 256 * 1024 * 1024
 
 
 class Use(msgspec.Struct, tag="use"):
-    """Hub to worker: route by this table. `slots`: endpoint id -> its slot on the board."""
+    """Hub to worker: route by this table. `slots`: endpoint id -> its slot on the board; `salt`: the key of tenants'
+    salts."""
 
     table: RoutingTable
     slots: dict[str, int]
+    salt: bytes
 
 
 class Want(msgspec.Struct, tag="want"):
@@ -186,6 +190,50 @@ class Queueing(msgspec.Struct, tag="queueing"):
     models: list[str]
 
 
+class Shelved(msgspec.Struct, frozen=True, array_like=True):
+    """One thing on a shelf. `identity`: what exactly the endpoint served that said it; `kind`: the header line of what
+    the body is; `tokens`: of the prompt and of the answer, as the engine counted them."""
+
+    key: bytes
+    identity: str
+    kind: bytes
+    body: bytes
+    tokens: tuple[int, int] = (0, 0)
+
+
+class Look(msgspec.Struct, tag="look"):
+    """Worker to hub: is this kept? Only of these identities, and not older than `youngest` seconds. `flight` is that
+    of all equal requests; `waits`: for the answer of one of them, if there is one."""
+
+    number: int
+    shelf: str
+    flight: bytes
+    keys: list[bytes]
+    identities: list[str]
+    youngest: float | None = None
+    waits: bool = True
+
+
+class Looked(msgspec.Struct, tag="looked"):
+    """Hub to worker: what is kept. If not all is: `wait`, another asks the engine already, and this is said again when
+    it is back; `lead`, others may come to wait for you; `go`, nobody will. `age` is the oldest one's, in seconds."""
+
+    number: int
+    role: Literal["go", "lead", "wait"]
+    found: list[Shelved | None]
+    age: float = 0.0
+
+
+class Shelve(msgspec.Struct, tag="shelve"):
+    """Worker to hub: a Look is over, and brought this. `again`: another had better try, for this one was not answered.
+    `number` 0: nothing was looked for."""
+
+    number: int
+    shelf: str
+    brought: list[Shelved]
+    again: bool = False
+
+
 class Keep(msgspec.Struct, tag="keep", frozen=True):
     """Hub to worker: tell of these requests as they end. Seconds until the first byte from which one is `slow`; of the
     others a `fraction`, and any while there are few; `traced`: of those whose caller does not say, None = none."""
@@ -266,6 +314,9 @@ Frame = (
     | Turn
     | Full
     | Queueing
+    | Look
+    | Looked
+    | Shelve
     | Keep
     | Kept
     | Lined
@@ -286,6 +337,11 @@ class Channel(asyncio.Protocol):
     @property
     def open(self) -> bool:
         return self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def backlog(self) -> int:
+        """Bytes that the other end has not taken yet."""
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
 
     def say(self, frame: Frame) -> None:
         if self._transport is not None and not self._transport.is_closing():

@@ -25,11 +25,14 @@ from headway.gateway.frames import (
     Leave,
     Lent,
     Lined,
+    Look,
+    Looked,
     Metrics,
     Queueing,
     Said,
     Scrape,
     Sent,
+    Shelve,
     Took,
     Turn,
     Use,
@@ -45,6 +48,9 @@ if TYPE_CHECKING:
 __all__ = ["HubLine"]
 
 
+BACKLOG_BYTES = 8 * 1024 * 1024
+
+
 class Queued(Protocol):
     """A request that waits for a place."""
 
@@ -55,6 +61,13 @@ class Queued(Protocol):
         """It waits, and how many others do."""
 
 
+class Looker(Protocol):
+    """A request that asks whether its answer is kept."""
+
+    def looked(self, said: Looked | None) -> None:
+        """None: the hub is gone."""
+
+
 class HubLine:
     def __init__(self, gone: Callable[[], None]) -> None:
         self._then = gone
@@ -63,6 +76,7 @@ class HubLine:
         self._numbers = itertools.count(1)
         self._scrapes: dict[int, Callable[[bytes | None], None]] = {}
         self._lined: dict[int, Queued] = {}
+        self._looks: dict[int, Looker] = {}
         self.queueing: frozenset[str] = frozenset()
 
     async def join(self, gateway: Gateway, channel: socket.socket) -> None:
@@ -98,6 +112,20 @@ class HubLine:
         self._lined.pop(number, None)
         self._channel.say(Took(number) if took else Leave(number))
 
+    def look(self, looker: Looker, look: Look) -> int:
+        """Ask for what is kept; returns the number under which to bring what was not."""
+        look.number = next(self._numbers)
+        self._looks[look.number] = looker
+        self._channel.say(look)
+        return look.number
+
+    def shelve(self, shelve: Shelve) -> None:
+        """A Look is over. What it brought is dropped when the hub is far behind: memory is bounded here too."""
+        self._looks.pop(shelve.number, None)
+        if self._channel.backlog > BACKLOG_BYTES:
+            shelve.brought = []
+        self._channel.say(shelve)
+
     def say(self, frame: Frame) -> None:
         """Without an answer; nobody hears it when the hub is gone."""
         self._channel.say(frame)
@@ -114,12 +142,9 @@ class HubLine:
         if gateway is None:
             return
         if isinstance(frame, Use):
-            self._channel.say(Applied(frame.table.version, gateway.use(frame.table, frame.slots)))
+            self._channel.say(Applied(frame.table.version, gateway.use(frame.table, frame.slots, frame.salt)))
         elif isinstance(frame, Sent | Ejected):
             gateway.hear_of(frame)
-        elif isinstance(frame, Turn | Full):
-            if waiter := self._lined.pop(frame.number, None):
-                waiter.turn(frame if isinstance(frame, Full) else None)
         elif isinstance(frame, Queueing):
             self.queueing = frozenset(frame.models)
             gateway.shadows.make_room(queueing=bool(frame.models))
@@ -131,14 +156,22 @@ class HubLine:
             gateway.catalog.hear(frame.signals, gateway.time())
         elif isinstance(frame, Want):
             self._channel.say(_answer(gateway, frame))
+        else:
+            self._answered(gateway, frame)
+
+    def _answered(self, gateway: Gateway, frame: Frame) -> None:
+        """What somebody here waits for; and what changes nothing for a request, but what is told of it."""
+        if isinstance(frame, Turn | Full):
+            if waiter := self._lined.pop(frame.number, None):
+                waiter.turn(frame if isinstance(frame, Full) else None)
+        elif isinstance(frame, Looked):
+            if looker := self._looks.get(frame.number):
+                if frame.role != "wait":
+                    del self._looks[frame.number]
+                looker.looked(frame)
         elif isinstance(frame, Metrics) and (then := self._scrapes.pop(frame.number, None)):
             then(frame.text)
-        else:
-            self._heard_beside(gateway, frame)
-
-    def _heard_beside(self, gateway: Gateway, frame: Frame) -> None:
-        """What changes nothing for a request, but what is told of it."""
-        if isinstance(frame, Keep):
+        elif isinstance(frame, Keep):
             gateway.observe(frame)
         elif isinstance(frame, Lined) and (waiter := self._lined.get(frame.number)):
             waiter.lined(frame)
@@ -148,6 +181,9 @@ class HubLine:
             then(None)
         self._scrapes.clear()
         self.queueing = frozenset()
+        looking, self._looks = list(self._looks.values()), {}
+        for looker in looking:
+            looker.looked(None)
         waiting, self._lined = list(self._lined.values()), {}
         for waiter in waiting:
             waiter.turn(None)  # nobody knows of places any more: the engines' own queues have to do
@@ -197,6 +233,7 @@ def _counts(gateway: Gateway) -> Counts:
         bodies_bytes=gateway.bodies.held,
         resident_bytes=_resident_bytes(),
         table_version=catalog.version,
+        caches=list(tally.caches.values()),
         waiting=dict.fromkeys(catalog.routes, 0) | gateway.lobby.counts(),
         endpoint_running=running,
         endpoint_avoided=avoided,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from xxhash import xxh3_64_intdigest
 
+from headway.gateway.salt import tenant_salt
 from headway.gateway.table import KeyEntry, RoutingTable, TenantRule
 from headway.policy.admission import Ceiling, ceilings
 from headway.wire.openai import Refusal
@@ -20,27 +21,31 @@ __all__ = ["Caller", "Keyring", "caller_of"]
 @dataclass(frozen=True, slots=True)
 class Caller:
     """A key and its tenant, with its limits made ready (`names` and `sizes` tell of them). `seed` keeps its prompts
-    apart in caches; 0 = shared."""
+    apart in caches, `salt` in those of engines; 0 and empty = shared."""
 
     key: KeyEntry
     rule: TenantRule
     limits: tuple[Ceiling, ...]
     seed: int
+    salt: str
     names: tuple[str, ...]
     sizes: tuple[int, ...]
 
 
-def caller_of(key: KeyEntry, rule: TenantRule) -> Caller:
+def caller_of(key: KeyEntry, rule: TenantRule, salt: bytes = b"") -> Caller:
     limits = ceilings(rule)
     names, sizes = tuple(each.limit.name.lower() for each in limits), tuple(each.size for each in limits)
-    return Caller(key, rule, limits, _seed(rule), names, sizes)
+    own = tenant_salt(rule.name, salt) if rule.isolated and salt else ""
+    return Caller(key, rule, limits, _seed(rule), own, names, sizes)
 
 
 class Keyring:
-    def __init__(self, table: RoutingTable) -> None:
+    def __init__(self, table: RoutingTable, salt: bytes) -> None:
         self.closed = bool(table.tenants)
         rules = {rule.name: rule for rule in table.tenants}
-        self._callers = {key.sha256: caller_of(key, rules[key.tenant]) for key in table.keys if key.tenant in rules}
+        self._callers = {
+            key.sha256: caller_of(key, rules[key.tenant], salt) for key in table.keys if key.tenant in rules
+        }
 
     def find(self, headers: dict[bytes, bytes], *, near: bool) -> Caller | Refusal | None:
         """Who it is; None when nobody needs a key here. `near`: the caller is on this machine."""

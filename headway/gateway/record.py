@@ -32,9 +32,9 @@ class Wait(msgspec.Struct, omit_defaults=True):
     """Time that a request spent waiting, in the order in which it did. Seconds; `at` since it was accepted.
 
     gate: for a share of its tenant's limits. line: in the model's fair line, for a place at an endpoint. lobby: for an
-    endpoint to be there, or to work again."""
+    endpoint to be there, or to work again. cache: for the answer to an equal request."""
 
-    where: Literal["gate", "line", "lobby"]
+    where: Literal["gate", "line", "lobby", "cache"]
     at: float
     seconds: float = 0.0
     ahead: int | None = None  # of those in the line, how many would go first when it came
@@ -96,7 +96,9 @@ class Record(msgspec.Struct, omit_defaults=True):
     worker: int | None = None  # the hub notes it
     priority: str = ""  # empty = normal
     deadline: float | None = None  # seconds, where the caller named some
-    cache: str = ""  # what the gateway's own caches said; empty = they were not asked
+    cache: str = ""  # hit, partial, miss, refresh, bypass; empty = its model has none
+    cache_note: str = ""
+    saved_tokens: int = 0  # that an engine need not read or write again, as far as it is known
     charge: Charge | None = None
     trace: Trace | None = None
     route: str = ""  # the Route that was asked for; `model` is then the one that answered

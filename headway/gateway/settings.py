@@ -107,6 +107,8 @@ class Tunable(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_def
     relayed."""
     event_bytes: Count = 1 * MIB
     """Longest single event of a stream."""
+    cached_bytes: Count = 1 * MIB
+    """Longest answer that a cache keeps: hundreds of thousands of tokens."""
 
     # the process
     slow_seconds: Seconds = 10.0

@@ -55,7 +55,8 @@ class Shadows:
         now, running = self._gateway.time(), self._running.setdefault(name, set())
         if len(running) >= self._part(rule.most) or not self._take(name, rule, now):
             return
-        made = Shadow(self._gateway, name, asked.twin(rule.model, now + LONGEST), running, kept=asked.gate.kept)
+        twin = asked.twin(rule.model, now + LONGEST)
+        made = Shadow(self._gateway, name, twin, running, kept=asked.gate.kept, salt=asked.salt())
         running.add(made)
         self._gateway.loop.call_soon(made.begin)
 
@@ -96,7 +97,7 @@ class Shadows:
 class Shadow(Timed):
     """One copy: one try at one endpoint."""
 
-    def __init__(self, gateway: Gateway, name: str, asked: Asked, among: set[Shadow], *, kept: bool) -> None:
+    def __init__(self, gateway: Gateway, name: str, asked: Asked, among: set[Shadow], *, kept: bool, salt: str) -> None:
         super().__init__()
         self._gateway, self._name, self._asked, self._among, self._kept = gateway, name, asked, among, kept
         self._placement = Placement(gateway, asked)
@@ -105,6 +106,7 @@ class Shadow(Timed):
         self._attempt: Attempt | None = None
         self._ttft: float | None = None
         self._ended = False
+        self._salt = salt  # the copy stands in a cache as the request itself does
 
     def begin(self) -> None:
         gateway, now = self._gateway, self._gateway.time()
@@ -117,7 +119,8 @@ class Shadow(Timed):
 
     def _send(self, route: Route, index: int, now: float) -> None:
         asked, upstream = self._asked, route.upstreams[index]
-        body = asked.body(route.names[index])
+        salted = route.salted is not None and route.salted[index]
+        body = asked.body(route.names[index], self._salt if salted else "")
         if not isinstance(body, bytes):
             self.end("refused")
             return

@@ -19,6 +19,8 @@ from headway.gateway.settings import Tunable
 from headway.policy.route import RouteRule, Slo
 
 __all__ = [
+    "CacheRule",
+    "CacheRules",
     "Deadlines",
     "Endpoint",
     "EndpointTls",
@@ -56,6 +58,7 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     variant: str = ""  # one of unlike ways to serve the model; those of one variant are equally fast until they differ
     price: TokenPrice | None = None  # of what is answered here; None = the model's
     tls: EndpointTls | None = None
+    engine: str = ""  # vllm, sglang, …: some can do what others cannot. Empty = nobody knows
 
 
 class Deadlines(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -85,6 +88,7 @@ class ModelRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weights: dict[str, float] = {}  # Revision -> its share within its variant, the same for the same user. A variant of
     # which none is named is used as the policy likes; of one of which some are, those that are not get nothing
     capacity: int = 0  # requests that one endpoint should run at once; more wait here, in a fair order. 0 = unlimited
+    cache: CacheRules | None = None
     deadlines: Deadlines | None = None
     expected: bool = True  # False = none will come by itself (failed): answer 503 at once
 
@@ -97,6 +101,23 @@ class ModelRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return tuple(
             each for each in self.endpoints if each.variant not in weighted or self.weights.get(each.revision, 0) > 0
         )
+
+
+class CacheRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One cache of answers, kept by each host's hub: at most so many bytes, none older than `ttl` seconds."""
+
+    size: int = 256_000_000
+    ttl: float = 3600.0
+    wait: float = 10.0  # seconds that equal requests wait for the first one's answer
+    which: Literal["deterministic", "all"] = "deterministic"
+    shared: bool = False  # among the tenants whose own `answers` are
+
+
+class CacheRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which answers are kept; None = none of these."""
+
+    responses: CacheRule | None = None
+    embeddings: CacheRule | None = None
 
 
 class TokenPrice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -123,6 +144,7 @@ class TenantRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weight: float = 1.0
     isolated: bool = True  # its prompts are never matched with the cached prefixes of others
     log: Literal["none", "metadata"] = "metadata"  # none: no Record of its requests is kept
+    answers: Literal["none", "own", "shared"] = "own"  # which caches may keep the answers to it
 
 
 class Objective(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -150,6 +172,7 @@ class RoutingTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keys: tuple[KeyEntry, ...] = ()
     objectives: tuple[Objective, ...] = ()
     settings: Tunable | None = None  # limits and deadlines that are to differ from their defaults
+    salt: str = ""  # `secret:NAME/KEY`, the same at all gateways of an engine; empty = each host makes its own
     routes: tuple[RouteRule, ...] = ()
 
     @property

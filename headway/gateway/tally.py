@@ -21,6 +21,7 @@ __all__ = [
     "ITL_BOUNDS",
     "OTHER",
     "TTFT_BOUNDS",
+    "CacheCounts",
     "Counts",
     "Histogram",
     "Series",
@@ -124,11 +125,27 @@ class Series(msgspec.Struct):
         self.completion_tokens += other.completion_tokens
 
 
+class CacheCounts(msgspec.Struct):
+    """Of one model's responses or embeddings: how requests fared, and tokens that engines need not do again."""
+
+    model: str
+    cache: str
+    results: dict[str, int] = {}
+    saved_input: int = 0
+    saved_output: int = 0
+
+    def add(self, other: CacheCounts) -> None:
+        _add(self.results, other.results)
+        self.saved_input += other.saved_input
+        self.saved_output += other.saved_output
+
+
 class Counts(msgspec.Struct):
     """All that one worker has counted since its start, and what it holds now (`connections` on). By replica:
     failures. `cpu_seconds` and `resident_bytes` are of its process."""
 
     series: list[Series] = []
+    caches: list[CacheCounts] = []
     used: list[Used] = []
     errors: dict[str, dict[str, int]] = {}  # tenant -> code told to the caller -> how many
     lag: Histogram = msgspec.field(default_factory=lambda: histogram(LAG_BOUNDS))
@@ -172,6 +189,7 @@ def add_up(parts: Iterable[Counts]) -> Counts:
     """The counts of several workers as one's. `table_version` is the oldest that is still in use."""
     total = Counts()
     series: dict[tuple[str, str], Series] = {}
+    caches: dict[tuple[str, str], CacheCounts] = {}
     used: dict[tuple[str, str], Used] = {}
     versions = []
     for part in parts:
@@ -185,13 +203,15 @@ def add_up(parts: Iterable[Counts]) -> Counts:
             if found is None:
                 found = series[each.model, each.operation] = Series(each.model, each.operation)
             found.add(each)
+        for cache in part.caches:
+            caches.setdefault((cache.model, cache.cache), CacheCounts(cache.model, cache.cache)).add(cache)
         for name in _SUMMED:
             setattr(total, name, getattr(total, name) + getattr(part, name))
         for name in _SUMMED_BY_KEY:
             _add(getattr(total, name), getattr(part, name))
         if part.table_version:
             versions.append(part.table_version)
-    total.series, total.used = list(series.values()), list(used.values())
+    total.series, total.used, total.caches = list(series.values()), list(used.values()), list(caches.values())
     total.table_version = min(versions, default=0)
     return total
 
@@ -233,6 +253,7 @@ class Tally:
         self.requests = self.failures = 0
         self.prompt_tokens = self.completion_tokens = 0
         self.series: dict[tuple[str, str], Series] = {}
+        self.caches: dict[tuple[str, str], CacheCounts] = {}
         self.used: dict[tuple[str, str], Used] = {}
         self.errors: dict[str, dict[str, int]] = {}
         self.lag = histogram(LAG_BOUNDS)
@@ -257,6 +278,11 @@ class Tally:
 
     def refused(self, status: int) -> None:
         _add(self.refused_heads, {status: 1})
+
+    def cached(self, model: str, cache: str, result: str, saved: tuple[int, int]) -> None:
+        """`model` is one of the table, and has a cache: there are not many."""
+        found = self.caches.setdefault((model, cache), CacheCounts(model, cache))
+        found.add(CacheCounts(model, cache, {result: 1}, *saved))
 
     def end(self, record: Record, operation: str, known: bool) -> None:
         """`known` = the model is in the table; other names never become labels."""

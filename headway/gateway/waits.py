@@ -20,7 +20,7 @@ class Waits:
         self._began: float | None = None
         self._ended = 0.0
 
-    def begin(self, where: Literal["gate", "line", "lobby"], now: float) -> None:
+    def begin(self, where: Literal["gate", "line", "lobby", "cache"], now: float) -> None:
         """It waits from now on. Who looked in vain and lines up again has never stopped."""
         last = self.all[-1] if self.all else None
         if last is not None and last.where == where and self._ended == now:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from headway.spec.about import field_about
 
 __all__ = [
+    "ANSWERS",
     "BUDGET",
     "CACHE",
     "DATA",
@@ -92,14 +93,23 @@ DATA = field_about("Data", "What is kept about its requests.", {"log": "none"})
 LOG = field_about(
     "Log",
     "metadata: of each request its time, model, status, tokens and where it went, for headway explain REQUEST-ID. "
-    "none: nothing about single requests, only sums. What was asked and answered is kept in neither case.",
+    "none: nothing about single requests, only sums. What was asked and answered goes into no log.",
     "metadata",
     "none",
+)
+ANSWERS = field_about(
+    "Answers",
+    "Where a Model's cache may keep its answers. none: nowhere. own: for this Tenant alone. shared: where the cache of "
+    "the Model is shared, also for the other Tenants that say shared. Left out: own, or none where log is none.",
+    "own",
+    "none",
+    "shared",
 )
 CACHE = field_about(
     "Prefix cache",
     "own: the gateway never chooses a Replica for what others have sent there. shared: it does, among all tenants that "
-    "share, which is faster where they send the same long prompts. The cache inside an engine is not divided by this.",
+    "share, which is faster where they send the same long prompts. Engines that know cache_salt (vLLM, SGLang) "
+    "keep own apart inside too; the cache inside others is not divided by this.",
     "own",
     "shared",
 )

@@ -46,6 +46,7 @@ __all__ = [
     "PerMillion",
     "Seconds",
     "SourceText",
+    "Wait",
     "Written",
     "is_written",
 ]
@@ -154,6 +155,12 @@ Bytes = Annotated[
 Seconds = Annotated[
     float,
     BeforeValidator(_with_unit(parse_duration, DURATION_FORM, 1e-6)),
+    PlainSerializer(format_duration, return_type=str, when_used="json"),
+    _text_schema(rf"^({_NUMBER}(ms|[dhms]))+$"),
+]
+Wait = Annotated[
+    float,
+    BeforeValidator(_with_unit(parse_duration, DURATION_FORM, 0)),
     PlainSerializer(format_duration, return_type=str, when_used="json"),
     _text_schema(rf"^({_NUMBER}(ms|[dhms]))+$"),
 ]

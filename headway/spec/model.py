@@ -23,6 +23,8 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from headway.spec import about
+from headway.spec.about_cache import CACHE
+from headway.spec.cache import Cache
 from headway.spec.fault import Fault, describe
 from headway.spec.fields import Args, Bytes, Cores, Env, GpuText, Name, PerMillion, Seconds, SourceText, is_written
 from headway.spec.revision import Task
@@ -157,6 +159,7 @@ class Model(Strict):
     slo: Annotated[Slo | None, about.SLO] = None
     price: Annotated[Price | None, about.PRICE] = None
     routing: Annotated[Routing, about.ROUTING] = Field(default_factory=Routing)
+    cache: Annotated[Cache | None, CACHE] = None
     args: Annotated[Args, about.ARGS] = Field(default_factory=dict)
     env: Annotated[Env, about.ENV] = Field(default_factory=dict)
     variants: Annotated[tuple[Variant, ...], about.VARIANTS, Field(max_length=MOST_VARIANTS)] = ()

@@ -23,9 +23,10 @@ from headway.spec.units import (
     parse_quantity,
 )
 
-__all__ = ["Allowance", "Budget", "Data", "Limits", "Priority", "Tenant", "read_patterns"]
+__all__ = ["Allowance", "Answers", "Budget", "Data", "Limits", "Priority", "Tenant", "read_patterns"]
 
 Priority = Literal["high", "normal", "low"]
+Answers = Literal["none", "own", "shared"]
 
 BUDGET_FORM = "write tokens like 2M or 500 tokens, or money like 50 USD"
 MOST_LISTED = 1000
@@ -184,9 +185,15 @@ class Budget(Strict):
 
 
 class Data(Strict):
-    """What is kept about the tenant's requests. What they say is never kept."""
+    """What is kept about the tenant's requests. What they say goes into no log."""
 
     log: Annotated[Literal["none", "metadata"], about.LOG] = "metadata"
+    answers: Annotated[Answers | None, about.ANSWERS] = None
+
+    @property
+    def cached(self) -> Answers:
+        """Which caches of answers may have the tenant's."""
+        return self.answers or ("none" if self.log == "none" else "own")
 
 
 class Tenant(Strict):

@@ -31,6 +31,7 @@ DROPPED_FROM_ENGINE = frozenset(
         b"date",
         b"x-request-id",
         b"x-headway-replica",
+        b"x-headway-cache",
         # between the engine's host and a browser, which the gateway's address is not
         b"access-control-allow-origin",
         b"access-control-allow-credentials",

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from headway.control.routes import routes
 from headway.engines.base import Progress
-from headway.gateway.table import Endpoint, ModelRoute
+from headway.gateway.table import CacheRule, CacheRules, Endpoint, ModelRoute
 from headway.policy.decision import Reason
 from headway.sites.base import Replica, ReplicaState
+from headway.spec.cache import Cache, ResponseCache
 from headway.spec.model import Model, Replicas
 from headway.spec.revision import Pinned, Revision
 from headway.store.models import DesiredModel
@@ -36,7 +37,8 @@ def route(*replicas: Replica, leaving: tuple[str, ...] = (), count: int = 1) -> 
 
 def test_a_ready_replica_is_an_endpoint_named_by_its_start() -> None:
     found = route(READY)
-    assert found.endpoints == (Endpoint("chat-abc123-0.2", READY.name, REVISION.id, "http://127.0.0.1:41000"),)
+    ready = Endpoint("chat-abc123-0.2", READY.name, REVISION.id, "http://127.0.0.1:41000", engine="llamacpp")
+    assert found.endpoints == (ready,)
     assert (found.task, found.created, found.expected, found.reason) == ("chat", 5, True, "")
 
 
@@ -72,3 +74,11 @@ def test_an_external_model_is_where_its_provider_is() -> None:
 
 def test_replicas_of_models_nobody_wants_are_not_routed_to() -> None:
     assert routes({}, [READY], (), {}) == ()
+
+
+def test_the_caches_of_a_model_are_those_of_its_route() -> None:
+    kept = Cache(responses=ResponseCache(size=10**7, ttl=60.0, which="all"))
+    model = Model(name="chat", source=REVISION.source.uri, cache=kept)
+    (found,) = routes({"chat": DesiredModel(model, REVISION, {})}, (READY,), (), {})
+    assert found.cache == CacheRules(responses=CacheRule(10**7, 60.0, 10.0, "all", False))
+    assert route(READY).cache is None

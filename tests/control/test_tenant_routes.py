@@ -51,6 +51,7 @@ def test_a_tenant_becomes_a_rule_that_admission_reads() -> None:
         weight=2.0,
         isolated=False,
         log="none",
+        answers="none",
     )
     assert set(ceilings(rule)) == {
         Ceiling(Limit.RPM, 60),

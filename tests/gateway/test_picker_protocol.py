@@ -16,8 +16,9 @@ from headway.gateway.picker.ext_proc_pb2 import (
     HealthCheckResponse,
     HttpTrailers,
 )
+from headway.gateway.picker.hints import narrowed
 from headway.gateway.picker.server import EXT_PROC, HEALTH, Front
-from headway.gateway.table import ModelRoute, Objective, RoutingTable
+from headway.gateway.table import CacheRule, CacheRules, ModelRoute, Objective, RoutingTable
 from headway.policy.route import Match, RouteRule, Target
 from tests.support.gateway import DONE, chat_body, completion, endpoint, event, eventually, route, use
 from tests.support.picker import DESTINATION, PickerHere, picker_here
@@ -123,6 +124,24 @@ async def test_a_data_plane_that_buffers_is_answered_step_by_step(tmp_path: Path
             assert not (await stream.piece(completion(), end=True)).response_body.HasField("response")
             await stream.close()
             assert picker.here.last.completion_tokens == 3
+
+
+async def test_a_cache_is_none_of_the_pickers(tmp_path: Path) -> None:
+    """Answers go past it. Which engines keep tenants apart it knows of the endpoints of a subset, too."""
+    engines = endpoint(f"http://{ONE}"), endpoint(f"http://{TWO}", "chat-1", engine="vllm")
+    model = route(*engines, cache=CacheRules(CacheRule(), CacheRule()))
+    async with picker_here(tmp_path, model) as picker:
+        for _ in range(2):
+            stream = picker.stream()
+            told = await stream.ask(metadata=subset(TWO), temperature=0)
+            assert told.addresses == [TWO]
+            await stream.answered()
+            await stream.piece(completion(), end=True)
+            await stream.close()
+            assert picker.here.last.cache == ""
+        known = picker.here.worker.gateway.catalog.routes["chat"]
+        assert known.salted == (False, True)
+        assert narrowed(known, (TWO,)).salted == (True,)
 
 
 @pytest.mark.parametrize("mode", [BodyMode.NONE, BodyMode.STREAMED, BodyMode.BUFFERED_PARTIAL])

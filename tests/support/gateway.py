@@ -321,7 +321,7 @@ class Here:
 
 def use(worker: Worker, table: RoutingTable) -> None:
     ids = dict.fromkeys(endpoint.id for model in table.models for endpoint in model.endpoints)
-    worker.gateway.use(table, {each: slot for slot, each in enumerate(ids)})
+    worker.gateway.use(table, {each: slot for slot, each in enumerate(ids)}, b"a key of the tests")
 
 
 @contextlib.asynccontextmanager

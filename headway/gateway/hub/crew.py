@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Callable
 
 from headway.gateway.board import Board
@@ -25,9 +26,11 @@ from headway.gateway.frames import (
     Kept,
     Leave,
     Load,
+    Look,
     Said,
     Scrape,
     Sent,
+    Shelve,
     Short,
     Took,
     Use,
@@ -39,6 +42,7 @@ from headway.gateway.hub.line import Lines
 from headway.gateway.hub.member import Member
 from headway.gateway.hub.metrics import scrape
 from headway.gateway.hub.treasurer import Treasurer
+from headway.gateway.hub.vault import Vault
 from headway.gateway.journal import Journal
 from headway.gateway.record import Record, Records, Stats
 from headway.gateway.settings import Settings
@@ -72,6 +76,7 @@ class Crew:
         exporter: Exporter | None = None,
     ) -> None:
         self.lines = Lines(settings, board.running, lambda: self.members)
+        self.vault = Vault(time.monotonic)
         self._treasurer, self._archive, self._exporter = treasurer, archive, exporter
         self.members = [self._member() for _ in listeners]
         self.journal = Journal(settings.records_max)
@@ -132,6 +137,10 @@ class Crew:
                 self.lines.leave(member, frame.number)
             case Freed():
                 self.lines.freed(frame)
+            case Look():
+                self.vault.look(member, frame)
+            case Shelve():
+                self.vault.shelve(member, frame)
             case Sent() | Ejected():
                 self._spread(member, frame)
             case Kept():
@@ -206,6 +215,7 @@ class Crew:
         self._board.sections[number].clear()
         self._treasurer.bury(dead)
         self.lines.gone(dead)
+        self.vault.gone(dead)
         self._buried = add_up([self._buried, dead.counts.of_the_dead()])
         young = asyncio.get_running_loop().time() - self._started[number] < YOUNG_SECONDS
         self._pause[number] = min(LONGEST_PAUSE, max(FIRST_PAUSE, 2 * self._pause[number])) if young else 0.0

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from headway.engines.signals import Signals
+from headway.gateway.hub.vault import ShelfFigures
 from headway.gateway.table import ModelRoute
 from headway.store.treasury import Standing
 
@@ -23,4 +24,5 @@ class Facts:
     standing: tuple[Standing, ...] = ()
     logged: int = 0
     unlogged: int = 0
+    shelves: tuple[ShelfFigures, ...] = ()
     spans: Mapping[str, int] = field(default_factory=dict)  # exported, dropped, refused -> how many

@@ -30,9 +30,11 @@ from headway.gateway.hub.facts import Facts
 from headway.gateway.hub.member import spawn
 from headway.gateway.hub.otlp import Collector
 from headway.gateway.hub.ports import address_of, listeners
+from headway.gateway.hub.saltkey import SaltKey
 from headway.gateway.hub.slots import Slots
 from headway.gateway.hub.takeover import end_politely, left_behind
 from headway.gateway.hub.treasurer import Treasurer
+from headway.gateway.hub.vault import shelf_rules
 from headway.gateway.hub.watch import TableWatch
 from headway.gateway.record import EndpointStats, Records, Stats
 from headway.gateway.settings import Settings
@@ -87,6 +89,7 @@ class Hub:
         self._treasurer = Treasurer(
             listen.ledger or listen.socket.with_suffix(".ledger"), listen.socket.with_suffix(".leases")
         )
+        self._salt_key = SaltKey(listen.socket.with_suffix(".salt"))
         start = start or partial(spawn, more=_pair(listen))
         self._exporter = Exporter(listen.collector) if listen.collector else None
         traced = listen.trace_sample if listen.collector else None
@@ -110,7 +113,7 @@ class Hub:
             "listening on %s (%d worker%s%s)", self._address, workers, "s" * (workers != 1), ", compiled" * COMPILED
         )
         handing_over = asyncio.create_task(end_politely(self._before, self._settings.drain_seconds + 5))
-        parts = (self._ear, self._treasurer, self._crew.lines, self._archive)
+        parts = (self._ear, self._treasurer, self._crew.lines, self._crew.vault, self._archive)
         beside = [asyncio.create_task(part.run()) for part in parts]
         if self._exporter is not None:
             beside.append(asyncio.create_task(self._exporter.run()))
@@ -156,8 +159,10 @@ class Hub:
         self._version, self._models = table.version, table.models
         self._settings.tune(table.settings or self._first_settings)
         self._treasurer.follow(table.accounts, self._crew.members)
-        self._crew.use(Use(table, slots))
+        salt = self._salt_key.find(table.salt) if table.tenants else b""
+        self._crew.use(Use(table, slots, salt))
         self._crew.lines.use(table.models, slots)
+        self._crew.vault.use(shelf_rules((model.name, model.cache) for model in table.models))
         self._archive.use(table.models)
         if self._exporter is not None:
             self._exporter.use(table.models)
@@ -179,6 +184,7 @@ class Hub:
             standing=tuple(self._treasurer.standing()),
             logged=self._archive.written,
             unlogged=self._archive.dropped,
+            shelves=tuple(self._crew.vault.figures()),
             spans=self._exporter.counts if self._exporter else {},
         )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from headway.gateway.hub.cache_figures import caches
 from headway.gateway.hub.facts import Facts
 from headway.gateway.hub.families import PREFIX, bounded, counter, gauge, histograms
 from headway.gateway.hub.fleet import fleet
@@ -36,6 +37,7 @@ def scrape(counts: Counts, workers: int, facts: Facts = _NOBODY, names: str = ""
             yield from _by_label(counts)
             yield from _numbers(counts, workers)
             yield from fleet(counts, facts)
+            yield from caches(counts, facts)
             if names == "llm-d":
                 yield from llmd(counts, facts)
 

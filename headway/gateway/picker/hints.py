@@ -90,6 +90,7 @@ def narrowed(route: Route, subset: tuple[str, ...]) -> Route:
         upstreams=tuple(route.upstreams[index] for index in kept),
         names=tuple(route.names[index] for index in kept),
         reason=reason,
+        salted=None if route.salted is None else tuple(route.salted[index] for index in kept),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import msgspec
 
+from headway.gateway.caching.rules import Caching
 from headway.gateway.catalog import Route
 from headway.gateway.core import Gateway
 from headway.gateway.exchange import Client, Exchange
@@ -93,6 +94,10 @@ class Pick(Exchange):
         route = super()._route()
         return route if route is None or self._hints.subset is None else narrowed(route, self._hints.subset)
 
+    def _recalls(self, caching: Caching, now: float) -> bool:
+        """The answer goes past us: there is nothing to keep, and none can be given."""
+        return False
+
     def _unknown(self) -> None:
         """Of a Route the first Model that it would take; what comes after a failure is the data plane's business."""
         public = self._gateway.catalog.publics.get(self._asked.model)
@@ -112,7 +117,8 @@ class Pick(Exchange):
             return
         name = self._hinted.renamed(route, choice.index)
         before = self._asked.request.body
-        body = self._asked.body(name)
+        salt = self._asked.salt() if route.salted is not None and route.salted[choice.index] else ""
+        body = self._asked.body(name, salt)
         if isinstance(body, Refusal):
             self.refuse(body)
             return
