@@ -7,12 +7,15 @@ be closed is not the endpoint's fault: the request is sent once more on a fresh 
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Protocol
 
 from headway.gateway.link import AnswerHead, Link
+from headway.gateway.patience import idle
 from headway.gateway.relay import Caller, EventRelay, HeldRelay, Relay
 from headway.gateway.settings import Settings
 from headway.gateway.stay import Stay
+from headway.gateway.table import Deadlines
 
 __all__ = ["Dispatch", "Sender"]
 
@@ -41,7 +44,21 @@ class Sender(Protocol):
 
 
 class Dispatch:
-    def __init__(self, sender: Sender, caller: Caller, stay: Stay, settings: Settings, data: list[bytes]) -> None:
+    """`times`: its Model's own; `first_due`: loop time by which it must have begun to answer."""
+
+    def __init__(
+        self,
+        sender: Sender,
+        caller: Caller,
+        stay: Stay,
+        settings: Settings,
+        data: list[bytes],
+        *,
+        times: Deadlines | None = None,
+        first_due: float = math.inf,
+    ) -> None:
+        self.heard_at = 0.0  # when the last piece came
+        self._times, self._first_due = times, first_due
         self.upstream, self.stay = stay.upstream, stay
         self.relay: Relay | None = None
         self._sender, self._caller, self._settings = sender, caller, settings
@@ -50,6 +67,20 @@ class Dispatch:
         self._opening: asyncio.Task[None] | None = None
         self._running = True
         self._paused = False
+
+    @property
+    def started(self) -> bool:
+        """The caller has got something of it."""
+        return self.relay is not None and self.relay.started
+
+    @property
+    def idle_seconds(self) -> float:
+        return idle(self._settings, self._times)
+
+    @property
+    def due(self) -> float:
+        """When its next piece, or the first, must have come."""
+        return self.heard_at + self.idle_seconds if self.started else self._first_due
 
     def start(self) -> None:
         if link := self.upstream.take():

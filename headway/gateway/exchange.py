@@ -19,10 +19,11 @@ from headway.gateway.caching.recall import Recall
 from headway.gateway.caching.rules import Caching
 from headway.gateway.catalog import Route
 from headway.gateway.dispatch import Dispatch
+from headway.gateway.ending import record_of
 from headway.gateway.frames import Freed, Full, Lined
+from headway.gateway.hold import Hold
 from headway.gateway.patience import (
     first_byte,
-    idle,
     line_full,
     may_try_again,
     must_line_up,
@@ -31,11 +32,9 @@ from headway.gateway.patience import (
     retry_after,
 )
 from headway.gateway.placement import Placement
-from headway.gateway.record import Attempt, Record
+from headway.gateway.record import Attempt
 from headway.gateway.relay import Caller
 from headway.gateway.request import Request
-from headway.gateway.table import Deadlines
-from headway.gateway.waits import Waits
 from headway.policy.route import Step
 from headway.policy.routing import Choice
 from headway.wire.openai import Operation, Refusal, model_not_found, wrong_operation
@@ -77,20 +76,13 @@ class Exchange:
         self._dispatch: Dispatch | None = None
         self._attempts: list[Attempt] = []
         self._has_turn = False  # it need not line up for a place
-        self._line_number = 0  # under which it waits for one
-        self._gate_until: float | None = None  # it waits there, or for a cache, until then
         self._recall: Recall | None = None  # its model has a cache
         self._tries = 0  # times it reached an engine
-        self._in_line_since: float | None = None
+        self._hold: Hold | None = None  # it was held for something
         self._wait_began: float | None = None  # no engine was reached since
-        self._give_up_at = math.inf
-        self._waits: Waits | None = None
         self._first_byte: float | None = None
-        self._heard_at = 0.0
         self._paused_at: float | None = None
         self._ended = False
-        self._first_due = math.inf  # of the try that runs
-        self._times: Deadlines | None = None
 
     @property
     def name(self) -> str:
@@ -114,9 +106,8 @@ class Exchange:
         if self._ended:
             return
         now = self._gateway.time()
-        self._leave_line(now)
-        if self._waits is not None:
-            self._waits.end(now)
+        if self._hold is not None:
+            self._hold.over(now)
         route = self._route()
         if route is not None and (times := route.model.deadlines) is not None:
             self._asked.bound(times.whole)
@@ -165,8 +156,7 @@ class Exchange:
         if isinstance(found, Refusal):
             self.refuse(found)
         elif found is not None:
-            self._gate_until = found
-            self._waiting().begin("gate", now)
+            self._held().at("gate", found, now)
             self._client.wake_at(self.next_due())
         return found is None
 
@@ -178,10 +168,8 @@ class Exchange:
         if recall.refusal is not None:
             self.refuse(recall.refusal)
             return True
-        self._gate_until = recall.until(now)
-        if self._gate_until is not None:
-            if recall.waited:
-                self._waiting().begin("cache", now)
+        if (until := recall.until(now)) is not None:
+            self._held().at("cache", until, now, told=recall.waited)
             self._client.wake_at(self.next_due())
             return True
         self._client = recall.between(self._client)
@@ -190,7 +178,6 @@ class Exchange:
     def recalled(self, headers: bytes, body: bytes) -> None:
         """The cache has the answer."""
         if not self._ended:
-            self._gate_until = None
             self._first_byte = self._gateway.time()
             self._give_up()
             self._end(200, "")
@@ -202,34 +189,26 @@ class Exchange:
                 self._client.respond(200, headers, body)
 
     def admit_again(self) -> None:
-        self._gate_until = None
         self.place()
+
+    def _held(self) -> Hold:
+        if self._hold is None:
+            self._hold = Hold(self._gateway, self._asked, self)
+        return self._hold
 
     # the line for a place
 
     def _line_up(self, route: Route, now: float) -> None:
-        asked, gate = self._asked, self._asked.gate
         self._gateway.shadows.end_all()
-        self._waiting().begin("line", now)
-        self._line_number = self._gateway.hub.line_up(
-            self,
-            model=route.model.name,
-            tenant=gate.tenant,
-            priority=asked.priority,
-            weight=gate.weight,
-            cost=asked.prompt(route).tokens,
-            size=self.size,
-            patience=asked.deadline - now,
-        )
+        self._held().line_up(route.model.name, self._asked.prompt(route).tokens, now)
         self._client.wake_at(self.next_due())
 
     def lined(self, frame: Lined) -> None:
-        """The hub says how long the line is."""
-        self._waiting().told(frame.ahead, frame.waiting, frame.eta)
+        self._held().lined(frame)
 
     def turn(self, full: Full | None) -> None:
         """The hub says that a place is free; or why it is no use to wait."""
-        number, self._line_number = self._line_number, 0
+        number = self._held().turn()
         if self._ended:
             return
         if full is not None:
@@ -251,11 +230,11 @@ class Exchange:
         stay = self._placement.settle_in(route, choice, now)
         since = now - asked.request.accepted
         self._attempts.append(Attempt(upstream.id, since, why=choice.why, among=route.ids, costs=choice.costs))
-        self._times = route.model.deadlines
-        self._first_due = now + first_byte(self._gateway.settings, self._times, stream=asked.stream)
+        times, settings = route.model.deadlines, self._gateway.settings
+        first_due = now + first_byte(settings, times, stream=asked.stream)
         path = asked.operation.engine_path or asked.operation.path
         head = upstream.head(path, asked.headers(self._attempts[-1]), len(body))
-        self._dispatch = Dispatch(self, self._client, stay, self._gateway.settings, [head, body])
+        self._dispatch = Dispatch(self, self._client, stay, settings, [head, body], times=times, first_due=first_due)
         self._client.wake_at(self.next_due())
         if self._paused_at is not None:
             self._dispatch.pause()
@@ -267,25 +246,13 @@ class Exchange:
         self._gateway.shadows.end_all()
         if self._wait_began is None:
             self._wait_began = now
-        self._give_up_at = self._wait_began + patience(self._gateway.settings, route)
-        if now >= self._give_up_at:
+        give_up_at = self._wait_began + patience(self._gateway.settings, route)
+        if now >= give_up_at:
             self.refuse(no_replica(route))
-        elif not self._gateway.lobby.line(self._asked.model).join(self, look_again):
+        elif not self._held().enter_lobby(look_again, give_up_at, now):
             self.refuse(line_full(self._asked.model, retry_after(route), late=False))
         else:
-            self._in_line_since = now
-            self._waiting().begin("lobby", now)
             self._client.wake_at(self.next_due())
-
-    def _waiting(self) -> Waits:
-        if self._waits is None:
-            self._waits = Waits(self._asked.request.accepted)
-        return self._waits
-
-    def _leave_line(self, now: float) -> None:
-        if self._in_line_since is not None:
-            self._in_line_since = None
-            self._gateway.lobby.leave(self._asked.model, self)
 
     # what the Dispatch tells
 
@@ -322,17 +289,14 @@ class Exchange:
         return self._asked.operation.known
 
     def heard(self) -> None:
-        self._heard_at = self._gateway.time()
         dispatch = self._dispatch
-        if (
-            self._first_byte is None
-            and dispatch
-            and dispatch.relay
-            and (dispatch.relay.started or not self._asked.stream)
-        ):
-            self._first_byte = self._heard_at
+        if dispatch is None or dispatch.relay is None:
+            return
+        dispatch.heard_at = self._gateway.time()
+        if self._first_byte is None and (dispatch.relay.started or not self._asked.stream):
+            self._first_byte = dispatch.heard_at
             if self._asked.stream:
-                dispatch.stay.first_token(self._heard_at)
+                dispatch.stay.first_token(dispatch.heard_at)
             if dispatch.upstream.troubled and dispatch.relay.status < 500:
                 self._gateway.trouble.over(dispatch.upstream)
             self._client.wake_at(self.next_due())
@@ -375,8 +339,8 @@ class Exchange:
 
     def resume(self) -> None:
         self._paused_at = None
-        self._heard_at = self._gateway.time()
         if self._dispatch:
+            self._dispatch.heard_at = self._gateway.time()
             self._dispatch.resume()
 
     def left(self) -> None:
@@ -391,17 +355,12 @@ class Exchange:
             self._close_with(Refusal(503, "shutting_down", "The gateway is shutting down.", retry_after=1))
 
     def next_due(self) -> float:
-        settings, due = self._gateway.settings, self._asked.deadline
-        if self._gate_until is not None:
-            return min(due, self._gate_until)
-        if self._in_line_since is not None:
-            return min(due, self._give_up_at)
+        due = self._asked.deadline
+        if self._hold is not None and self._hold.until is not None:
+            return min(due, self._hold.until)
         if self._paused_at is not None:
-            return min(due, self._paused_at + settings.stall_seconds)
-        if self._dispatch:
-            started = self._dispatch.relay and self._dispatch.relay.started
-            return min(due, self._heard_at + idle(settings, self._times) if started else self._first_due)
-        return due
+            return min(due, self._paused_at + self._gateway.settings.stall_seconds)
+        return min(due, self._dispatch.due) if self._dispatch else due
 
     def on_due(self, now: float) -> None:
         if self._ended:
@@ -410,17 +369,15 @@ class Exchange:
             self._client.wake_at(self.next_due())
         elif now >= self._asked.deadline - 0.001:
             self._expire()
-        elif self._gate_until is not None:
-            self.admit_again()  # which finds that it has waited long enough
-        elif self._in_line_since is not None:
+        elif self._hold is not None and self._hold.until is not None:
             self.place()  # which finds that it has waited long enough, unless the table gave it more time
         elif self._paused_at is not None:
             self._client.abort()
             self.left()
-        elif self._dispatch and not (self._dispatch.relay and self._dispatch.relay.started):
+        elif self._dispatch and not self._dispatch.started:
             self._dispatch.time_out()
-        else:
-            seconds = idle(self._gateway.settings, self._times)
+        elif self._dispatch:
+            seconds = self._dispatch.idle_seconds
             self._attempts[-1].failure = "timeout"
             self._close_with(Refusal(504, "engine_failed", f"The engine sent nothing for {seconds:g} s in mid-answer."))
 
@@ -434,8 +391,7 @@ class Exchange:
 
     def _close_with(self, refusal: Refusal) -> None:
         """End now: an answer that has begun ends with an error, else the refusal is the answer."""
-        started = self._dispatch is not None and self._dispatch.relay is not None and self._dispatch.relay.started
-        if started:
+        if self._dispatch is not None and self._dispatch.started:
             self._break_off(refusal.code, refusal.message)
         else:
             self.refuse(refusal)
@@ -452,13 +408,8 @@ class Exchange:
         self._client.refuse(refusal)
 
     def _give_up(self) -> None:
-        if self._line_number:
-            number, self._line_number = self._line_number, 0
-            self._gateway.hub.leave(number)
-        now = self._gateway.time()
-        self._leave_line(now)
-        if self._waits is not None:
-            self._waits.end(now)
+        if self._hold is not None:
+            self._hold.give_up(self._gateway.time())
         if self._dispatch:
             self._dispatch.abort()
 
@@ -482,30 +433,19 @@ class Exchange:
         free = status >= 400 and status != _LEFT and error not in _INTERRUPTED and not (relay and relay.status == 200)
         free = free or self._asked.operation.free
         self._asked.gate.leave(self, usage, whole=status == 200 and not error, free=free)
-        duration = self._since()
         if usage and self._dispatch and status == 200 and not error:
             self._placement.learn(usage, self._dispatch.stay, self._gateway.time())
-        record = Record(
-            seq=0,
-            id=self._asked.request.id,
-            at=self._gateway.unix_time() - duration,
-            path=self._asked.operation.path,
-            model=self._asked.model,
-            tenant=self._asked.gate.tenant,
-            stream=self._asked.stream,
+        record = record_of(
+            self._gateway,
+            self._asked,
+            self._attempts,
+            usage,
             status=status,
             error=error,
-            ttft=self._first_byte - self._asked.request.accepted if self._first_byte is not None else None,
-            duration=duration,
-            prompt_tokens=usage.prompt_tokens if usage else None,
-            cached_tokens=usage.cached_tokens if usage else None,
-            completion_tokens=usage.completion_tokens if usage else None,
-            attempts=self._attempts,
-            table=self._gateway.catalog.version,
-            charge=self._asked.gate.charge(),
+            first_byte=self._first_byte,
         )
-        if self._waits is not None:
-            record.waits, record.waited = self._waits.all, self._waits.total
+        if self._hold is not None:
+            record.waits, record.waited = self._hold.waits.all, self._hold.waits.total
         if self._recall is not None:
             self._recall.ended(record, self._dispatch.upstream if self._dispatch else None, usage)
         if self.steps is not None:

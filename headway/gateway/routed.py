@@ -144,16 +144,18 @@ class RoutedExchange(Exchange):
     # time
 
     @property
-    def _started(self) -> bool:
-        return self._dispatch is not None and self._dispatch.relay is not None and self._dispatch.relay.started
+    def _stays(self) -> bool:
+        """The caller has got something of an answer, or no Model has been asked yet."""
+        started = self._dispatch is not None and self._dispatch.started
+        return started or (self._hold is not None and self._hold.gated)
 
     def next_due(self) -> float:
         due = super().next_due()
-        return due if self._started or self._gate_until is not None else min(due, self._journey.due)
+        return due if self._stays else min(due, self._journey.due)
 
     def on_due(self, now: float) -> None:
         late = now >= self._journey.due - 0.001 and now < self._asked.deadline - 0.001
-        if self._ended or self._started or self._gate_until is not None or not late:
+        if self._ended or self._stays or not late:
             super().on_due(now)
             return
         if not self._journey.can_move("deadline"):
