@@ -10,9 +10,10 @@ import asyncio
 import math
 from typing import Protocol
 
+from headway.gateway.caller import Caller
 from headway.gateway.link import AnswerHead, Link
 from headway.gateway.patience import idle
-from headway.gateway.relay import Caller, EventRelay, HeldRelay, Relay
+from headway.gateway.relay import EventRelay, HeldRelay, Relay
 from headway.gateway.settings import Settings
 from headway.gateway.stay import Stay
 from headway.gateway.table import Deadlines

@@ -12,11 +12,12 @@ No task and no timer of its own: the caller's connection wakes it at `next_due`.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from headway.gateway.asked import Asked
 from headway.gateway.caching.recall import Recall
 from headway.gateway.caching.rules import Caching
+from headway.gateway.caller import Client
 from headway.gateway.catalog import Route
 from headway.gateway.dispatch import Dispatch
 from headway.gateway.ending import record_of
@@ -33,7 +34,6 @@ from headway.gateway.patience import (
 )
 from headway.gateway.placement import Placement
 from headway.gateway.record import Attempt
-from headway.gateway.relay import Caller
 from headway.gateway.request import Request
 from headway.policy.route import Step
 from headway.policy.routing import Choice
@@ -43,7 +43,7 @@ from headway.wire.usage import Usage
 if TYPE_CHECKING:
     from headway.gateway.core import Gateway
 
-__all__ = ["Client", "Exchange"]
+__all__ = ["Exchange"]
 
 _LEFT = 499
 _INTERRUPTED = ("deadline_exceeded", "shutting_down")
@@ -51,19 +51,6 @@ _INTERRUPTED = ("deadline_exceeded", "shutting_down")
 _RETRY_SECONDS = 0.2
 """Until who found the retry budget spent looks again."""
 _NO_SUCH_PATH = (404, 405, 501)  # what engines say of a path that they have not
-
-
-class Client(Caller, Protocol):
-    @property
-    def near(self) -> bool:
-        """The caller is on this machine."""
-
-    def refuse(self, refusal: Refusal) -> None: ...
-    def wake_at(self, due: float) -> None:
-        """Call `on_due` at this time, or earlier."""
-
-    def hand_over(self, running: Exchange) -> None:
-        """This one goes on with the request."""
 
 
 class Exchange:

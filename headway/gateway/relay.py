@@ -8,26 +8,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from headway.gateway.caller import Caller
 from headway.gateway.link import AnswerHead
 from headway.gateway.settings import Settings
 from headway.wire.openai import error_body, is_error_body
 from headway.wire.sse import EventSplitter, count_data, data_event, is_done, says_error, without_usage_event
 from headway.wire.usage import TAIL_BYTES, Usage, read_usage
 
-__all__ = ["Caller", "EventRelay", "HeldRelay", "Relay"]
-
-
-class Caller(Protocol):
-    """The caller's side of one request."""
-
-    def respond(self, status: int, headers: bytes, body: bytes) -> None:
-        """The whole answer."""
-
-    def start(self, status: int, headers: bytes, length: int | None) -> None: ...
-    def write(self, data: bytes) -> None: ...
-    def end(self) -> None: ...
-    def abort(self) -> None:
-        """Break the connection, so that a partial answer cannot pass for a whole one."""
+__all__ = ["EventRelay", "HeldRelay", "Relay"]
 
 
 class Relay(Protocol):

@@ -10,8 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from headway.gateway.asked import Asked
+from headway.gateway.caller import Client
 from headway.gateway.catalog import Route
-from headway.gateway.exchange import Client, Exchange
+from headway.gateway.exchange import Exchange
 from headway.gateway.journey import Journey
 from headway.gateway.placement import Placement
 from headway.gateway.public import Public

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from headway.wire.openai import Refusal
 
 if TYPE_CHECKING:
-    from headway.gateway.exchange import Client, Exchange
+    from headway.gateway.caller import Client
+    from headway.gateway.exchange import Exchange
 
 __all__ = ["Copy", "Mending"]
 

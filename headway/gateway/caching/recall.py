@@ -23,8 +23,8 @@ from headway.wire.usage import Usage
 
 if TYPE_CHECKING:
     from headway.gateway.asked import Asked
+    from headway.gateway.caller import Client
     from headway.gateway.core import Gateway
-    from headway.gateway.exchange import Client
     from headway.gateway.upstream import Upstream
 
 __all__ = ["Recall", "Waiter"]

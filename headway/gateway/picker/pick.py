@@ -13,9 +13,10 @@ from typing import Protocol
 import msgspec
 
 from headway.gateway.caching.rules import Caching
+from headway.gateway.caller import Client
 from headway.gateway.catalog import Route
 from headway.gateway.core import Gateway
-from headway.gateway.exchange import Client, Exchange
+from headway.gateway.exchange import Exchange
 from headway.gateway.journey import Journey
 from headway.gateway.patience import no_replica
 from headway.gateway.picker.asked import HintedAsked

@@ -5,8 +5,8 @@ Nothing is sent from here. The data plane tells what comes back; it is looked at
 
 from __future__ import annotations
 
+from headway.gateway.caller import Caller
 from headway.gateway.dispatch import Dispatch, Sender
-from headway.gateway.relay import Caller
 from headway.gateway.settings import Settings
 from headway.gateway.stay import Stay
 from headway.wire.sse import EventSplitter, count_data, is_done, says_error, without_usage_event
