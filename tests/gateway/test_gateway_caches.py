@@ -571,10 +571,11 @@ async def test_no_torn_answer_is_ever_given_whoever_is_killed(tmp_path: Path, en
 
         storms = [asyncio.create_task(storm(seed)) for seed in range(1, 5)]
         hub = psutil.Process(live.child.pid)
-        for kills in range(1, 7):
+        for kills in range(1, 5):
             await eventually(lambda kills=kills: min(seen["hit"], seen["miss"]) >= 4 * kills)
             await eventually(lambda: len(hub.children()) == 2)
-            hub.children()[kills % 2].kill()
+            for worker in hub.children():
+                worker.kill()
         stop.set()
         await asyncio.gather(*storms)
         assert seen["killed"] > 0
