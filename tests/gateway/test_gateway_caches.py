@@ -453,7 +453,7 @@ async def test_of_equal_requests_at_once_one_goes_to_the_engine(tmp_path: Path, 
     async with running(tmp_path, route(endpoint(one.url), cache=ANSWERS)) as live:
         asking = [asyncio.create_task(repeat(live)) for _ in range(30)]
         await eventually(lambda: _running(live, 30))
-        assert len(one.asked) == 1
+        await eventually(lambda: len(one.asked) == 1)
         one.gate.set()
         answers = await asyncio.gather(*asking)
         assert {said(each) for each in answers} == {"answer 1"}
@@ -571,10 +571,11 @@ async def test_no_torn_answer_is_ever_given_whoever_is_killed(tmp_path: Path, en
 
         storms = [asyncio.create_task(storm(seed)) for seed in range(1, 5)]
         hub = psutil.Process(live.child.pid)
-        for kills in range(1, 7):
+        for kills in range(1, 5):
             await eventually(lambda kills=kills: min(seen["hit"], seen["miss"]) >= 4 * kills)
             await eventually(lambda: len(hub.children()) == 2)
-            hub.children()[kills % 2].kill()
+            for worker in hub.children():
+                worker.kill()
         stop.set()
         await asyncio.gather(*storms)
         assert seen["killed"] > 0
