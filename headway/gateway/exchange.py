@@ -33,8 +33,8 @@ from headway.gateway.patience import (
     retry_after,
 )
 from headway.gateway.placement import Placement
-from headway.gateway.record import Attempt
 from headway.gateway.request import Request
+from headway.gateway.tries import Tries
 from headway.policy.route import Step
 from headway.policy.routing import Choice
 from headway.wire.openai import Operation, Refusal, model_not_found, wrong_operation
@@ -61,10 +61,9 @@ class Exchange:
         self._asked = Asked(gateway, request, operation)
         self._placement = Placement(gateway, self._asked)
         self._dispatch: Dispatch | None = None
-        self._attempts: list[Attempt] = []
+        self._tries = Tries(request.accepted)
         self._has_turn = False  # it need not line up for a place
         self._recall: Recall | None = None  # its model has a cache
-        self._tries = 0  # times it reached an engine
         self._hold: Hold | None = None  # it was held for something
         self._wait_began: float | None = None  # no engine was reached since
         self._first_byte: float | None = None
@@ -112,9 +111,9 @@ class Exchange:
             self._line_up(route, now)
         elif (choice := self._placement.pick(route, now)) is None:
             self._wait(route, now, math.inf)
-        elif choice.look_again and self._attempts:
+        elif choice.look_again and self._tries.all:
             self._wait(route, now, choice.look_again)
-        elif self._tries and not may_try_again(self._gateway.settings, route, now):
+        elif self._tries.reached and not may_try_again(self._gateway.settings, route, now):
             self._wait(route, now, now + _RETRY_SECONDS)
         else:
             self._send(route, choice, now)
@@ -215,12 +214,11 @@ class Exchange:
         if route.prices is not None:
             asked.gate.priced(route.prices[choice.index])
         stay = self._placement.settle_in(route, choice, now)
-        since = now - asked.request.accepted
-        self._attempts.append(Attempt(upstream.id, since, why=choice.why, among=route.ids, costs=choice.costs))
+        attempt = self._tries.begin(upstream.id, choice, route.ids, now)
         times, settings = route.model.deadlines, self._gateway.settings
         first_due = now + first_byte(settings, times, stream=asked.stream)
         path = asked.operation.engine_path or asked.operation.path
-        head = upstream.head(path, asked.headers(self._attempts[-1]), len(body))
+        head = upstream.head(path, asked.headers(attempt), len(body))
         self._dispatch = Dispatch(self, self._client, stay, settings, [head, body], times=times, first_due=first_due)
         self._client.wake_at(self.next_due())
         if self._paused_at is not None:
@@ -245,19 +243,16 @@ class Exchange:
 
     def sending(self, reused: bool) -> None:
         """The request goes to an engine now; `reused` = again, because an idle connection was closed."""
-        self._tries += 1
+        self._tries.reached += 1
         self._asked.gate.sent()
         self._wait_began = None
         if reused:
-            last = self._attempts[-1]
-            again = Attempt(last.endpoint, self._since(), "", last.why, last.among, last.costs, span=last.span)
-            last.failure, last.span = "closed while idle", ""
-            self._attempts.append(again)
+            self._tries.once_more(self._gateway.time())
 
     def prefers_another(self, status: int) -> bool:
         if status not in (502, 503) or self._dispatch is None:
             return False
-        if self._tries >= self._gateway.settings.tries_max:
+        if self._tries.reached >= self._gateway.settings.tries_max:
             return False
         return self._placement.is_another(self._dispatch.upstream, self._gateway.time())
 
@@ -302,12 +297,12 @@ class Exchange:
         if reason == "refused":
             self._gateway.index.forget(dispatch.upstream.slot)  # nobody listens: what it had cached is gone
         self._gateway.tally.lost(reason)
-        self._attempts[-1].failure, self._attempts[-1].ended = reason, self._since()
+        self._tries.failed(reason, self._gateway.time())
         if dispatch.relay and dispatch.relay.started:
             self._dispatch = dispatch
             self._break_off("engine_failed", f"The engine failed in mid-answer ({reason}).")
-        elif self._tries >= self._gateway.settings.tries_max:
-            message = f"The engines failed {self._tries} times on this request, at last: {reason}."
+        elif self._tries.reached >= self._gateway.settings.tries_max:
+            message = f"The engines failed {self._tries.reached} times on this request, at last: {reason}."
             self.refuse(Refusal(502, "engine_failed", message))
         else:
             self._first_byte = None
@@ -365,15 +360,14 @@ class Exchange:
             self._dispatch.time_out()
         elif self._dispatch:
             seconds = self._dispatch.idle_seconds
-            self._attempts[-1].failure = "timeout"
+            self._tries.ran_out()
             self._close_with(Refusal(504, "engine_failed", f"The engine sent nothing for {seconds:g} s in mid-answer."))
 
     # the ends
 
     def _expire(self) -> None:
         seconds = self._asked.deadline - self._asked.request.accepted
-        if self._attempts and not self._attempts[-1].failure:
-            self._attempts[-1].failure = "timeout"
+        self._tries.ran_out()
         self._close_with(Refusal(504, "deadline_exceeded", f"The request took longer than {seconds:g} s."))
 
     def _close_with(self, refusal: Refusal) -> None:
@@ -400,13 +394,10 @@ class Exchange:
         if self._dispatch:
             self._dispatch.abort()
 
-    def _since(self) -> float:
-        return self._gateway.time() - self._asked.request.accepted
-
     def _tell_the_line(self, usage: Usage | None) -> None:
         """Others wait for the place that is free now."""
         hub, gate = self._gateway.hub, self._asked.gate
-        if self._asked.model in hub.queueing and self._tries:
+        if self._asked.model in hub.queueing and self._tries.reached:
             tokens = usage.completion_tokens or 0 if usage else 0
             hub.say(Freed(self._asked.model, gate.tenant, self._asked.priority, gate.weight, tokens))
 
@@ -425,7 +416,7 @@ class Exchange:
         record = record_of(
             self._gateway,
             self._asked,
-            self._attempts,
+            self._tries.all,
             usage,
             status=status,
             error=error,

@@ -98,7 +98,7 @@ class RoutedExchange(Exchange):
 
     def _starts_anew(self) -> None:
         self._has_turn, self._wait_began, self._first_byte = False, None, None
-        self._tries = 0  # at this Model: its retry budget is not for what others lost
+        self._tries.reached = 0  # at this Model: its retry budget is not for what others lost
         self._placement.unwilling = frozenset()
 
     def _line_up(self, route: Route, now: float) -> None:
@@ -122,15 +122,17 @@ class RoutedExchange(Exchange):
         condition: Condition = "saturated" if status == _TOO_MANY else "error"
         if not self._journey.can_move(condition):
             return False
+        if status >= 500 and self._dispatch is not None:
+            self._gateway.trouble.erred(self._dispatch.upstream, self._asked.model, status)
         self._leaves = condition
         return True
 
     def lost(self, reason: str) -> None:
         condition, self._leaves = self._leaves, None
-        if condition is not None and self._attempts and self._dispatch is not None:
+        if condition is not None and self._tries.all and self._dispatch is not None:
             self._dispatch = None
             self._gateway.tally.lost(reason)
-            self._attempts[-1].failure, self._attempts[-1].ended = reason, self._since()
+            self._tries.failed(reason, self._gateway.time())
             self._moves(condition)
             self.place()
             return
@@ -165,7 +167,7 @@ class RoutedExchange(Exchange):
             return
         self._give_up()
         if self._dispatch is not None:
-            self._attempts[-1].failure, self._attempts[-1].ended = "timeout", self._since()
+            self._tries.failed("timeout", now)
             self._dispatch = None
         self._moves("deadline")
         self.place()

@@ -179,6 +179,23 @@ async def test_it_falls_back_before_the_first_byte(tmp_path: Path, engine: Start
             assert failure in here.last.attempts[0].failure
 
 
+async def test_an_endpoint_whose_errors_others_answer_is_ejected_all_the_same(tmp_path: Path, engine: Start) -> None:
+    """A fallback hides the error from the caller, not from the gateway."""
+    good, bad, small = await engine(answers()), await engine(answers(b"{}", 500)), await engine(answers())
+    fallback = rule(Target("big"), fallback=(Fallback("small"),))
+    big = route(endpoint(good.url, "good"), endpoint(bad.url, "bad"), name="big", policy="round_robin")
+    async with gateway_here(tmp_path, big, model("small", small.url), routes=(fallback,), eject_seconds=30) as here:
+        upstream = next(each for each in here.worker.gateway.catalog.upstreams() if each.replica == "bad")
+        for _ in range(100):
+            assert (await here.ask(model="assistant")).status == 200
+            if upstream.health.ejected:
+                break
+        assert upstream.health.ejected
+        seen = len(bad.asked)
+        assert {(await here.ask(model="assistant")).status for _ in range(6)} == {200}
+        assert len(bad.asked) == seen, "it is passed over"
+
+
 async def test_never_after_the_first_byte(tmp_path: Path, engine: Start) -> None:
     small = await engine(answers())
     cut = await engine(sends(STREAM_HEAD, chunked(event("Par")), then="reset"))

@@ -24,7 +24,6 @@ from headway.gateway.picker.hints import Hints, is_ip, narrowed
 from headway.gateway.picker.order import in_order
 from headway.gateway.picker.visit import Visit
 from headway.gateway.placement import Placement
-from headway.gateway.record import Attempt
 from headway.gateway.request import Request
 from headway.gateway.stay import Stay
 from headway.policy.routing import PATIENCE, Choice, saturated
@@ -135,7 +134,7 @@ class Pick(Exchange):
     def _settle(self, route: Route, choice: Choice, now: float) -> Visit:
         upstream = route.upstreams[choice.index]
         stay = self._placement.settle_in(route, choice, now)
-        self._attempts.append(Attempt(upstream.id, self._since(), why=choice.why, among=route.ids, costs=choice.costs))
+        self._tries.begin(upstream.id, choice, route.ids, now)
         self._visit = self._dispatch = Visit(self, self._client, stay, self._gateway.settings)
         return self._visit
 
@@ -185,7 +184,7 @@ class Pick(Exchange):
         if self._visit is not None:
             self._gateway.trouble.lost(self._visit.upstream, self._asked.model, reason)
             self._gateway.tally.lost(reason)
-            self._attempts[-1].failure, self._attempts[-1].ended = reason, self._since()
+            self._tries.failed(reason, self._gateway.time())
 
 
 def _unnamed(route: Route, index: int) -> Refusal:
