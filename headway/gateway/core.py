@@ -74,7 +74,6 @@ class Gateway:
         self.draining = False
         self.deserted = asyncio.Event()  # draining, and no connection is left
         self._started_at = time.time()
-        self._turn = random.getrandbits(32)
         self.draw = random.Random().random  # noqa: S311 (chance among equals)
         self.keeper = Keeper(hub, loop, self.draw)
         self.tracer: Tracer | None = None  # nobody wants traces
@@ -84,11 +83,6 @@ class Gateway:
         self.connections.discard(client)
         if self.draining and not self.connections:
             self.deserted.set()
-
-    def turn(self) -> int:
-        """Counts requests."""
-        self._turn += 1
-        return self._turn
 
     def use(self, table: RoutingTable, slots: Mapping[str, int], salt: bytes) -> list[str]:
         """Swap to a new table; who waits looks again. Returns what is wrong with endpoints that were left

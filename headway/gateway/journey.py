@@ -119,7 +119,7 @@ class Journey:
             return state
         now = gateway.time()
         prompt = self._asked.prompt_for(route)
-        ask = prompt.ask(route, gateway.index, gateway.sessions, gateway.turn())
+        ask = prompt.ask(route, gateway.index, gateway.sessions, route.learned.turn)
         seen = [
             (outlook(ask, each, ask.matched[index], now), index)
             for index, each in enumerate(route.upstreams)

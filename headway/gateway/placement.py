@@ -38,7 +38,7 @@ class Placement:
             return None
         gateway.catalog.look(now)
         prompt = self._asked.prompt(route)
-        ask = self._ask = prompt.ask(route, gateway.index, gateway.sessions, gateway.turn())
+        ask = self._ask = prompt.ask(route, gateway.index, gateway.sessions, route.learned.next_turn())
         avoided = self.unwilling
         if most := route.model.capacity:
             avoided = avoided | {each.id for each in upstreams if each.running >= most}
