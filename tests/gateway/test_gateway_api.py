@@ -418,3 +418,16 @@ async def test_an_operation_that_the_engine_has_not_names_those_of_the_model(tmp
         for path in ("/v1/", "/v1/../x", "/v1/a//b", "/v2/x", "/v1/models/chat"):
             assert (await ask(here.port, path)).status in (404, 405)
     assert len(one.asked) == 1
+
+
+async def test_models_that_are_asked_in_turn_use_all_their_endpoints(tmp_path: Path, engine: Start) -> None:
+    engines = [await engine(answers()) for _ in range(4)]
+    ends = [endpoint(one.url, f"e{number}") for number, one in enumerate(engines)]
+    models = [
+        route(*ends[:2], name="one", policy="round_robin"),
+        route(*ends[2:], name="two", policy="round_robin"),
+    ]
+    async with gateway_here(tmp_path, *models) as here:
+        for name in ("one", "two") * 4:
+            assert (await here.ask(model=name)).status == 200
+    assert [len(one.asked) for one in engines] == [2, 2, 2, 2]
