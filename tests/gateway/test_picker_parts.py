@@ -14,6 +14,7 @@ import grpc.aio
 import pytest
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto, FileDescriptorSet
 
+import headway
 from headway.gateway.picker import ext_proc_pb2
 from headway.gateway.picker.asked import HintedAsked
 from headway.gateway.picker.ext_proc_pb2 import HealthCheckRequest, HealthCheckResponse
@@ -233,7 +234,8 @@ def test_the_messages_are_those_of_the_proto_file(tmp_path: Path) -> None:
     protoc = pytest.importorskip("grpc_tools.protoc")
     name, found = "headway/gateway/picker/ext_proc.proto", tmp_path / "set"
     include = Path(protoc.__file__).parent / "_proto"
-    assert protoc.main(["", f"-I{ROOT}", f"-I{include}", f"--descriptor_set_out={found}", str(ROOT / name)]) == 0
+    root = Path(headway.__file__).parents[1]
+    assert protoc.main(["", f"-I{root}", f"-I{include}", f"--descriptor_set_out={found}", str(root / name)]) == 0
     (fresh,) = FileDescriptorSet.FromString(found.read_bytes()).file
     used = FileDescriptorProto()
     ext_proc_pb2.DESCRIPTOR.CopyToProto(used)
