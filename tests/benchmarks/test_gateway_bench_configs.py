@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -11,10 +12,10 @@ import pytest
 
 from benchmarks.gateway import configs
 from benchmarks.gateway.environments import MALICIOUS, Missing, virtual_environment
-from benchmarks.gateway.headway_side import HEADWAY
+from benchmarks.gateway.headway_side import KEY, bare, everything
 from benchmarks.gateway.launch import Place
 from benchmarks.gateway.peers import LITELLM
-from headway.gateway.table import read_table
+from headway.gateway.table import read_table, write_table
 
 ENDPOINTS = [9101, 9102]
 PATH = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
@@ -54,11 +55,15 @@ def test_envoy_and_litellm_get_every_endpoint() -> None:
 
 def test_headway_gets_a_table_that_it_can_read(tmp_path: Path) -> None:
     place = Place(tmp_path, tmp_path, 8080, 8081, tuple(ENDPOINTS))
-    for start in HEADWAY.values():
-        launch = start(place)
+    for table in (bare(place), everything(place)):
+        write_table(tmp_path / "table.json", table)
         (model,) = read_table(tmp_path / "table.json").models
         assert [endpoint.url for endpoint in model.endpoints] == place.urls
-        assert str(tmp_path / "table.json") in launch.argv
+    (tenant,) = table.tenants
+    assert None not in (tenant.rpm, tenant.tpm, tenant.parallel, tenant.day_tokens, tenant.month_micros), "all is on"
+    assert model.price
+    assert model.capacity
+    assert table.keys[0].sha256 == hashlib.sha256(KEY.encode()).hexdigest()
 
 
 def test_uploads_with_malware_are_never_installed(tmp_path: Path) -> None:
