@@ -151,8 +151,11 @@ async def test_a_request_is_told_whole_also_when_its_worker_was_killed(
     assert again.found == "log"
     assert msgspec.structs.replace(again.record, seq=0) == msgspec.structs.replace(record, seq=0)
     assert "from the request log" in await explain(live, record.id)
+    workers = psutil.Process(live.child.pid).children()
     live.child.kill()  # now there is only the file
     live.child.wait()
+    for worker in workers:  # which would serve on, without a hub
+        worker.kill()
     as_json = json.loads(await explain(live, record.id, "--json"))
     assert as_json["story"]["record"]["id"] == record.id
 
