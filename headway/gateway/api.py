@@ -8,6 +8,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from headway.gateway import answers
+from headway.gateway.asked import Asked
 from headway.gateway.client import ClientConnection, Running
 from headway.gateway.core import Gateway
 from headway.gateway.counting import begin_counting
@@ -42,7 +43,7 @@ class Api:
         operation = OPERATIONS.get(request.target.decode("latin-1"))
         if operation is None or request.method != "POST":
             return self._serve_rest(client, request)
-        exchange = Exchange(self._gateway, client, request, operation)
+        exchange = Exchange(self._gateway, client, Asked(self._gateway, request, operation))
         exchange.begin()
         return exchange
 
@@ -59,7 +60,7 @@ class Api:
             self._not_called(client, request, path, _CALLS)
         elif operation := OPERATIONS.get(path) or self._other(path, request.method):
             if request.method == "POST":
-                exchange = Exchange(self._gateway, client, request, operation)
+                exchange = Exchange(self._gateway, client, Asked(self._gateway, request, operation))
                 exchange.begin()
                 return exchange
             self._not_called(client, request, path, _CALLS)

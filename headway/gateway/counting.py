@@ -7,6 +7,7 @@ worse than none.
 from __future__ import annotations
 
 from headway.gateway import answers
+from headway.gateway.asked import Asked
 from headway.gateway.client import ClientConnection, Running
 from headway.gateway.core import Gateway
 from headway.gateway.exchange import Exchange
@@ -25,7 +26,7 @@ def begin_counting(gateway: Gateway, client: ClientConnection, request: Request)
     form = read_form(gateway, client, request, counting=True)
     if isinstance(form, ChatForm):
         return Counting(gateway, client, request, form).begin()
-    exchange = Exchange(gateway, client, request, COUNTS[0])
+    exchange = Exchange(gateway, client, Asked(gateway, request, COUNTS[0]))
     exchange.begin(form)
     return exchange
 
@@ -36,7 +37,7 @@ class Counting:
     def __init__(self, gateway: Gateway, client: ClientConnection, request: Request, form: ChatForm) -> None:
         self._gateway, self._client, self._request, self._form = gateway, client, request, form
         self._ways = list(COUNTS)
-        self._exchange = Exchange(gateway, self, request, self._ways.pop(0))
+        self._exchange = Exchange(gateway, self, Asked(gateway, request, self._ways.pop(0)))
         self._left = False
 
     def begin(self) -> Running:
@@ -63,7 +64,7 @@ class Counting:
 
     def _next(self) -> None:
         if not self._left:
-            self._exchange = Exchange(self._gateway, self, self._request, self._ways.pop(0))
+            self._exchange = Exchange(self._gateway, self, Asked(self._gateway, self._request, self._ways.pop(0)))
             self._exchange.begin()
 
     def start(self, status: int, headers: bytes, length: int | None) -> None:

@@ -1,9 +1,10 @@
-"""The Record of a request that has ended: all that is known of it in one place."""
+"""What a request leaves behind when it has ended: its Record, and its place for who waits for one."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from headway.gateway.frames import Freed
 from headway.gateway.record import Attempt, Record
 from headway.wire.usage import Usage
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from headway.gateway.asked import Asked
     from headway.gateway.core import Gateway
 
-__all__ = ["record_of"]
+__all__ = ["record_of", "tell_the_line"]
 
 
 def record_of(
@@ -46,3 +47,11 @@ def record_of(
         table=gateway.catalog.version,
         charge=asked.gate.charge(),
     )
+
+
+def tell_the_line(gateway: Gateway, asked: Asked, usage: Usage | None) -> None:
+    """Others wait for the place that is free now."""
+    if asked.model in gateway.hub.queueing:
+        tokens = usage.completion_tokens or 0 if usage else 0
+        gate = asked.gate
+        gateway.hub.say(Freed(asked.model, gate.tenant, asked.priority, gate.weight, tokens))

@@ -20,10 +20,12 @@ from headway.gateway.caching.rules import Caching
 from headway.gateway.caller import Client
 from headway.gateway.catalog import Route
 from headway.gateway.dispatch import Dispatch
-from headway.gateway.ending import record_of
-from headway.gateway.frames import Freed, Full, Lined
+from headway.gateway.ending import record_of, tell_the_line
+from headway.gateway.frames import Full, Lined
 from headway.gateway.hold import Hold
 from headway.gateway.patience import (
+    failed,
+    fell_silent,
     first_byte,
     line_full,
     may_try_again,
@@ -31,14 +33,13 @@ from headway.gateway.patience import (
     no_replica,
     patience,
     retry_after,
+    too_long,
 )
 from headway.gateway.placement import Placement
-from headway.gateway.request import Request
 from headway.gateway.tries import Tries
 from headway.policy.route import Step
 from headway.policy.routing import Choice
-from headway.wire.openai import Operation, Refusal, model_not_found, wrong_operation
-from headway.wire.usage import Usage
+from headway.wire.openai import Refusal, model_not_found, wrong_operation
 
 if TYPE_CHECKING:
     from headway.gateway.core import Gateway
@@ -56,12 +57,11 @@ _NO_SUCH_PATH = (404, 405, 501)  # what engines say of a path that they have not
 class Exchange:
     steps: list[Step] | None = None  # of a Route, when one was asked for
 
-    def __init__(self, gateway: Gateway, client: Client, request: Request, operation: Operation) -> None:
-        self._gateway, self._client = gateway, client
-        self._asked = Asked(gateway, request, operation)
-        self._placement = Placement(gateway, self._asked)
+    def __init__(self, gateway: Gateway, client: Client, asked: Asked) -> None:
+        self._gateway, self._client, self._asked = gateway, client, asked
+        self._placement = Placement(gateway, asked)
         self._dispatch: Dispatch | None = None
-        self._tries = Tries(request.accepted)
+        self._tries = Tries(asked.request.accepted)
         self._has_turn = False  # it need not line up for a place
         self._recall: Recall | None = None  # its model has a cache
         self._hold: Hold | None = None  # it was held for something
@@ -302,8 +302,7 @@ class Exchange:
             self._dispatch = dispatch
             self._break_off("engine_failed", f"The engine failed in mid-answer ({reason}).")
         elif self._tries.reached >= self._gateway.settings.tries_max:
-            message = f"The engines failed {self._tries.reached} times on this request, at last: {reason}."
-            self.refuse(Refusal(502, "engine_failed", message))
+            self.refuse(failed(self._tries.reached, reason))
         else:
             self._first_byte = None
             if self._wait_began is None:
@@ -359,16 +358,14 @@ class Exchange:
         elif self._dispatch and not self._dispatch.started:
             self._dispatch.time_out()
         elif self._dispatch:
-            seconds = self._dispatch.idle_seconds
             self._tries.ran_out()
-            self._close_with(Refusal(504, "engine_failed", f"The engine sent nothing for {seconds:g} s in mid-answer."))
+            self._close_with(fell_silent(self._dispatch.idle_seconds))
 
     # the ends
 
     def _expire(self) -> None:
-        seconds = self._asked.deadline - self._asked.request.accepted
         self._tries.ran_out()
-        self._close_with(Refusal(504, "deadline_exceeded", f"The request took longer than {seconds:g} s."))
+        self._close_with(too_long(self._asked.deadline - self._asked.request.accepted))
 
     def _close_with(self, refusal: Refusal) -> None:
         """End now: an answer that has begun ends with an error, else the refusal is the answer."""
@@ -393,13 +390,6 @@ class Exchange:
             self._hold.give_up(self._gateway.time())
         if self._dispatch:
             self._dispatch.abort()
-
-    def _tell_the_line(self, usage: Usage | None) -> None:
-        """Others wait for the place that is free now."""
-        hub, gate = self._gateway.hub, self._asked.gate
-        if self._asked.model in hub.queueing and self._tries.reached:
-            tokens = usage.completion_tokens or 0 if usage else 0
-            hub.say(Freed(self._asked.model, gate.tenant, self._asked.priority, gate.weight, tokens))
 
     def _end(self, status: int, error: str, message: str = "") -> None:
         """Settle usage, write the Record; once."""
@@ -430,5 +420,6 @@ class Exchange:
             record.route, record.steps = self.name, self.steps
         self._asked.note(record, message)
         self._gateway.ended(record, self._asked)
-        self._tell_the_line(usage)
+        if self._tries.reached:
+            tell_the_line(self._gateway, self._asked, usage)
         self._dispatch = None  # which knows us: without this every request is work for the garbage collector

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 from headway.gateway import answers
+from headway.gateway.asked import Asked
 from headway.gateway.client import ClientConnection, Running
 from headway.gateway.core import Gateway
 from headway.gateway.exchange import Exchange
@@ -27,11 +28,11 @@ _HELD_MAX = 32 * 1024 * 1024
 def begin_message(gateway: Gateway, client: ClientConnection, request: Request) -> Running:
     form = read_form(gateway, client, request)
     if isinstance(form, Refusal):
-        exchange = Exchange(gateway, client, request, MESSAGES)
+        exchange = Exchange(gateway, client, Asked(gateway, request, MESSAGES))
         exchange.begin(form)
     else:
         translator = Translator(client, request, form)
-        exchange = Exchange(gateway, translator, request, MESSAGES)
+        exchange = Exchange(gateway, translator, Asked(gateway, request, MESSAGES))
         translator.lost = partial(gateway.loop.call_soon, exchange.lost, "malformed")
         exchange.begin()
     return exchange

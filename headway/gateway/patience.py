@@ -14,7 +14,19 @@ from headway.wire.openai import Refusal
 if TYPE_CHECKING:
     from headway.gateway.core import Gateway
 
-__all__ = ["first_byte", "idle", "line_full", "may_try_again", "must_line_up", "no_replica", "patience", "retry_after"]
+__all__ = [
+    "failed",
+    "fell_silent",
+    "first_byte",
+    "idle",
+    "line_full",
+    "may_try_again",
+    "must_line_up",
+    "no_replica",
+    "patience",
+    "retry_after",
+    "too_long",
+]
 
 
 def first_byte(settings: Settings, times: Deadlines | None, *, stream: bool) -> float:
@@ -70,6 +82,20 @@ def line_full(model: str, seconds: float, *, late: bool) -> Refusal:
         message = f"So many requests wait for the model {model!r} that this one's deadline would pass before its turn."
         return Refusal(503, "saturated", message, retry_after=after)
     return Refusal(503, "queue_full", f"Too many requests wait for the model {model!r}.", retry_after=after)
+
+
+def too_long(seconds: float) -> Refusal:
+    return Refusal(504, "deadline_exceeded", f"The request took longer than {seconds:g} s.")
+
+
+def fell_silent(seconds: float) -> Refusal:
+    return Refusal(504, "engine_failed", f"The engine sent nothing for {seconds:g} s in mid-answer.")
+
+
+def failed(tries: int, reason: str) -> Refusal:
+    """`reason`: why the last try failed."""
+    message = f"The engines failed {tries} times on this request, at last: {reason}."
+    return Refusal(502, "engine_failed", message)
 
 
 def no_replica(route: Route) -> Refusal:

@@ -40,8 +40,8 @@ class Placement:
         prompt = self._asked.prompt(route)
         ask = self._ask = prompt.ask(route, gateway.index, gateway.sessions, route.learned.next_turn())
         avoided = self.unwilling
-        if most := route.model.capacity:
-            avoided = avoided | {each.id for each in upstreams if each.running >= most}
+        if (most := route.model.capacity) and (full := {each.id for each in upstreams if each.running >= most}):
+            avoided = avoided | full
         if route.split is not None or route.thrifty:
             choice = self._among_some(route, ask, avoided, now)
             if choice is not None:

@@ -14,7 +14,6 @@ from headway.gateway.caller import Client
 from headway.gateway.catalog import Route
 from headway.gateway.exchange import Exchange
 from headway.gateway.journey import Journey
-from headway.gateway.placement import Placement
 from headway.gateway.public import Public
 from headway.gateway.toll import Tolled
 from headway.policy.route import Condition
@@ -31,8 +30,7 @@ _TOO_MANY = 429
 
 class RoutedExchange(Exchange):
     def __init__(self, gateway: Gateway, client: Client, asked: Asked, public: Public) -> None:
-        super().__init__(gateway, client, asked.request, asked.operation)
-        self._asked, self._placement = asked, Placement(gateway, asked)
+        super().__init__(gateway, client, asked)
         self._journey = Journey(gateway, asked, public)
         self._leaves: Condition | None = None  # the Model's answer was an error: it is left for this
         self._begun = False

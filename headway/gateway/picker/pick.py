@@ -59,9 +59,8 @@ class Pick(Exchange):
     def __init__(
         self, gateway: Gateway, sending: Sending, request: Request, operation: Operation, hints: Hints
     ) -> None:
-        super().__init__(gateway, sending, request, operation)
-        self._hinted = self._asked = HintedAsked(gateway, request, operation, hints)
-        self._placement = Placement(gateway, self._asked)
+        self._hinted = HintedAsked(gateway, request, operation, hints)
+        super().__init__(gateway, sending, self._hinted)
         self._sending, self._hints = sending, hints
         self._visit: Visit | None = None
         self._went: tuple[Route, Choice] | None = None
