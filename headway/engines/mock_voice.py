@@ -6,6 +6,7 @@ objects.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -50,7 +51,7 @@ def usage(prompt: int, generated: int, cached: int) -> dict[str, Any]:
     }
 
 
-class _Completion:
+class _Completion(ABC):
     """What chat and text completions share: one choice, events of one shape."""
 
     event = ""
@@ -91,14 +92,17 @@ class _Completion:
         choice = {"index": 0, **delta, "logprobs": None, "finish_reason": finish}
         return {**self._stem, "object": self.event, "choices": [choice]}
 
+    @abstractmethod
     def _delta(self, text: str) -> dict[str, Any]:
-        raise NotImplementedError
+        """What an event says that holds this much of the answer."""
 
+    @abstractmethod
     def _last(self) -> dict[str, Any]:
-        raise NotImplementedError
+        """What the last one says."""
 
+    @abstractmethod
     def _body(self, tokens: int) -> dict[str, Any]:
-        raise NotImplementedError
+        """The answer in one piece."""
 
 
 class Text(_Completion):
