@@ -116,12 +116,12 @@ def p95(values: Sequence[float]) -> float:
 
 
 def total(seen: Seen) -> float:
-    return sum(amount for _, amount in seen.service.points)
+    return sum(amount for _, amount in seen.service)
 
 
 def widest(one: Seen, other: Seen) -> float:
     """Of the service of two who both wait all the time, over every interval: the range of the running difference."""
-    steps = sorted([*one.service.points, *((at, -amount) for at, amount in other.service.points)])
+    steps = sorted([*one.service, *((at, -amount) for at, amount in other.service)])
     difference = low = high = 0.0
     for _, amount in steps:
         difference += amount

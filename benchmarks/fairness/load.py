@@ -12,7 +12,7 @@ import uvloop
 
 from benchmarks.routing.wire import CHAT, Wire, address, chat_body, encoded
 
-__all__ = ["OUTPUT_WEIGHT", "Asks", "Seen", "Service", "play"]
+__all__ = ["OUTPUT_WEIGHT", "Asks", "Seen", "play"]
 
 INPUT_WEIGHT, OUTPUT_WEIGHT = 1.0, 2.0
 """A token read and a token written, as the fair line charges them (policy/vtc.py)."""
@@ -31,23 +31,14 @@ class Asks:
 
 
 @dataclass(slots=True)
-class Service:
-    """Weighted tokens that a tenant was served, as they came: (time, amount)."""
-
-    points: list[tuple[float, float]] = field(default_factory=list)
-
-    def add(self, at: float, amount: float) -> None:
-        self.points.append((at, amount))
-
-
-@dataclass(slots=True)
 class Seen:
     """Of one tenant, counted from the warm-up on."""
 
     ttft: list[float] = field(default_factory=list)
     tokens: int = 0
     failed: int = 0
-    service: Service = field(default_factory=Service)
+    service: list[tuple[float, float]] = field(default_factory=list)
+    """Weighted tokens as they came: (time, amount)."""
 
 
 def play(url: str, asks: list[Asks], warm: float, seconds: float, seed: int) -> list[Seen]:
@@ -120,7 +111,7 @@ class _Request:
                 tenant.seen.ttft.append(now - self._asked)
         if tenant.begin <= now < tenant.end:
             tenant.seen.tokens += tokens
-            tenant.seen.service.add(now, amount)
+            tenant.seen.service.append((now, amount))
 
     def ended(self, status: int) -> None:
         self._tenant.seen.failed += status != 200

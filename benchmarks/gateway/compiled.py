@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
@@ -47,9 +46,7 @@ def _state_of_sources() -> str:
 def _build(folder: Path) -> None:
     command = ["scripts/compiled", str(folder), sys.executable]
     try:
-        done = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False, env=dict(os.environ)
-        )
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         raise Missing(f"headway was not compiled after {BUILD_SECONDS:.0f} s") from None
     if done.returncode:
