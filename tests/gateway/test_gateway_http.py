@@ -69,7 +69,7 @@ MALFORMED = {
 
 @pytest.mark.parametrize("data", MALFORMED.values(), ids=MALFORMED.keys())
 async def test_malformed_http_gets_one_error_and_the_gateway_lives(tmp_path: Path, data: bytes) -> None:
-    async with gateway_here(tmp_path, route(), linger_seconds=0.1) as here:
+    async with gateway_here(tmp_path, route()) as here:
         answer = Answer.parse(await raw(here.port, data))
         assert 400 <= answer.status < 600
         assert answer.error["code"]
@@ -81,7 +81,7 @@ async def test_malformed_http_gets_one_error_and_the_gateway_lives(tmp_path: Pat
 
 async def test_requests_before_a_malformed_one_are_answered(tmp_path: Path) -> None:
     good = request_bytes("/healthz", "GET", close=False)
-    async with gateway_here(tmp_path, route(), linger_seconds=0.1) as here:
+    async with gateway_here(tmp_path, route()) as here:
         first = Answer.parse(await raw(here.port, good + b"\0\0\r\n\r\n"))
         assert (first.status, first.body) == (200, b"ok\n")
         second = Answer.parse(first.rest)
@@ -102,7 +102,7 @@ async def test_requests_before_a_malformed_one_are_answered(tmp_path: Path) -> N
     ids=["target", "target unfinished", "header unfinished", "many headers", "headers", "length", "chunks"],
 )
 async def test_too_large(tmp_path: Path, data: bytes, status: int) -> None:
-    async with gateway_here(tmp_path, route(), body_bytes=1000, linger_seconds=0.1) as here:
+    async with gateway_here(tmp_path, route(), body_bytes=1000) as here:
         answer = Answer.parse(await raw(here.port, data))
         assert answer.status == status
         assert answer.error["type"] == "invalid_request_error"
@@ -121,7 +121,7 @@ async def test_a_caller_who_sends_too_much_still_reads_the_413(tmp_path: Path) -
 
 
 async def test_all_bodies_together_are_bounded(tmp_path: Path) -> None:
-    async with gateway_here(tmp_path, route(), bodies_bytes=1000, linger_seconds=0.1) as here:
+    async with gateway_here(tmp_path, route(), bodies_bytes=1000) as here:
         _, hoarder = await asyncio.open_connection("127.0.0.1", here.port)
         hoarder.write(POST + b"content-length: 1000\r\n\r\n" + b"x" * 900)
         await eventually(lambda: here.worker.gateway.bodies.held == 900)
@@ -135,7 +135,7 @@ async def test_all_bodies_together_are_bounded(tmp_path: Path) -> None:
 
 async def test_slow_heads_and_bodies_time_out(tmp_path: Path) -> None:
     quick = {"head_seconds": 0.2, "body_idle_seconds": 0.3, "keepalive_seconds": 0.2, "tick_seconds": 0.02}
-    async with gateway_here(tmp_path, route(), linger_seconds=0.1, **quick) as here:
+    async with gateway_here(tmp_path, route(), **quick) as here:
         head, body, silent, idle = await asyncio.gather(
             raw(here.port, b"GET /healthz HTT"),
             raw(here.port, POST + b"content-length: 100\r\n\r\n{"),
@@ -151,7 +151,7 @@ async def test_slow_heads_and_bodies_time_out(tmp_path: Path) -> None:
 
 
 async def test_a_dripping_head_is_cut_at_its_deadline(tmp_path: Path) -> None:
-    async with gateway_here(tmp_path, route(), head_seconds=0.3, linger_seconds=0.1, tick_seconds=0.02) as here:
+    async with gateway_here(tmp_path, route(), head_seconds=0.3, tick_seconds=0.02) as here:
         reader, writer = await asyncio.open_connection("127.0.0.1", here.port)
 
         async def drip() -> None:
@@ -210,7 +210,7 @@ async def test_pipelined_requests_are_answered_in_order(tmp_path: Path, engine: 
 
 async def test_too_many_pipelined_requests(tmp_path: Path) -> None:
     reads = request_bytes("/healthz", "GET", close=False)
-    async with gateway_here(tmp_path, route(), pipelined_max=4, linger_seconds=0.1) as here:
+    async with gateway_here(tmp_path, route(), pipelined_max=4) as here:
         got, statuses = await raw(here.port, reads * 10), []
         while got:
             answer = Answer.parse(got)
@@ -299,7 +299,7 @@ async def test_forms_of_targets(tmp_path: Path) -> None:
 
 
 async def test_too_many_connections_are_refused_politely(tmp_path: Path) -> None:
-    async with gateway_here(tmp_path, route(), linger_seconds=0.1) as here:
+    async with gateway_here(tmp_path, route()) as here:
         here.worker.gateway.connections_max = 3
         held = [await asyncio.open_connection("127.0.0.1", here.port) for _ in range(3)]
         await eventually(lambda: len(here.worker.gateway.connections) == 3)

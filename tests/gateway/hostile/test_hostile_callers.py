@@ -55,7 +55,7 @@ async def tell(
 ) -> None:
     """Each case on its own connection to one gateway; `judge` gets what was answered and what reached the engine."""
     wrong: dict[str, str] = {}
-    times = {"linger_seconds": 0.01, "tick_seconds": 0.01, "head_seconds": 0.3, "body_idle_seconds": 0.3}
+    times = {"tick_seconds": 0.01, "head_seconds": 0.3, "body_idle_seconds": 0.3}
     async with gateway_here(folder, route(endpoint(recorder.url)), **times) as here:
         for name, data in cases.items():
             recorder.got.clear()
