@@ -10,6 +10,7 @@ import pytest
 
 from headway.engines import builtin, llama_build
 from headway.errors import HeadwayError
+from tests.support.postgres import PostgresServer, start_postgres
 from tests.support.running import Headway
 
 
@@ -29,6 +30,12 @@ def headway(tmp_path: Path) -> Iterator[Headway]:
     yield made
     made.close()
     assert made.processes() == [], "something of ours still runs"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One server for all tests; each makes itself a database in it."""
+    yield from start_postgres()
 
 
 @pytest.fixture

@@ -15,9 +15,11 @@ import pytest
 from headway.errors import ResourceError
 from headway.policy.admission import NotYet, Refused, Why, admit, ceilings
 from headway.policy.budget import Amounts, Limit
+from headway.store.connection import AnyDatabase
 from headway.store.database import Database
 from headway.store.leases import SECTIONS, LeaseFile
-from headway.store.ledger import Account, Ledger
+from headway.store.ledger import Account, Ask, Ledger
+from headway.store.postgres import Postgres
 from headway.store.purse import Purse, TenantPurse
 from headway.store.treasury import Treasury
 from tests.support.tenants import ARule
@@ -29,9 +31,9 @@ DAY = 86_400.0
 class Host:
     """A hub and its workers in one process; time stands still unless a test moves it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: AnyDatabase) -> None:
         self.folder, self.now, self.monotonic = folder, NOW, 0.0
-        self.database = Database(folder / "db")
+        self.database = database
         self.ledger = Ledger(self.database)
         self.rules: list[ARule] = []
         self.treasury = self.open()
@@ -70,9 +72,17 @@ class Host:
         self.database.close()
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> AnyDatabase:
+    """The same cases over both."""
+    if request.param == "sqlite":
+        return Database(tmp_path / "db")
+    return Postgres(request.getfixturevalue("postgres").create())
+
+
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
-    made = Host(tmp_path)
+def host(tmp_path: Path, database: AnyDatabase) -> Iterator[Host]:
+    made = Host(tmp_path, database)
     yield made
     made.close()
 
@@ -353,14 +363,14 @@ def test_a_worker_is_recovered_once(host: Host) -> None:
         books.recover(worker.id, {"team": (Amounts(1, 0, 30, 0), Amounts())})
         books.recover(worker.id, None)
         assert books.held("team", Limit.DAY_TOKENS) == 0
-        assert books.lease("team", worker.id, Limit.DAY_TOKENS, 100, 10) == (0, 0), "it holds nothing any more"
+        assert books.lease([Ask("team", worker.id, Limit.DAY_TOKENS, 100, 10)]) == [(0, 0)], "it holds nothing any more"
     assert host.tokens() == 30
 
 
 def test_another_host_is_left_alone(host: Host) -> None:
     with host.ledger.books(host.now) as books:
         books.enlist("elsewhere:1", "elsewhere")
-        assert books.lease("team", "elsewhere:1", Limit.DAY_TOKENS, 100, 70)[0] == 70
+        assert books.lease([Ask("team", "elsewhere:1", Limit.DAY_TOKENS, 100, 70)])[0][0] == 70
     host.restart_hub()
     host.limit(ARule(day_tokens=100))
     purse = host.worker()
