@@ -82,4 +82,4 @@ class Neighbours:
 
 def _same(before: Level | None, now: Level) -> bool:
     """A full bucket that is refilled stays the same: not worth a write."""
-    return before is not None and (before.level, before.held) == (now.level, now.held)
+    return now.full and before is not None and (before.level, before.held) == (now.level, now.held)

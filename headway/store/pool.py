@@ -48,11 +48,12 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A bucket, as policy.bucket has it."""
+    """A bucket, as policy.bucket has it. `full`: time makes no difference to it."""
 
     level: float
     held: int
     at: float
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True)

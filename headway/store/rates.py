@@ -45,7 +45,10 @@ class Rates:
 
     def levels(self, tenants: Collection[str]) -> dict[tuple[str, Limit], Level]:
         found = {key: bucket for key, bucket in self._buckets.items() if key[0] in tenants}
-        return {key: Level(bucket.level, bucket.held, bucket.at) for key, bucket in found.items()}
+        return {
+            key: Level(bucket.level, bucket.held, bucket.at, bucket.level + bucket.held >= bucket.per_minute)
+            for key, bucket in found.items()
+        }
 
     def lend(
         self,

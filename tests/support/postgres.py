@@ -30,7 +30,7 @@ OPTIONS = {
 
 
 class PostgresServer:
-    """`url(name)` is that of a database; `create` makes an empty one."""
+    """`create` makes an empty place for one test, and returns its URL."""
 
     def __init__(self, programs: Path) -> None:
         self.programs = programs
@@ -57,22 +57,23 @@ class PostgresServer:
         end = time.monotonic() + 30
         while True:
             with contextlib.suppress(psycopg.OperationalError):
-                psycopg.connect(self.url("postgres"), connect_timeout=2).close()
+                psycopg.connect(self.url, connect_timeout=2).close()
                 return
             assert self.child.poll() is None, (self.folder / "log").read_text()
             assert time.monotonic() < end, (self.folder / "log").read_text()
             time.sleep(0.05)
 
-    def url(self, name: str) -> str:
-        return f"postgresql://{USER}@127.0.0.1:{self.port}/{name}"
+    @property
+    def url(self) -> str:
+        return f"postgresql://{USER}@127.0.0.1:{self.port}/postgres"
 
     def create(self) -> str:
-        """The URL of a new, empty database."""
+        """A schema of its own: a database would take a second."""
         self._names += 1
         name = f"ledger_{self._names}"
-        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
-        return self.url(name)
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f"CREATE SCHEMA {name}")  # type: ignore[call-overload]
+        return f"{self.url}?options=-csearch_path%3D{name}"
 
     def processes(self) -> list[int]:
         """The server and those that serve its clients."""
@@ -99,9 +100,7 @@ class PostgresServer:
 
     def close(self) -> None:
         if self.child is not None and self.child.poll() is None:
-            self.thaw()
-            self.child.send_signal(signal.SIGINT)
-            self.child.wait(20)
+            self.kill()  # nothing of it is kept
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _run(self, program: str, *words: str) -> None:
