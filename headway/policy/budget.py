@@ -173,7 +173,7 @@ def _ask_of_the_waiting(first: Position, missing: int, positions: Sequence[Posit
 
 def _ask_of_all(missing: int, positions: Sequence[Position], asks: dict[int, int]) -> None:
     """Who waits elsewhere comes first: even those who wait here give what does not suffice for them."""
-    for each in sorted(positions, key=lambda p: (-p.short, p.worker)):
+    for each in sorted((p for p in positions if p.short), key=lambda p: (-p.short, p.worker)):
         asked = asks.get(each.worker, 0)
         if (more := min(missing, max(0, each.headroom) - asked)) > 0:
             asks[each.worker] = asked + more

@@ -121,13 +121,11 @@ class Treasury:
         """Settle, then share out. Called every 100 ms or so, and at once when a worker says that somebody waits. True
         when workers should look at what was lent, or is asked back. After an error, call it again."""
         neighbours = self._neighbours
-        for name in neighbours.wanting(monotonic) if neighbours else ():
-            if name in self._slots:
-                self._awake[name] = max(self._awake.get(name, 0.0), monotonic + STIRRED)
-        seen = self._look(now, monotonic)
-        if not seen and not (neighbours and neighbours.due(monotonic)):
-            return False
         try:
+            self._hear(monotonic)
+            seen = self._look(now, monotonic)
+            if not seen and not (neighbours and neighbours.due(monotonic)):
+                return False
             with self._ledger.books(now) as books:
                 lendings = self._settle(books, seen) if neighbours is None else self._share(books, seen, monotonic)
         except BaseException:
@@ -170,6 +168,12 @@ class Treasury:
 
     def close(self) -> None:
         self.file.close()
+
+    def _hear(self, monotonic: float) -> None:
+        """Who elsewhere lacks what may lie idle here is looked after, asleep or not."""
+        for name in self._neighbours.wanting(monotonic) if self._neighbours else ():
+            if name in self._slots:
+                self._awake[name] = max(self._awake.get(name, 0.0), monotonic + STIRRED)
 
     def _look(self, now: float, monotonic: float) -> dict[str, list[Seen]]:
         """Of the tenants that something happened to within a minute: after that their buckets are full again."""
