@@ -15,7 +15,7 @@ down:                      ## stop everything that `make up` started
 	@test ! -x $(VENV)/bin/headway || $(VENV)/bin/headway down
 
 test: $(VENV)/.dev         ## install all that the tests need, then run the checks and the tests
-	@scripts/needs g++ cmake ninja-build chromium chromium-driver
+	@scripts/needs g++ cmake ninja-build chromium chromium-driver postgresql
 	@$(PY) -m headway.engines.llama_build
 	@$(MAKE) --no-print-directory check
 	@$(PY) -m pytest -m "not vllm"

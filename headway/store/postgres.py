@@ -92,7 +92,8 @@ class Postgres:
                 try:
                     connection.execute(_BEGIN)
                     yield session
-                    connection.execute("COMMIT")
+                    if connection.execute("COMMIT").statusmessage != "COMMIT":  # of a failed one it makes a ROLLBACK
+                        raise psycopg.OperationalError("the transaction was rolled back")
                 except BaseException:
                     if not connection.broken:
                         with suppress(psycopg.Error):

@@ -51,6 +51,7 @@ class Treasurer:
         self._database: AnyDatabase | None = None
         self._treasury: Treasury | None = None
         self._hired: dict[Member, Worker] = {}
+        self._untold: list[tuple[Member, Lease]] = []  # taken between passes
 
     def follow(self, rules: tuple[TenantRule, ...]) -> None:
         """The tenants of a new table. Raises HeadwayError when the ledger is none: a wrong address, a broken file."""
@@ -94,19 +95,20 @@ class Treasurer:
             if self._database is None:
                 continue
             members, self._is_new, rules = list(self._members), False, self._rules if self._is_new else None
+            stirs = False
             try:
-                leases, stirs = await loop.run_in_executor(self._thread, self._pass, members, rules)
+                stirs = await loop.run_in_executor(self._thread, self._pass, members, rules)
             except Exception as error:  # a full disk, a database that is away: nothing more is lent until it is there
                 self._is_new = self._is_new or rules is not None
                 self._complain(error)
+                self._tell_leases()
                 await asyncio.sleep(TICK_SECONDS)
                 continue
             self._settled_at = time.monotonic()
             if self._said:
                 log.info("limits are settled again")
             self._said = ""
-            for member, lease in leases:
-                member.tell(lease)
+            self._tell_leases()
             for member in members if urgent or stirs else ():
                 member.tell(Lent())
             await asyncio.sleep(LEAST_PAUSE_SHARED if self._database.shared else LEAST_PAUSE)
@@ -129,6 +131,12 @@ class Treasurer:
         self._due.clear()
         return True
 
+    def _tell_leases(self) -> None:
+        """Whatever became of the rest of the pass: it is told once."""
+        untold, self._untold = self._untold, []
+        for member, lease in untold:
+            member.tell(lease)
+
     def _complain(self, error: Exception) -> None:
         if not isinstance(error, HeadwayError):
             log.error("limits cannot be settled", exc_info=error)
@@ -141,23 +149,21 @@ class Treasurer:
     def _open(self) -> None:
         self._database = open_place(self._place)
 
-    def _pass(
-        self, members: list[Member], rules: tuple[TenantRule, ...] | None
-    ) -> tuple[list[tuple[Member, Lease]], bool]:
-        """All that is to be done. Returns what the new workers are to be told, and whether any should look."""
+    def _pass(self, members: list[Member], rules: tuple[TenantRule, ...] | None) -> bool:
+        """All that is to be done. True when workers should look at what they hold."""
         if self._database is None:
-            return [], False
+            return False
         if self._treasury is None:
             self._treasury = Treasury.open(self._leases_path, Ledger(self._database), time.time())
-        treasury, hired = self._treasury, list[tuple[Member, Lease]]()
+        treasury = self._treasury
         self._bury_the_dead(treasury, members)
         for member in members:
             if member not in self._hired:
                 worker = self._hired[member] = treasury.hire(time.time(), _pid(member))
-                hired.append((member, Lease(str(self._leases_path), worker.section)))
+                self._untold.append((member, Lease(str(self._leases_path), worker.section)))
         if rules is not None:
             treasury.follow(rules, time.monotonic())
-        return hired, treasury.tick(time.time(), time.monotonic())
+        return treasury.tick(time.time(), time.monotonic())
 
     def _bury_the_dead(self, treasury: Treasury, members: list[Member]) -> None:
         """Ours that were buried, and those of an earlier hub that have ended since."""
@@ -187,4 +193,8 @@ def _pid(member: Member) -> int:
 
 
 def _alive(pid: int) -> bool:
-    return pid > 0 and Path(f"/proc/{pid}").exists()
+    """A zombie, which nobody has waited for yet, does nothing any more."""
+    try:
+        return pid > 0 and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
