@@ -207,7 +207,7 @@ async def test_a_database_that_is_away(site: Sited, own_postgres: PostgresServer
     assert codes["limits_unavailable"] > 0
     assert set(codes) <= {"answered", "limits_unavailable", "rate_limit_exceeded"}
     assert two.used <= BUDGET
-    assert any(b"limits cannot be settled" in live.log.read_bytes() for live in two.live)
+    await eventually(lambda: any(b"limits cannot be settled" in live.log.read_bytes() for live in two.live), 15)
     if how == "stopped":
         own_postgres.thaw()
     else:
