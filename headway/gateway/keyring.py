@@ -56,8 +56,8 @@ class Keyring:
         """Who it is; None when nobody needs a key here. `near`: the caller is on this machine."""
         if not self.closed:
             return None if near else _NOT_NEAR
-        scheme, _, key = headers.get(b"authorization", b"").partition(b" ")
-        key = key.strip() if scheme.lower() == b"bearer" else headers.get(b"x-api-key", b"")
+        sent = headers.get(b"authorization", b"")
+        key = sent[7:].strip() if sent[:7].lower() == b"bearer " else headers.get(b"x-api-key", b"")
         if not key:
             return _NO_KEY
         caller = self._callers.get(hashlib.sha256(key).hexdigest())

@@ -76,7 +76,11 @@ def whole_answer(data: bytes) -> tuple[AnswerHead, bytes] | None:
     return head, data[end + 4 :]
 
 
-_PASS, _TYPE, _LENGTH, _DROP, _ODD = range(5)
+_PASS: Final = 0
+_TYPE: Final = 1
+_LENGTH: Final = 2
+_DROP: Final = 3
+_ODD: Final = 4
 _TOKEN: Final = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _PLAIN: Final[dict[bytes, int]] = {}  # a header's name as it is written -> what to do with it
 _NAMES_MAX: Final = 512
