@@ -287,6 +287,10 @@ def key_for(tenant: str, **more: Any) -> tuple[str, KeyEntry]:
     return key, KeyEntry(hashlib.sha256(key.encode()).hexdigest(), f"{tenant}-1", tenant, **more)
 
 
+def bearer(key: str) -> list[str]:
+    return [f"authorization: Bearer {key}"]
+
+
 @dataclass
 class Here:
     """A gateway in this process."""
