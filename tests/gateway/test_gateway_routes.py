@@ -27,13 +27,13 @@ from tests.support.gateway import (
     endpoint,
     event,
     eventually,
-    free_port,
     gateway_here,
     key_for,
     route,
     sends,
     streams,
 )
+from tests.support.ports import free_port
 
 BIG, SMALL = Target("big", 90), Target("small", 10)
 

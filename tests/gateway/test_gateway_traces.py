@@ -27,7 +27,6 @@ from tests.support.gateway import (
     ask,
     endpoint,
     eventually,
-    free_port,
     gateway_here,
     key_for,
     raw,
@@ -36,6 +35,7 @@ from tests.support.gateway import (
     sends,
     streams,
 )
+from tests.support.ports import free_port
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 CALLER = f"traceparent: 00-{TRACE}-{SPAN}-01"

@@ -58,11 +58,6 @@ async def eventually(
         await asyncio.sleep(0.01)
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
-
-
 # -------------------- a scripted engine
 
 
