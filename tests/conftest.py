@@ -3,18 +3,26 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from headway.engines import builtin, llama_build
 from headway.errors import HeadwayError
 from tests.support.running import Headway
 
+settings.register_profile("headway", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # no timings
+settings.load_profile("headway")
+
 
 def pytest_configure() -> None:
     """Tests with a real llama-server and model find both by name; here they are, if this machine can have them."""
+    # Hundreds of Pythons are started: without compiled files each would compile all of Headway anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     if server := llama_build.find():
         os.environ.setdefault("HEADWAY_TEST_LLAMA_SERVER", str(server))
     known = builtin.find("smollm2-135m-instruct")

@@ -351,7 +351,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> GatewayProcess:
     return GatewayProcess(tmp_path_factory.mktemp("fuzz"), route(expected=False))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(pieces=st.lists(st.one_of(PIECES, st.binary(max_size=40)), max_size=25))
 def test_random_bytes_never_kill_a_worker(live: GatewayProcess, pieces: list[bytes]) -> None:
     async def throw() -> None:

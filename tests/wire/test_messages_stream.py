@@ -175,7 +175,7 @@ def scripts(draw: st.DrawFn) -> tuple[list[bytes], list[tuple[str, ...]]]:
     return [*events, chunk("tool_calls" if tools else "stop"), LAST, DONE], blocks
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(script=scripts(), cuts=st.lists(st.integers(1, 400), max_size=30), newline=st.sampled_from([b"\n", b"\r\n"]))
 def test_the_same_events_whatever_the_cut(
     script: tuple[list[bytes], list[tuple[str, ...]]], cuts: list[int], newline: bytes
@@ -194,7 +194,7 @@ def test_the_same_events_whatever_the_cut(
     assert got.events[-1] == "message_stop"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.binary(max_size=200) | st.text(max_size=200).map(lambda text: f"data: {text}\n\n".encode()))
 def test_any_bytes_are_survived(data: bytes) -> None:
     heard(data)

@@ -73,7 +73,7 @@ def of_each_kind(number: int) -> Loris:
 
 async def test_two_thousand_slow_callers_do_not_stop_others(tmp_path: Path, engine: Start, many_files: None) -> None:
     one = await engine(answers())
-    patience = Tunable(head_seconds=3.0, body_idle_seconds=3.0, linger_seconds=0.1, body_rate=256)
+    patience = Tunable(head_seconds=3.0, body_idle_seconds=3.0, body_rate=256)
     gateway = GatewayProcess(tmp_path, route(endpoint(one.url)), settings=patience)
     crowd = [of_each_kind(number) for number in range(CROWD)]
     loop = asyncio.get_running_loop()
