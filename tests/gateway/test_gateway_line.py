@@ -168,16 +168,16 @@ async def test_a_line_too_long_for_a_deadline_says_so(tmp_path: Path, engine: St
     one = await engine(turnstile.script)
     live = GatewayProcess(tmp_path, route(endpoint(one.url), capacity=1))
     try:
-        crowd = [say(live, str(number)) for number in range(30)]
-        await waits(live, 30)
+        crowd = [say(live, str(number)) for number in range(50)]
+        await waits(live, 50)
         for number in range(25):
             await asyncio.sleep(0.04)  # the pace of this engine
             turnstile.gate.release()
             await eventually(lambda n=number: len(turnstile.order) == n + 2)
-        got = await say(live, "late", "", "x-headway-timeout: 20ms")
+        got = await say(live, "late", "", "x-headway-timeout: 300ms")  # 25 of them are before it
         assert (got.status, got.error["code"]) == (503, "saturated")
         assert int(got.headers["retry-after"]) >= 1
-        for _ in range(5):
+        for _ in range(25):
             turnstile.gate.release()
         assert {(await task).status for task in crowd} == {200}
     finally:

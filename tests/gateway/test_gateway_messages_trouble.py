@@ -117,7 +117,7 @@ async def test_a_body_that_does_not_come_is_a_timeout(tmp_path: Path) -> None:
 async def test_a_deadline_is_a_timeout(tmp_path: Path, engine: Start) -> None:
     one = await engine(sends(then="hang"), sends(STREAM_HEAD, chunked(event("a")), then="hang"))
     async with gateway_here(tmp_path, route(endpoint(one.url)), tick_seconds=0.02) as here, client_of(here.port) as to:
-        soon: dict[str, Any] = {"extra_headers": {"x-headway-timeout": "300ms"}}
+        soon: dict[str, Any] = {"extra_headers": {"x-headway-timeout": "1s"}}
         with pytest.raises(anthropic.GatewayTimeoutError) as late:
             await to.messages.create(model="chat", max_tokens=9, messages=user("hi"), **soon)
         assert late.value.type == "timeout_error"

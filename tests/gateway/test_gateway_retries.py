@@ -315,7 +315,7 @@ async def test_load_goes_to_the_least_loaded_and_ties_are_drawn(tmp_path: Path, 
 async def test_a_failed_endpoint_is_passed_over_and_comes_back(tmp_path: Path, engine: Start) -> None:
     flaky, good = await engine(sends(), answers()), await engine(answers())
     ends = endpoint(flaky.url, "flaky"), endpoint(good.url, "good")
-    async with gateway_here(tmp_path, route(*ends), cooldown_seconds=0.5) as here:
+    async with gateway_here(tmp_path, route(*ends), cooldown_seconds=2.0) as here:
         await eventually_asked(here.port, flaky)
         for _ in range(4):
             assert (await ask(here.port)).headers["x-headway-replica"] == "good"
