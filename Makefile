@@ -4,7 +4,7 @@
 VENV ?= .venv
 PYTHON ?= python3
 PY := $(VENV)/bin/python
-AT_ONCE ?= 2# processes that the tests run in; each starts some of its own
+AT_ONCE ?= 3# processes that the tests run in; a good half of the time a test waits
 
 .PHONY: up down test check test-compiled test-vllm bench docs proto clean
 
