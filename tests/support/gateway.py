@@ -58,11 +58,6 @@ async def eventually(
         await asyncio.sleep(0.01)
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
-
-
 # -------------------- a scripted engine
 
 
@@ -285,6 +280,10 @@ def key_for(tenant: str, **more: Any) -> tuple[str, KeyEntry]:
     """A key as its owner has it, and as the table has it."""
     key = f"hw-{tenant}-{len(more)}"
     return key, KeyEntry(hashlib.sha256(key.encode()).hexdigest(), f"{tenant}-1", tenant, **more)
+
+
+def bearer(key: str) -> list[str]:
+    return [f"authorization: Bearer {key}"]
 
 
 @dataclass
