@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Mapping
 import msgspec
 
 from headway.gateway.public import dearest
-from headway.gateway.table import CacheRule, CacheRules, Endpoint, KeyEntry, ModelRoute, TenantRule, TokenPrice
+from headway.gateway.table import Endpoint, KeyEntry, ModelRoute, TenantRule, TokenPrice
+from headway.policy.caching import CacheRule, CacheRules
 from headway.policy.route import Fallback, Match, RouteRule, ShadowRule, Slo, Target
 from headway.sites.base import Replica, ReplicaState
 from headway.spec.cache import Cache, EmbeddingCache, ResponseCache
@@ -103,6 +104,7 @@ def _route_rule(route: Route, created: int) -> RouteRule:
         slo=Slo(route.slo.ttft, route.slo.itl) if route.slo else Slo(),
         shadow=ShadowRule(shadow.model, shadow.share, shadow.most, shadow.rate) if shadow else None,
         created=created,
+        cache=cache_rules(route.cache),
     )
 
 

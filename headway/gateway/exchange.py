@@ -153,6 +153,11 @@ class Exchange(Ending):
             else:
                 self._client.respond(200, headers, body)
 
+    @property
+    def caching(self) -> Caching | None:
+        route = self._route()
+        return route.caching if route is not None else None
+
     def admit_again(self) -> None:
         self.place()
 

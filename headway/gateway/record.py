@@ -98,6 +98,7 @@ class Record(msgspec.Struct, omit_defaults=True):
     deadline: float | None = None  # seconds, where the caller named some
     cache: str = ""  # hit, partial, miss, refresh, bypass; empty = its model has none
     cache_note: str = ""
+    cache_of: str = ""  # the Route whose own cache that was; empty = its model's
     saved_tokens: int = 0  # that an engine need not read or write again, as far as it is known
     charge: Charge | None = None
     trace: Trace | None = None

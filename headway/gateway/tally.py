@@ -280,7 +280,7 @@ class Tally:
         _add(self.refused_heads, {status: 1})
 
     def cached(self, model: str, cache: str, result: str, saved: tuple[int, int]) -> None:
-        """`model` is one of the table, and has a cache: there are not many."""
+        """`model` is one of the table, or a Route of it, that has a cache: there are not many."""
         found = self.caches.setdefault((model, cache), CacheCounts(model, cache))
         found.add(CacheCounts(model, cache, {result: 1}, *saved))
 

@@ -18,7 +18,8 @@ import openai
 import psutil
 
 from headway.cli.tell_request import tell_request
-from headway.gateway.table import CacheRule, CacheRules, ModelRoute, TenantRule, TokenPrice
+from headway.gateway.table import ModelRoute, TenantRule, TokenPrice
+from headway.policy.caching import CacheRule, CacheRules
 from tests.gateway.conftest import Start
 from tests.support.gateway import (
     DONE,

@@ -18,7 +18,8 @@ from headway.gateway.picker.ext_proc_pb2 import (
 )
 from headway.gateway.picker.hints import narrowed
 from headway.gateway.picker.server import EXT_PROC, HEALTH, Front
-from headway.gateway.table import CacheRule, CacheRules, ModelRoute, Objective, RoutingTable
+from headway.gateway.table import ModelRoute, Objective, RoutingTable
+from headway.policy.caching import CacheRule, CacheRules
 from headway.policy.route import Match, RouteRule, Target
 from tests.support.gateway import DONE, chat_body, completion, endpoint, event, eventually, route, use
 from tests.support.picker import DESTINATION, PickerHere, picker_here

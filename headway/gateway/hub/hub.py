@@ -162,7 +162,7 @@ class Hub:
         salt = self._salt_key.find(table.salt) if table.tenants else b""
         self._crew.use(Use(table, slots, salt))
         self._crew.lines.use(table.models, slots)
-        self._crew.vault.use(shelf_rules((model.name, model.cache) for model in table.models))
+        self._crew.vault.use(shelf_rules(table.caches))
         self._archive.use(table.models)
         if self._exporter is not None:
             self._exporter.use(table.models)
