@@ -39,7 +39,9 @@ class Asked:
         "_call",
         "_gateway",
         "_prompt",
+        "_timeout",
         "_tracing",
+        "allowed",
         "deadline",
         "gate",
         "model",
@@ -47,7 +49,6 @@ class Asked:
         "operation",
         "request",
         "stream",
-        "timeout",
     )
 
     def __init__(self, gateway: Gateway, request: Request, operation: Operation) -> None:
@@ -55,7 +56,8 @@ class Asked:
         self.model, self.named, self.stream = "", "", False
         self.gate = Gate(gateway, None)
         self.deadline = request.accepted + gateway.settings.deadline_seconds
-        self.timeout: float | None = None  # as the caller said
+        self.allowed: float | None = None  # seconds; None = as many as any request
+        self._timeout: float | None = None  # as the caller said
         self._gateway = gateway
         self._call: Call | None = None
         self._prompt: Prompt | None = None
@@ -79,14 +81,15 @@ class Asked:
             if not found:
                 name = "x-headway-timeout"
                 return Refusal(400, "invalid_type", f"{name}: write seconds or 500ms, 10s, 2m", name)
-            seconds = float(found[1]) * _UNITS[found[2] or b""]
-            self.deadline, self.timeout = min(self.deadline, self.request.accepted + seconds), seconds
+            self._timeout = float(found[1]) * _UNITS[found[2] or b""]
+            self.bound(None)
         return None
 
     def bound(self, seconds: float | None) -> None:
-        """It may take no longer."""
-        if seconds is not None:
-            self.deadline = min(self.deadline, self.request.accepted + seconds)
+        """Its model lets it take so long, None = as long as any. The caller may want less."""
+        most = self._gateway.settings.deadline_seconds if seconds is None else seconds
+        self.allowed = most if self._timeout is None else min(most, self._timeout)
+        self.deadline = self.request.accepted + self.allowed
 
     @property
     def known_call(self) -> Call | None:
@@ -111,8 +114,8 @@ class Asked:
     def note(self, record: Record, message: str) -> None:
         """What is seldom asked for, and so seldom told. `message`: why we refused it; what may quote the caller is left
         out."""
-        if self.timeout is not None:
-            record.deadline = self.timeout
+        if self.allowed is not None:
+            record.deadline = self.allowed
         caller = self.gate.caller
         if record.waits or (caller and (caller.rule.priority != "normal" or _PRIORITY in self.request.headers)):
             record.priority = self.priority

@@ -81,6 +81,7 @@ def render() -> str:
             _section("Cache", "cache.", parts["Cache"], {}),
             _section("ResponseCache", "cache.responses.", parts["ResponseCache"], {}),
             _section("EmbeddingCache", "cache.embeddings.", parts["EmbeddingCache"], {}),
+            _section("Deadlines", "deadlines.", parts["Deadlines"], {}),
             _section("Profile", "profiles.SITE.", parts["Profile"], model),
             _section("Variant", "variants.", parts["Variant"], model),
             _section("Tenant", "", parts["Tenant"], {}),

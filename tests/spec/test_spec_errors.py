@@ -18,7 +18,7 @@ from headway.spec.tree import MOST_CHARACTERS, MOST_DEPTH, MOST_VALUES
 
 HEAD = "kind: Model\nname: chat\nsource: builtin://smollm2-135m-instruct\n"
 FIELDS = (
-    "kind, name, source, task, engine, replicas, gpu, cpu, memory, slo, price, routing, cache, args, env, variants, "
+    "kind, name, source, task, engine, replicas, gpu, cpu, memory, slo, price, routing, cache, deadlines, args, env, variants, "
     "profiles"
 )
 NO_UNIT = "which has no unit"

@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from headway.errors import SpecError
 from headway.spec.cache import Cache, EmbeddingCache, ResponseCache
 from headway.spec.check import from_json
+from headway.spec.deadlines import Deadlines
 from headway.spec.document import API_VERSION
 from headway.spec.load import load
 from headway.spec.model import Model, Price, Profile, Routing, Slo, Variant
@@ -133,6 +134,7 @@ def test_the_page_tells_of_every_field() -> None:
         ("cache.", Cache),
         ("cache.responses.", ResponseCache),
         ("cache.embeddings.", EmbeddingCache),
+        ("deadlines.", Deadlines),
         ("profiles.SITE.", Profile),
         ("variants.", Variant),
         ("", Tenant),
