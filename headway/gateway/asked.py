@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from headway.gateway.gate import Gate
+from headway.gateway.keyring import Caller
 from headway.gateway.prompt import Prompt, point_of
 from headway.gateway.request import Request
 from headway.gateway.salt import SALTED_PATHS, salt_within
@@ -69,11 +70,14 @@ class Asked:
         if isinstance(call, Refusal):
             return call
         self._call, self.model, self.stream = call, call.model, bool(call.stream)
-        caller = self._gateway.keyring.find(self.request.headers, near=near)
+        caller = self._caller(near)
         if isinstance(caller, Refusal):
             return caller
         self.gate = Gate(self._gateway, caller)
         return self._read_timeout()
+
+    def _caller(self, near: bool) -> Caller | Refusal | None:
+        return self._gateway.keyring.find(self.request.headers, near=near)
 
     def _read_timeout(self) -> Refusal | None:
         if asked := self.request.headers.get(b"x-headway-timeout"):

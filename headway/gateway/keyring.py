@@ -1,6 +1,7 @@
 """Who calls: the key in `authorization`, found by its hash among those of the table.
 
-Without a Tenant in the table the gateway is open, to callers on this machine alone. With one, every call needs a key.
+Without a Tenant in the table the gateway is open, to callers on this machine alone that mean this machine (`near`).
+With one, every call needs a key.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 
 from xxhash import xxh3_64_intdigest
 
+from headway.gateway.near import misled
 from headway.gateway.salt import tenant_salt
 from headway.gateway.table import KeyEntry, RoutingTable, TenantRule
 from headway.policy.admission import Ceiling, ceilings
@@ -50,7 +52,7 @@ class Keyring:
     def find(self, headers: dict[bytes, bytes], *, near: bool) -> Caller | Refusal | None:
         """Who it is; None when nobody needs a key here. `near`: the caller is on this machine."""
         if not self.closed:
-            return None if near else _NOT_NEAR
+            return misled(headers) if near else _NOT_NEAR
         scheme, _, key = headers.get(b"authorization", b"").partition(b" ")
         key = key.strip() if scheme.lower() == b"bearer" else headers.get(b"x-api-key", b"")
         if not key:

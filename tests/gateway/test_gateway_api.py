@@ -139,7 +139,7 @@ async def test_models(tmp_path: Path) -> None:
         assert int(head.headers["content-length"]) == len(listed.body)
 
 
-POST_HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: t\r\n"
+POST_HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n"
 
 
 def call(**fields: Any) -> bytes:
