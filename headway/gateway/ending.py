@@ -18,6 +18,7 @@ from headway.gateway.caller import Client
 from headway.gateway.dispatch import Dispatch
 from headway.gateway.frames import Freed
 from headway.gateway.hold import Hold
+from headway.gateway.pace import Pace
 from headway.gateway.patience import too_long
 from headway.gateway.placement import Placement
 from headway.gateway.record import Record
@@ -47,6 +48,7 @@ class Ending(ABC):
         self._recall: Recall | None = None  # its model has a cache
         self._hold: Hold | None = None  # it was held for something
         self._first_byte: float | None = None  # loop time
+        self._pace: Pace | None = None  # of its stream
         self._ended = False
 
     @property
@@ -111,7 +113,7 @@ class Ending(ABC):
             self._placement.learn(usage, self._dispatch.stay, self._gateway.time())
         record = self._record(status, error, usage)
         self._asked.note(record, message)
-        self._gateway.ended(record, self._asked)
+        self._gateway.ended(record, self._asked, self._pace)
         if self._tries.reached and self._asked.model in self._gateway.hub.queueing:
             self._tell_the_line(usage)
         self._dispatch = None  # which knows us: without this every request is work for the garbage collector

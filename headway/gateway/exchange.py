@@ -258,11 +258,16 @@ class Exchange(Ending):
         dispatch = self._dispatch
         if dispatch is None or dispatch.relay is None:
             return
-        dispatch.heard_at = self._gateway.time()
-        if self._first_byte is None and (dispatch.relay.started or not self._asked.stream):
-            self._first_byte = dispatch.heard_at
+        now = dispatch.heard_at = self._gateway.time()
+        if self._pace is not None:
+            self._pace.heard(now)
+        elif self._first_byte is None and (dispatch.relay.started or not self._asked.stream):
+            self._first_byte = now
             if self._asked.stream:
-                dispatch.stay.first_token(dispatch.heard_at)
+                self._pace = dispatch.relay.pace
+                if self._pace is not None:
+                    self._pace.begin(now)
+                dispatch.stay.first_token(now)
             if dispatch.upstream.troubled and dispatch.relay.status < 500:
                 self._gateway.trouble.over(dispatch.upstream)
             self._client.wake_at(self.next_due())
