@@ -17,7 +17,6 @@ from tests.support.running import eventually
 @pytest.fixture
 def control(tmp_path: Path) -> Iterator[Control]:
     made = Control(tmp_path)
-    made.start()
     yield made
     made.close()
 
@@ -43,6 +42,7 @@ def test_each_deadline_acts_and_a_change_restarts_nothing(control: Control) -> N
     def wish(**deadlines: str) -> None:
         control.apply(mock("mute", fault="silent") | {"deadlines": deadlines}, mock("fine"), dozing)
 
+    control.start()
     dozing = mock("dozing", fault="stall-after=3") | {"deadlines": {"idle": "300ms"}}
     wish(whole="400ms")
     before = {name: control.wait_state(name, "ready") and control.pids(name) for name in ("mute", "fine", "dozing")}
@@ -69,3 +69,18 @@ def _deadline_in_use(control: Control) -> Any:
     table = json.loads(control.state.table.read_text())
     deadlines = next(each["deadlines"] for each in table["models"] if each["name"] == "mute")
     return deadlines["whole"] if control.snapshot()["gateway"]["table_version"] == table["version"] else None
+
+
+def test_a_host_wide_deadline_stands_in_a_file_of_its_own(control: Control, tmp_path: Path) -> None:
+    """And a Model's own goes before it."""
+    file = tmp_path / "gateway.yaml"
+    file.write_text("deadline_seconds: 0.4\n")
+    control.start("--settings", str(file))
+    hasty = mock("hasty", fault="silent") | {"deadlines": {"whole": "700ms"}}
+    control.apply(mock("mute", fault="silent"), hasty)
+    for name in ("mute", "hasty"):
+        control.wait_state(name, "ready")
+    said = {name: json.loads(call(control, name)[1])["error"]["message"] for name in ("mute", "hasty")}
+    assert said == {"mute": "The request took longer than 0.4 s.", "hasty": "The request took longer than 0.7 s."}
+    file.write_text("deadline_seconds: 0.3\n")
+    eventually(lambda: "0.3 s" in json.loads(call(control, "mute")[1])["error"]["message"])
