@@ -28,7 +28,7 @@ _CONTAINERS = ("host.docker.internal", "host.containers.internal")
 def misled(headers: dict[bytes, bytes]) -> Refusal | None:
     """Why a near caller is not answered without a key."""
     host = headers.get(b"host")
-    if host is not None and not _is_ours(host):
+    if host and not _is_ours(host):
         return _refusal("Host", host, "call it localhost or 127.0.0.1")
     origin = headers.get(b"origin")
     if origin is not None and not is_local_page(origin) and not _OF_NO_PAGE.fullmatch(origin):

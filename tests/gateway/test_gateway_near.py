@@ -31,7 +31,7 @@ THEIR_PAGES += ["", "file:", "https:x"]
 PAGES = [(each, True) for each in OUR_PAGES] + [(each, False) for each in THEIR_PAGES]
 
 
-@pytest.mark.parametrize("host", OURS)
+@pytest.mark.parametrize("host", [*OURS, ""])
 def test_names_that_nobody_else_can_give_away(host: str) -> None:
     assert misled({b"host": host.encode()}) is None
 
