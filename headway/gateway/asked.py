@@ -92,8 +92,10 @@ class Asked:
     def bound(self, seconds: float | None) -> None:
         """Its model lets it take so long, None = as long as any. The caller may want less."""
         most = self._gateway.settings.deadline_seconds if seconds is None else seconds
-        self.allowed = most if self._timeout is None else min(most, self._timeout)
-        self.deadline = self.request.accepted + self.allowed
+        if self._timeout is not None:
+            most = min(most, self._timeout)
+        self.allowed = None if seconds is None and self._timeout is None else most
+        self.deadline = self.request.accepted + most
 
     @property
     def known_call(self) -> Call | None:
