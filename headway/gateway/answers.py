@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from email.utils import formatdate
 from functools import lru_cache
+from typing import Final
 
 from headway.gateway.near import is_local_page
 from headway.gateway.request import Request, new_request_id
@@ -13,10 +14,12 @@ from headway.wire.openai import Refusal
 
 __all__ = ["JSON", "common_headers", "messages_headers", "new_request_id", "preflight_headers", "refusal"]
 
-JSON = b"content-type: application/json\r\n"
+JSON: Final = b"content-type: application/json\r\n"
 
-_EXPOSED = b"access-control-expose-headers: x-request-id, x-headway-replica, x-headway-cache, age, retry-after\r\n"
-_METHODS = b"access-control-allow-methods: GET, HEAD, POST, OPTIONS\r\n"
+_EXPOSED: Final = (
+    b"access-control-expose-headers: x-request-id, x-headway-replica, x-headway-cache, age, retry-after\r\n"
+)
+_METHODS: Final = b"access-control-allow-methods: GET, HEAD, POST, OPTIONS\r\n"
 
 
 def common_headers(request: Request, now: float) -> bytes:

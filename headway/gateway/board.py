@@ -12,18 +12,19 @@ from __future__ import annotations
 import mmap
 import os
 from pathlib import Path
+from typing import Final
 
 from headway.errors import ResourceError
 
 __all__ = ["SLOTS", "Board", "Section"]
 
-SLOTS = 4096
+SLOTS: Final = 4096
 """Endpoints that one gateway can route to at once."""
 
-_FIELDS = 3
-_HEADER = 512  # cells: magic, number of sections, then the process id of each worker
-_MAGIC = 0x6864777962320001
-_SECTION = SLOTS * _FIELDS
+_FIELDS: Final = 3
+_HEADER: Final = 512  # cells: magic, number of sections, then the process id of each worker
+_MAGIC: Final = 0x6864777962320001
+_SECTION: Final = SLOTS * _FIELDS
 
 
 class Section:

@@ -10,7 +10,7 @@ An Exchange is an Ending that knows what comes before.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from headway.gateway.asked import Asked
 from headway.gateway.caching.recall import Recall
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Ending"]
 
-_LEFT = 499
-_INTERRUPTED = ("deadline_exceeded", "shutting_down")
+_LEFT: Final = 499
+_INTERRUPTED: Final = ("deadline_exceeded", "shutting_down")
 """Ends at which an engine may have been at work."""
 
 

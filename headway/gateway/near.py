@@ -12,16 +12,17 @@ import ipaddress
 import re
 import socket
 from functools import lru_cache
+from typing import Final
 
 from headway.wire.openai import Refusal
 
 __all__ = ["is_local_page", "misled"]
 
-_HOST = re.compile(rb"(\[[0-9a-fA-F:.]+\]|[^:\[\]/@\s]+)(?::\d{1,5})?", re.ASCII)
-_PAGE = re.compile(rb"https?://(.+)", re.IGNORECASE)
-_OF_NO_PAGE = re.compile(rb"(?!https?:)[a-z][a-z0-9+.-]*://[^\s]+", re.IGNORECASE)
+_HOST: Final = re.compile(rb"(\[[0-9a-fA-F:.]+\]|[^:\[\]/@\s]+)(?::\d{1,5})?", re.ASCII)
+_PAGE: Final = re.compile(rb"https?://(.+)", re.IGNORECASE)
+_OF_NO_PAGE: Final = re.compile(rb"(?!https?:)[a-z][a-z0-9+.-]*://[^\s]+", re.IGNORECASE)
 """Of a program's own window: chrome-extension://…, tauri://localhost. Web pages have http, https or `null`."""
-_CONTAINERS = ("host.docker.internal", "host.containers.internal")
+_CONTAINERS: Final = ("host.docker.internal", "host.containers.internal")
 """What Docker Desktop and Podman call the machine that they run on; `internal` is never delegated in the DNS."""
 
 

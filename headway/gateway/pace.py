@@ -8,13 +8,15 @@ stream some 60 ns compiled: no object is made, nothing is searched.
 from __future__ import annotations
 
 from bisect import bisect_left
+from typing import Final
 
 __all__ = ["ITL_BOUNDS", "Pace"]
 
-ITL_BOUNDS = (0.0025, 0.005, *(0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5))
+ITL_BOUNDS: Final = (0.0025, 0.005, *(0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5))
 """Seconds. OpenTelemetry's for a token's time, and a quarter of the least."""
-_FINEST, _LONGEST = 400.0, 2.5
-_BUCKETS: list[int] = [bisect_left(ITL_BOUNDS, (step + 0.5) / _FINEST) for step in range(1001)]
+_FINEST: Final = 400.0
+_LONGEST: Final = 2.5
+_BUCKETS: Final[list[int]] = [bisect_left(ITL_BOUNDS, (step + 0.5) / _FINEST) for step in range(1001)]
 """Of gaps by 2.5 ms: all bounds are multiples of it."""
 
 

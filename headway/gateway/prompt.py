@@ -8,7 +8,7 @@ from xxhash import xxh3_64_intdigest
 
 from headway.policy.prefix import BOUNDARIES, PrefixIndex, chain
 from headway.policy.routing import Ask
-from headway.wire.openai import Call, ChatCall, CompletionCall
+from headway.wire.calls import Call, TextCall
 
 if TYPE_CHECKING:
     from headway.gateway.catalog import Route
@@ -52,7 +52,7 @@ class Prompt:
     def __init__(self, call: Call, seed: int, learned: Learned, session: bytes, size: int) -> None:
         self.hashes: list[int] = []
         self.bytes, self.output = size, 0.0
-        if isinstance(call, ChatCall | CompletionCall):
+        if isinstance(call, TextCall):
             text = memoryview(call.text)
             self.bytes = len(text)
             if len(tools := memoryview(call.tools)):

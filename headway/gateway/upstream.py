@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from headway.errors import SpecError
@@ -29,9 +29,9 @@ from headway.wire.http import header
 
 __all__ = ["Opening", "Upstream"]
 
-_ADAPTER_FRESH = 2.0
+_ADAPTER_FRESH: Final = 2.0
 """Seconds until an engine has certainly told of an adapter that it was sent for."""
-_TOKEN_BYTES = 4.0
+_TOKEN_BYTES: Final = 4.0
 
 
 class Opening(Protocol):

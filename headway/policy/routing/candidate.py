@@ -6,12 +6,14 @@ class is one load.
 
 from __future__ import annotations
 
+from typing import Final
+
 from headway.policy.routing.elsewhere import Elsewhere
 from headway.policy.speed import Speed
 
 __all__ = ["Candidate"]
 
-_ADAPTER_SECONDS = 0.5
+_ADAPTER_SECONDS: Final = 0.5
 """To load an adapter of some 100 MB from a local disk; engines do not say."""
 
 
