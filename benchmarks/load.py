@@ -84,5 +84,5 @@ async def _ask(
 
 
 def _head(path: str, length: int) -> bytes:
-    lines = [f"POST {path} HTTP/1.1", "host: bench", "content-type: application/json", f"content-length: {length}"]
+    lines = [f"POST {path} HTTP/1.1", "host: localhost", "content-type: application/json", f"content-length: {length}"]
     return "\r\n".join([*lines, "", ""]).encode()

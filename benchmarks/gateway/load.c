@@ -73,7 +73,7 @@ static void write_texts(void) {
                                       want_events ? ",\"stream\":true,\"stream_options\":{\"include_usage\":true}" : "");
     size_t fixed = sizeof lead - 1 + sizeof middle - 1 + end_size, prompt = body_size > fixed + DIGITS ? body_size - fixed : DIGITS;
     size_t common = (prompt - DIGITS) * (size_t)shared / 100, own = prompt - DIGITS - common;
-    int head_size = snprintf(head, sizeof head, "POST /v1/chat/completions HTTP/1.1\r\nhost: bench\r\nuser-agent: load/1\r\n"
+    int head_size = snprintf(head, sizeof head, "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nuser-agent: load/1\r\n"
                              "accept: application/json\r\ncontent-type: application/json\r\n%s%s%scontent-length: %zu\r\n\r\n",
                              *key ? "authorization: Bearer " : "", key, *key ? "\r\n" : "", fixed + prompt);
     text_size = (size_t)head_size + fixed + prompt;

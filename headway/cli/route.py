@@ -57,6 +57,8 @@ def _lines(view: dict[str, Any]) -> Iterator[str]:
     if shadow := route.get("shadow"):
         most, rate = shadow.get("most", 1), shadow.get("rate", 60)
         yield f"shadow: {shadow['share']} copied to {shadow['model']}, at most {most} at once and {rate} a minute"
+    if cache := route.get("cache"):
+        yield f"keeps answers of its own: {', '.join(cache)}"
     yield f"models: {', '.join(f'{name} {state}' for name, state in states.items())}"
     absent = [name for name, state in states.items() if state == "absent"]
     if absent:

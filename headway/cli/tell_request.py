@@ -124,7 +124,8 @@ def _end(story: dict[str, Any]) -> Iterator[Line]:
     if record.get("cache"):
         note = f" ({record['cache_note']})" if record.get("cache_note") else ""
         saved = f", {record['saved_tokens']} tokens saved" if record.get("saved_tokens") else ""
-        yield None, f"the gateway's cache: {record['cache']}{note}{saved}"
+        whose = f", of the Route {record['cache_of']}" if record.get("cache_of") else ""
+        yield None, f"the gateway's cache{whose}: {record['cache']}{note}{saved}"
     if record.get("completion_tokens") is not None:
         prompt, cached = record.get("prompt_tokens"), record.get("cached_tokens")
         asked = "" if prompt is None else f"{prompt} prompt tokens ({cached or 0} cached), "

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -57,6 +58,10 @@ def up(
     trace_sample: Annotated[
         str, typer.Option(help="Of the requests whose callers do not say, how many are traced.")
     ] = "10%",
+    settings: Annotated[
+        Path | None,
+        typer.Option(help="A YAML file of the gateway's limits and deadlines, followed as it changes.", metavar="FILE"),
+    ] = None,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     timeout: Annotated[
         float, typer.Option(min=0, help="Seconds to wait until all is ready; 0 = as long as it takes.")
@@ -70,10 +75,12 @@ def up(
     objects, origin, places = read(target)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     client = ControlClient()
-    options = ("--sample", sample, "--otlp", otlp, "--trace-sample", trace_sample)
+    options = ("--sample", sample, "--otlp", otlp, "--trace-sample", trace_sample, *_settings(settings))
     started = ensure_control(client, Addresses(host, port, page_port, gateway_workers, options))
     if not started:
-        _say_where_it_listens(client, {name: context.params[name] for name in ADDRESS if _given(context, name)})
+        _say_where_it_listens(
+            client, {name: context.params[name] for name in ADDRESS if _given(context, name)}, settings
+        )
     wish: dict[str, Any] = {f"{kind.lower()}s": [] for kind in KINDS}
     for each in objects:
         wish[f"{each.kind.lower()}s"].append(each.model_dump(mode="json"))
@@ -126,12 +133,23 @@ def _given(context: typer.Context, name: str) -> bool:
     return source is not None and source.name != "DEFAULT"
 
 
-def _say_where_it_listens(client: ControlClient, asked: dict[str, object]) -> None:
+def _settings(path: Path | None) -> tuple[str, ...]:
+    """As the gateway is told of them. Raises SpecError while somebody reads it."""
+    if path is None:
+        return ()
+    from headway.gateway.tuning import read_settings  # noqa: PLC0415
+
+    read_settings(path)
+    return ("--settings", str(path.absolute()))
+
+
+def _say_where_it_listens(client: ControlClient, asked: dict[str, object], settings: Path | None) -> None:
     """The one that runs keeps its addresses; whoever asked for others must know."""
     snapshot = client.get("/state")
     address, page = snapshot["gateway"]["address"], snapshot["control"]["page"]
     runs = {"host": urlsplit(address).hostname, "port": urlsplit(address).port, "page_port": urlsplit(page).port}
     others = [f"--{name.replace('_', '-')}" for name, value in asked.items() if value != runs[name]]
+    others += ["--settings"] if settings is not None else []
     if others:
         ignored = f"{', '.join(others)} would count after headway down"
         print(f"joined the Headway that runs at {address}, page {page}; {ignored}", file=sys.stderr)

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Mapping
 import msgspec
 
 from headway.gateway.public import dearest
-from headway.gateway.table import CacheRule, CacheRules, Endpoint, KeyEntry, ModelRoute, TenantRule, TokenPrice
+from headway.gateway.table import Deadlines, Endpoint, KeyEntry, ModelRoute, TenantRule, TokenPrice
+from headway.policy.caching import CacheRule, CacheRules
 from headway.policy.route import Fallback, Match, RouteRule, ShadowRule, Slo, Target
 from headway.sites.base import Replica, ReplicaState
 from headway.spec.cache import Cache, EmbeddingCache, ResponseCache
@@ -61,12 +62,18 @@ def _route(wanted: DesiredModel, replicas: list[Replica], external: Mapping[str,
         price=dearest(_price(way.price) for way in wanted.ways),
         slo=_slo(wanted.model),
         cache=cache_rules(wanted.model.cache),
+        deadlines=_deadlines(wanted.model),
         capacity=_capacity([way.revision for way in wanted.ways]),
     )
 
 
 def _slo(model: Model) -> Slo:
     return Slo(model.slo.ttft, model.slo.itl) if model.slo else Slo()
+
+
+def _deadlines(model: Model) -> Deadlines | None:
+    said = model.deadlines
+    return Deadlines(whole=said.whole, first_byte=said.begin, idle=said.idle) if said else None
 
 
 def _capacity(revisions: Iterable[Revision]) -> int:
@@ -103,6 +110,7 @@ def _route_rule(route: Route, created: int) -> RouteRule:
         slo=Slo(route.slo.ttft, route.slo.itl) if route.slo else Slo(),
         shadow=ShadowRule(shadow.model, shadow.share, shadow.most, shadow.rate) if shadow else None,
         created=created,
+        cache=cache_rules(route.cache),
     )
 
 

@@ -22,7 +22,7 @@ class ControlSettings:
     gateway_workers: int = 1
     """Processes of the gateway: one answers thousands of requests a second."""
     gateway_options: tuple[str, ...] = ()
-    """What else `headway gateway` is started with: --sample, --otlp, --trace-sample."""
+    """What else `headway gateway` is started with: --sample, --otlp, --trace-sample, --settings."""
     tick: float = 1.0
     """Seconds between two passes when nothing happens: level-triggered loops need a heartbeat, not speed."""
     drain_tick: float = 0.1

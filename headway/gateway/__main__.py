@@ -39,6 +39,7 @@ def main(argv: list[str] | None = None) -> int:
             _share("--sample", given.sample),
             collector(given.otlp, os.environ),
             _share("--trace-sample", given.trace_sample),
+            _settings(given.settings),
         )
         uvloop.run(run(listen, Settings()))
     except HeadwayError as error:
@@ -50,6 +51,7 @@ def main(argv: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="headway gateway", description="Serve the models of a routing table.")
     parser.add_argument("--table", type=Path, required=True, help="the routing table (JSON), followed as it changes")
+    parser.add_argument("--settings", type=Path, help="limits and deadlines (YAML), followed as they change")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8484, help="0 = a free one")
     parser.add_argument("--workers", type=int, default=1, help="processes that share the port; about one a core")
@@ -78,6 +80,15 @@ def _request_log(given: str, socket: Path) -> Path | None:
     if given == "none":
         return None
     return Path(given) if given else socket.with_suffix(".requests")
+
+
+def _settings(path: Path | None) -> Path | None:
+    """Wrong at the start they are an error; later what is in use stays."""
+    if path is not None:
+        from headway.gateway.tuning import read_settings  # noqa: PLC0415
+
+        read_settings(path)
+    return path
 
 
 def _share(option: str, given: str) -> float:

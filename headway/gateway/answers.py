@@ -3,11 +3,11 @@ alone."""
 
 from __future__ import annotations
 
-import re
 from email.utils import formatdate
 from functools import lru_cache
 from typing import Final
 
+from headway.gateway.near import is_local_page
 from headway.gateway.request import Request, new_request_id
 from headway.wire.anthropic import is_messages, refusal_answer
 from headway.wire.openai import Refusal
@@ -16,7 +16,6 @@ __all__ = ["JSON", "common_headers", "messages_headers", "new_request_id", "pref
 
 JSON: Final = b"content-type: application/json\r\n"
 
-_LOOPBACK: Final = re.compile(rb"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?")
 _EXPOSED: Final = (
     b"access-control-expose-headers: x-request-id, x-headway-replica, x-headway-cache, age, retry-after\r\n"
 )
@@ -32,7 +31,7 @@ def common_headers(request: Request, now: float) -> bytes:
     origin = request.headers.get(b"origin")
     if origin is not None:
         lines += b"vary: origin\r\n"
-        if _LOOPBACK.fullmatch(origin):
+        if is_local_page(origin):
             lines += b"access-control-allow-origin: " + origin + b"\r\n"
             lines += _EXPOSED
     return lines
@@ -40,7 +39,7 @@ def common_headers(request: Request, now: float) -> bytes:
 
 def preflight_headers(request: Request) -> bytes:
     """What a browser may send, if its page is from this machine; to another page nothing is allowed."""
-    if not _LOOPBACK.fullmatch(request.headers.get(b"origin", b"")):
+    if not is_local_page(request.headers.get(b"origin", b"")):
         return b""
     wanted = request.headers.get(b"access-control-request-headers", b"")[:1024]
     allowed = b"access-control-allow-headers: " + wanted + b"\r\n" if wanted else b""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from headway.gateway.gate import Gate
+from headway.gateway.keyring import Caller
 from headway.gateway.prompt import Prompt, point_of
 from headway.gateway.request import Request
 from headway.gateway.salt import SALTED_PATHS, salt_within
@@ -40,7 +41,9 @@ class Asked:
         "_call",
         "_gateway",
         "_prompt",
+        "_timeout",
         "_tracing",
+        "allowed",
         "deadline",
         "gate",
         "model",
@@ -48,7 +51,6 @@ class Asked:
         "operation",
         "request",
         "stream",
-        "timeout",
     )
 
     def __init__(self, gateway: Gateway, request: Request, operation: Operation) -> None:
@@ -56,7 +58,8 @@ class Asked:
         self.model, self.named, self.stream = "", "", False
         self.gate = Gate(gateway, None)
         self.deadline = request.accepted + gateway.settings.deadline_seconds
-        self.timeout: float | None = None  # as the caller said
+        self.allowed: float | None = None  # seconds; None = as many as any request
+        self._timeout: float | None = None  # as the caller said
         self._gateway = gateway
         self._call: Call | None = None
         self._prompt: Prompt | None = None
@@ -68,11 +71,14 @@ class Asked:
         if isinstance(call, Refusal):
             return call
         self._call, self.model, self.stream = call, call.model, bool(call.stream)
-        caller = self._gateway.keyring.find(self.request.headers, near=near)
+        caller = self._caller(near)
         if isinstance(caller, Refusal):
             return caller
         self.gate = Gate(self._gateway, caller)
         return self._read_timeout()
+
+    def _caller(self, near: bool) -> Caller | Refusal | None:
+        return self._gateway.keyring.find(self.request.headers, near=near)
 
     def _read_timeout(self) -> Refusal | None:
         if asked := self.request.headers.get(b"x-headway-timeout"):
@@ -80,14 +86,17 @@ class Asked:
             if not found:
                 name = "x-headway-timeout"
                 return Refusal(400, "invalid_type", f"{name}: write seconds or 500ms, 10s, 2m", name)
-            seconds = float(found[1]) * _UNITS[found[2] or b""]
-            self.deadline, self.timeout = min(self.deadline, self.request.accepted + seconds), seconds
+            self._timeout = float(found[1]) * _UNITS[found[2] or b""]
+            self.bound(None)
         return None
 
     def bound(self, seconds: float | None) -> None:
-        """It may take no longer."""
-        if seconds is not None:
-            self.deadline = min(self.deadline, self.request.accepted + seconds)
+        """Its model lets it take so long, None = as long as any. The caller may want less."""
+        most = self._gateway.settings.deadline_seconds if seconds is None else seconds
+        if self._timeout is not None:
+            most = min(most, self._timeout)
+        self.allowed = None if seconds is None and self._timeout is None else most
+        self.deadline = self.request.accepted + most
 
     @property
     def known_call(self) -> Call | None:
@@ -112,8 +121,8 @@ class Asked:
     def note(self, record: Record, message: str) -> None:
         """What is seldom asked for, and so seldom told. `message`: why we refused it; what may quote the caller is left
         out."""
-        if self.timeout is not None:
-            record.deadline = self.timeout
+        if self.allowed is not None:
+            record.deadline = self.allowed
         caller = self.gate.caller
         if record.waits or (caller and (caller.rule.priority != "normal" or _PRIORITY in self.request.headers)):
             record.priority = self.priority

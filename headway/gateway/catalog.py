@@ -88,7 +88,7 @@ class Catalog:
             routes[model.name] = self._route(model, kept, problems, shared)
         gone = [upstream for key, upstream in self._upstreams.items() if key not in kept]
         self._upstreams, self.routes = kept, routes
-        self.publics = publics(table, {name: route.model for name, route in routes.items()})
+        self.publics = publics(table, routes)
         self.version, self.ready = table.version, True
         for upstream in gone:
             if upstream.own_running:
@@ -172,7 +172,7 @@ class Catalog:
             names=tuple(endpoint.upstream_model for _, endpoint in usable),
             reason=reason or model.reason,
             expected=model.expected and not blocked,
-            caching=caching_of(model),
+            caching=caching_of(model.name, model.cache, model),
             salted=salted if any(salted) else None,
             prices=prices if priced or model.name in shared else None,
             thrifty=len(set(prices)) > 1 and model.slo != Slo(),

@@ -21,6 +21,7 @@ from headway.gateway.journal import Journal
 from headway.gateway.keeper import Keeper
 from headway.gateway.keyring import Caller, Keyring
 from headway.gateway.news import News
+from headway.gateway.pace import Pace
 from headway.gateway.prompt import Sessions
 from headway.gateway.reader import Bodies
 from headway.gateway.record import Record, Stats
@@ -123,12 +124,12 @@ class Gateway:
         self.keeper.use(keep)
         self.tracer = None if keep.traced is None else Tracer(keep.traced)
 
-    def ended(self, record: Record, asked: Asked) -> None:
+    def ended(self, record: Record, asked: Asked, pace: Pace | None) -> None:
         """It is counted in any case, and remembered if its tenant lets us."""
         if asked.gate.kept:
             self.journal.add(record)
             self.keeper.see(record, asked)
-        self.tally.end(record, asked.operation.name, record.model in self.catalog.routes)
+        self.tally.end(record, asked.operation.name, record.model in self.catalog.routes, pace)
 
     def stats(self) -> Stats:
         waiting = self.lobby.counts()

@@ -14,9 +14,10 @@ from typing import TypeVar
 
 import msgspec
 
+from headway.gateway.pace import ITL_BOUNDS
+
 __all__ = [
     "DURATION_BOUNDS",
-    "ITL_BOUNDS",
     "LAG_BOUNDS",
     "OTHER",
     "TTFT_BOUNDS",
@@ -35,7 +36,6 @@ TTFT_BOUNDS = (
     *(0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0),
     *(20.0, 40.0, 80.0),
 )
-ITL_BOUNDS = (0.0025, 0.005, *(0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5))
 LAG_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 OTHER = "other"
 _Key = TypeVar("_Key", int, str)
@@ -52,9 +52,12 @@ class Histogram(msgspec.Struct):
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
 
+    def take(self, counts: list[int], total: float) -> None:
+        self.counts = [mine + theirs for mine, theirs in zip(self.counts, counts, strict=True)]
+        self.total += total
+
     def add(self, other: Histogram) -> None:
-        self.counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)]
-        self.total += other.total
+        self.take(other.counts, other.total)
 
 
 def histogram(bounds: tuple[float, ...]) -> Histogram:
@@ -82,7 +85,8 @@ class Used(msgspec.Struct):
 
 class Series(msgspec.Struct):
     """One model and operation. `statuses`: status of the answer -> how many. `queue` has only those that waited.
-    `decisions`: policy.routing.Why -> requests sent so; `retries`: those sent again."""
+    `itl`: of gaps between events; `tpot`: of their means, one a request. `decisions`: policy.routing.Why -> requests
+    sent so; `retries`: those sent again."""
 
     model: str
     operation: str
@@ -90,6 +94,7 @@ class Series(msgspec.Struct):
     duration: Histogram = msgspec.field(default_factory=lambda: histogram(DURATION_BOUNDS))
     ttft: Histogram = msgspec.field(default_factory=lambda: histogram(TTFT_BOUNDS))
     itl: Histogram = msgspec.field(default_factory=lambda: histogram(ITL_BOUNDS))
+    tpot: Histogram = msgspec.field(default_factory=lambda: histogram(ITL_BOUNDS))
     queue: Histogram = msgspec.field(default_factory=lambda: histogram(TTFT_BOUNDS))
     decisions: dict[str, int] = {}
     retries: int = 0
@@ -104,6 +109,7 @@ class Series(msgspec.Struct):
         self.duration.add(other.duration)
         self.ttft.add(other.ttft)
         self.itl.add(other.itl)
+        self.tpot.add(other.tpot)
         self.queue.add(other.queue)
         self.prompt_tokens += other.prompt_tokens
         self.cached_tokens += other.cached_tokens

@@ -4,7 +4,7 @@
     place     through the gate (limits, budgets); wait for a place; pick an endpoint; or wait for one; or say why not
     (Dispatch sends it there and relays the answer)
     lost      that endpoint failed: elsewhere if the caller has got nothing yet, else the answer ends with an error
-    succeeded, refuse, left   the three ends; each settles usage and writes the Record
+    succeeded it answered; the other ends are those of every Ending
 
 No task and no timer of its own: the caller's connection wakes it at `next_due`.
 """
@@ -20,7 +20,7 @@ from headway.gateway.caching.rules import Caching
 from headway.gateway.caller import Client
 from headway.gateway.catalog import Route
 from headway.gateway.dispatch import Dispatch
-from headway.gateway.ending import record_of, tell_the_line
+from headway.gateway.ending import Ending
 from headway.gateway.frames import Full, Lined
 from headway.gateway.hold import Hold
 from headway.gateway.patience import (
@@ -33,11 +33,7 @@ from headway.gateway.patience import (
     no_replica,
     patience,
     retry_after,
-    too_long,
 )
-from headway.gateway.placement import Placement
-from headway.gateway.tries import Tries
-from headway.policy.route import Step
 from headway.policy.routing import Choice
 from headway.wire.openai import Refusal, model_not_found, wrong_operation
 
@@ -46,34 +42,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Exchange"]
 
-_LEFT: Final = 499
-_INTERRUPTED: Final = ("deadline_exceeded", "shutting_down")
-"""Ends at which an engine may have been at work."""
 _RETRY_SECONDS: Final = 0.2
 """Until who found the retry budget spent looks again."""
 _NO_SUCH_PATH: Final = (404, 405, 501)  # what engines say of a path that they have not
 
 
-class Exchange:
-    steps: list[Step] | None = None  # of a Route, when one was asked for
-
+class Exchange(Ending):
     def __init__(self, gateway: Gateway, client: Client, asked: Asked) -> None:
-        self._gateway, self._client, self._asked = gateway, client, asked
-        self._placement = Placement(gateway, asked)
-        self._dispatch: Dispatch | None = None
-        self._tries = Tries(asked.request.accepted)
+        super().__init__(gateway, client, asked)
         self._has_turn = False  # it need not line up for a place
-        self._recall: Recall | None = None  # its model has a cache
-        self._hold: Hold | None = None  # it was held for something
         self._wait_began: float | None = None  # no engine was reached since
-        self._first_byte: float | None = None
         self._paused_at: float | None = None
-        self._ended = False
-
-    @property
-    def name(self) -> str:
-        """As the caller wrote it."""
-        return self._asked.model
 
     @property
     def size(self) -> int:
@@ -173,6 +152,11 @@ class Exchange:
                 self._client.end()
             else:
                 self._client.respond(200, headers, body)
+
+    @property
+    def caching(self) -> Caching | None:
+        route = self._route()
+        return route.caching if route is not None else None
 
     def admit_again(self) -> None:
         self.place()
@@ -274,11 +258,16 @@ class Exchange:
         dispatch = self._dispatch
         if dispatch is None or dispatch.relay is None:
             return
-        dispatch.heard_at = self._gateway.time()
-        if self._first_byte is None and (dispatch.relay.started or not self._asked.stream):
-            self._first_byte = dispatch.heard_at
+        now = dispatch.heard_at = self._gateway.time()
+        if self._pace is not None:
+            self._pace.heard(now)
+        elif self._first_byte is None and (dispatch.relay.started or not self._asked.stream):
+            self._first_byte = now
             if self._asked.stream:
-                dispatch.stay.first_token(dispatch.heard_at)
+                self._pace = dispatch.relay.pace
+                if self._pace is not None:
+                    self._pace.begin(now)
+                dispatch.stay.first_token(now)
             if dispatch.upstream.troubled and dispatch.relay.status < 500:
                 self._gateway.trouble.over(dispatch.upstream)
             self._client.wake_at(self.next_due())
@@ -324,17 +313,6 @@ class Exchange:
             self._dispatch.heard_at = self._gateway.time()
             self._dispatch.resume()
 
-    def left(self) -> None:
-        """The caller is gone: the engine need not go on."""
-        if not self._ended:
-            self._give_up()
-            self._end(_LEFT, "client_closed")
-
-    def stop(self) -> None:
-        """The gateway ends and can wait no longer."""
-        if not self._ended:
-            self._close_with(Refusal(503, "shutting_down", "The gateway is shutting down.", retry_after=1))
-
     def next_due(self) -> float:
         due = self._asked.deadline
         if self._hold is not None and self._hold.until is not None:
@@ -360,66 +338,3 @@ class Exchange:
         elif self._dispatch:
             self._tries.ran_out()
             self._close_with(fell_silent(self._dispatch.idle_seconds))
-
-    # the ends
-
-    def _expire(self) -> None:
-        self._tries.ran_out()
-        self._close_with(too_long(self._asked.deadline - self._asked.request.accepted))
-
-    def _close_with(self, refusal: Refusal) -> None:
-        """End now: an answer that has begun ends with an error, else the refusal is the answer."""
-        if self._dispatch is not None and self._dispatch.started:
-            self._break_off(refusal.code, refusal.message)
-        else:
-            self.refuse(refusal)
-
-    def _break_off(self, code: str, message: str) -> None:
-        self._give_up()
-        if self._dispatch and self._dispatch.relay:
-            relay = self._dispatch.relay
-            self._end(relay.status, relay.break_off(code, message))
-
-    def refuse(self, refusal: Refusal) -> None:
-        self._give_up()
-        self._end(refusal.status, refusal.code, refusal.message)
-        self._client.refuse(refusal)
-
-    def _give_up(self) -> None:
-        if self._hold is not None:
-            self._hold.give_up(self._gateway.time())
-        if self._dispatch:
-            self._dispatch.abort()
-
-    def _end(self, status: int, error: str, message: str = "") -> None:
-        """Settle usage, write the Record; once."""
-        if self._ended:
-            return
-        self._ended = True
-        relay = self._dispatch.relay if self._dispatch else None
-        usage = relay.usage() if relay and relay.started else None
-        free = status >= 400 and status != _LEFT and error not in _INTERRUPTED and not (relay and relay.status == 200)
-        free = free or self._asked.operation.free
-        self._asked.gate.leave(self, usage, whole=status == 200 and not error, free=free)
-        if usage and self._dispatch and status == 200 and not error:
-            self._placement.learn(usage, self._dispatch.stay, self._gateway.time())
-        record = record_of(
-            self._gateway,
-            self._asked,
-            self._tries.all,
-            usage,
-            status=status,
-            error=error,
-            first_byte=self._first_byte,
-        )
-        if self._hold is not None:
-            record.waits, record.waited = self._hold.waits.all, self._hold.waits.total
-        if self._recall is not None:
-            self._recall.ended(record, self._dispatch.upstream if self._dispatch else None, usage)
-        if self.steps is not None:
-            record.route, record.steps = self.name, self.steps
-        self._asked.note(record, message)
-        self._gateway.ended(record, self._asked)
-        if self._tries.reached:
-            tell_the_line(self._gateway, self._asked, usage)
-        self._dispatch = None  # which knows us: without this every request is work for the garbage collector

@@ -38,12 +38,12 @@ class Hold:
 
     @property
     def gated(self) -> bool:
-        """At the gate, or for a cache: no Model has been asked for a place yet."""
+        """At the gate: it is not yet any Model's to answer it."""
         return self._gated
 
     def at(self, where: Literal["gate", "cache"], until: float, now: float, *, told: bool = True) -> None:
         """`told`: it is long enough to be told of."""
-        self.until, self._gated = until, True
+        self.until, self._gated = until, where == "gate"
         if told:
             self.waits.begin(where, now)
 

@@ -83,6 +83,8 @@ class Journey:
         if isinstance(asked.gate, Tolled):
             asked.gate = asked.gate.inner
         asked.turn_to(model)
+        route = self._gateway.catalog.routes.get(model)
+        asked.bound(route.model.deadlines.whole if route is not None and route.model.deadlines is not None else None)
         if (payer := self.public.payers.get(model)) is not None and model != self._home:
             asked.gate = Tolled(self._gateway, asked.gate, payer)
         rule = self.public.rule

@@ -1,6 +1,7 @@
 """Who calls: the key in `authorization`, found by its hash among those of the table.
 
-Without a Tenant in the table the gateway is open, to callers on this machine alone. With one, every call needs a key.
+Without a Tenant in the table the gateway is open, to callers on this machine alone that mean this machine (`near`).
+With one, every call needs a key.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Final
 
 from xxhash import xxh3_64_intdigest
 
+from headway.gateway.near import misled
 from headway.gateway.salt import tenant_salt
 from headway.gateway.table import KeyEntry, RoutingTable, TenantRule
 from headway.policy.admission import Ceiling, ceilings
@@ -55,7 +57,7 @@ class Keyring:
     def find(self, headers: dict[bytes, bytes], *, near: bool) -> Caller | Refusal | None:
         """Who it is; None when nobody needs a key here. `near`: the caller is on this machine."""
         if not self.closed:
-            return None if near else _NOT_NEAR
+            return misled(headers) if near else _NOT_NEAR
         sent = headers.get(b"authorization", b"")
         key = sent[7:].strip() if sent[:7].lower() == b"bearer " else headers.get(b"x-api-key", b"")
         if not key:

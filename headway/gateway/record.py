@@ -95,9 +95,10 @@ class Record(msgspec.Struct, omit_defaults=True):
     table: int = 0  # version of the routing table when it ended
     worker: int | None = None  # the hub notes it
     priority: str = ""  # empty = normal
-    deadline: float | None = None  # seconds, where the caller named some
+    deadline: float | None = None  # seconds, where its model or its caller named some
     cache: str = ""  # hit, partial, miss, refresh, bypass; empty = its model has none
     cache_note: str = ""
+    cache_of: str = ""  # the Route whose own cache that was; empty = its model's
     saved_tokens: int = 0  # that an engine need not read or write again, as far as it is known
     charge: Charge | None = None
     trace: Trace | None = None

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from headway.gateway.caller import Caller
 from headway.gateway.link import AnswerHead
+from headway.gateway.pace import Pace
 from headway.gateway.settings import Settings
 from headway.wire.openai import error_body, is_error_body
 from headway.wire.sse import EventSplitter, count_data, data_event, is_done, says_error, without_usage_event
@@ -21,11 +22,13 @@ __all__ = ["EventRelay", "HeldRelay", "Relay"]
 
 class Relay(Protocol):
     """`feed` and `finish` return why the answer is unusable, empty when it is fine. `status` is what the
-    caller gets; `error` is the code of an error that the caller was told within the answer."""
+    caller gets; `error` is the code of an error that the caller was told within the answer; `pace` of a stream counts
+    its events."""
 
     started: bool
     error: str
     status: int
+    pace: Pace | None
 
     def feed(self, data: bytes) -> str: ...
     def finish(self, framed: bool) -> str: ...
@@ -43,6 +46,7 @@ class HeldRelay:
         self.started = False
         self.error = ""
         self.status = head.status
+        self.pace: Pace | None = None
         self._caller, self._head, self._headers, self._key = caller, head, headers, key
         self._most = settings.held_bytes
         self._parts: list[bytes] = []
@@ -140,6 +144,8 @@ class EventRelay:
         self.started = False
         self.error = ""
         self.status = head.status
+        self._told = Pace()
+        self.pace: Pace | None = self._told
         self._caller, self._head, self._headers = caller, head, headers
         self._most = settings.event_bytes
         self._hide_usage = hide_usage  # the gateway asked for it, not the caller
@@ -147,7 +153,6 @@ class EventRelay:
         self._splitter = EventSplitter()
         self._held = b""  # comments before the first data
         self._last = b""  # the last events with a usage
-        self._count = 0
         self._done = False
 
     def feed(self, data: bytes) -> str:
@@ -168,8 +173,10 @@ class EventRelay:
             self.started = True
             events, self._held = self._held, b""
             self._caller.start(self._head.status, self._headers, None)
-        self._count += count_data(events)
-        self._done = self._done or is_done(events)
+        self._told.events += count_data(events)
+        if not self._done and is_done(events):
+            self._done = True
+            self._told.events -= 1
         if b'"usage":' in events:
             self._last = events[-TAIL_BYTES:]
             if self._hide_usage:
@@ -195,4 +202,4 @@ class EventRelay:
 
     def usage(self) -> Usage | None:
         """As the engine said it, else what was counted: a data event is about a token, `[DONE]` is none."""
-        return read_usage(self._last) or Usage(completion_tokens=max(0, self._count - self._done))
+        return read_usage(self._last) or Usage(completion_tokens=self._told.events)

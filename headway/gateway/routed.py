@@ -52,6 +52,13 @@ class RoutedExchange(Exchange):
                 return
         super().place()
 
+    def _route(self) -> Route | None:
+        """The Model that it is at; with the Route's own caches, if it has some."""
+        public = self._gateway.catalog.publics.get(self.name)
+        if public is None or public.cached is None:
+            return super()._route()
+        return public.cached.get(self._asked.model)
+
     def _unknown(self) -> None:
         """The table has its Model no more."""
         if self._moves("error"):
@@ -98,6 +105,8 @@ class RoutedExchange(Exchange):
         self._has_turn, self._wait_began, self._first_byte = False, None, None
         self._tries.reached = 0  # at this Model: its retry budget is not for what others lost
         self._placement.unwilling = frozenset()
+        if self._recall is not None:
+            self._client, self._recall = self._recall.left(self._client), None
 
     def _line_up(self, route: Route, now: float) -> None:
         if self._moves("saturated"):

@@ -16,11 +16,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from headway.gateway.settings import Tunable
+from headway.policy.caching import CacheRules
 from headway.policy.route import RouteRule, Slo
 
 __all__ = [
-    "CacheRule",
-    "CacheRules",
     "Deadlines",
     "Endpoint",
     "EndpointTls",
@@ -103,23 +102,6 @@ class ModelRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
-class CacheRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One cache of answers, kept by each host's hub: at most so many bytes, none older than `ttl` seconds."""
-
-    size: int = 256_000_000
-    ttl: float = 3600.0
-    wait: float = 10.0  # seconds that equal requests wait for the first one's answer
-    which: Literal["deterministic", "all"] = "deterministic"
-    shared: bool = False  # among the tenants whose own `answers` are
-
-
-class CacheRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which answers are kept; None = none of these."""
-
-    responses: CacheRule | None = None
-    embeddings: CacheRule | None = None
-
-
 class TokenPrice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Micro-money (millionths) for a million tokens; `cached` of prompt tokens that the engine had in its cache."""
 
@@ -174,6 +156,12 @@ class RoutingTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     settings: Tunable | None = None  # limits and deadlines that are to differ from their defaults
     salt: str = ""  # `secret:NAME/KEY`, the same at all gateways of an engine; empty = each host makes its own
     routes: tuple[RouteRule, ...] = ()
+
+    @property
+    def caches(self) -> tuple[tuple[str, CacheRules | None], ...]:
+        """Of each Model and each Route, by its name."""
+        models = tuple((each.name, each.cache) for each in self.models)
+        return models + tuple((each.name, each.cache) for each in self.routes)
 
     @property
     def accounts(self) -> tuple[TenantRule, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from headway.gateway.counts import LAG_BOUNDS, OTHER, CacheCounts, Series, Used, add_counts, histogram
+from headway.gateway.pace import Pace
 from headway.gateway.record import Record
 
 __all__ = ["MODELS_MAX", "PAIRS_MAX", "Tally"]
@@ -60,12 +61,12 @@ class Tally:
         add_counts(self.refused_heads, {status: 1})
 
     def cached(self, model: str, cache: str, result: str, saved: tuple[int, int]) -> None:
-        """`model` is one of the table, and has a cache: there are not many."""
+        """`model` is one of the table, or a Route of it, that has a cache: there are not many."""
         found = self.caches.setdefault((model, cache), CacheCounts(model, cache))
         found.add(CacheCounts(model, cache, {result: 1}, *saved))
 
-    def end(self, record: Record, operation: str, known: bool) -> None:
-        """`known` = the model is in the table; other names never become labels."""
+    def end(self, record: Record, operation: str, known: bool, pace: Pace | None = None) -> None:
+        """`known` = the model is in the table; other names never become labels. `pace` of its stream."""
         self.running -= 1
         failed = record.status >= 500 or (record.status == 200 and bool(record.error))
         self.failures += failed
@@ -76,7 +77,9 @@ class Tally:
         if record.stream and record.ttft is not None:
             series.ttft.observe(record.ttft)
             if completion > 1:
-                series.itl.observe((record.duration - record.ttft) / (completion - 1))
+                series.tpot.observe((record.duration - record.ttft) / (completion - 1))
+            if pace is not None:
+                series.itl.take(pace.counts, pace.seconds)
         decisions = series.decisions
         for attempt in record.attempts:
             decisions[attempt.why] = decisions.get(attempt.why, 0) + 1

@@ -11,10 +11,13 @@ from pydantic import Field
 
 __all__ = [
     "ARGS",
+    "BEGIN",
     "CPU",
+    "DEADLINES",
     "ENGINE",
     "ENV",
     "GPU",
+    "IDLE",
     "ITL",
     "KIND",
     "MEMORY",
@@ -33,6 +36,7 @@ __all__ = [
     "TTFT",
     "VARIANTS",
     "VARIANT_NAME",
+    "WHOLE",
     "field_about",
 ]
 
@@ -115,6 +119,34 @@ PRICE_CACHED = field_about(
 )
 PRICE_OUTPUT = field_about(
     "Answer tokens", "Of the tokens written. Left out: as input.", "0.60/1M", unit="USD for a number of tokens"
+)
+DEADLINES = field_about(
+    "Deadlines",
+    "How long the gateway lets requests of this Model take, where its own times do not fit: shorter for a small model "
+    "that others should stand in for, longer for one that thinks. Left out: the gateway's.",
+    {"begin": "20s", "idle": "30s", "whole": "5m"},
+)
+_DURATION = "duration: ms, s, m, h, d"
+BEGIN = field_about(
+    "Begin",
+    "From the sending of a request to the first byte of its answer; then another Replica is asked. An answer that is "
+    "not streamed begins when it is whole. Left out: 5m for streams, no other limit than the whole for the rest.",
+    "20s",
+    unit=_DURATION,
+)
+IDLE = field_about(
+    "Idle",
+    "Between two pieces of an answer that has begun; then it ends with an error. Left out: 2m.",
+    "30s",
+    unit=_DURATION,
+)
+WHOLE = field_about(
+    "Whole",
+    "The whole of a request, its waiting counted in; then 504. A caller may ask for less, by x-headway-timeout. Left "
+    "out: 10m.",
+    "5m",
+    "1h",
+    unit=_DURATION,
 )
 VARIANTS = field_about(
     "Variants",

@@ -6,6 +6,7 @@ from headway.spec.about import field_about
 
 __all__ = [
     "BUDGET",
+    "CACHE",
     "EQUALS",
     "FALLBACK",
     "HEADER",
@@ -83,6 +84,12 @@ SHADOW = field_about(
     "A part of the requests is copied to a Model whose answer is thrown away, to see how it does. It is charged to "
     "nobody, delays nobody, and ends first when there is a queue.",
     {"model": "candidate", "share": "5%", "most": 4},
+)
+CACHE = field_about(
+    "Cache",
+    "Answers that the gateway keeps of what is asked under this name, each for the Model that gave it, apart from what "
+    "the Models' own caches keep. Left out: the caches of the Models are used, where they have some.",
+    {"responses": {"size": "256MB", "ttl": "1h"}},
 )
 SHARE = field_about("Share", "Of the requests of this Route.", "5%", "0.5%", unit="%")
 MOST = field_about("Most", "Copies that may run at once, on the whole host.", 4, unit="requests")

@@ -25,6 +25,7 @@ from pydantic_core import CoreSchema
 from headway.spec import about
 from headway.spec.about_cache import CACHE
 from headway.spec.cache import Cache
+from headway.spec.deadlines import Deadlines
 from headway.spec.fault import Fault, describe
 from headway.spec.fields import Args, Bytes, Cores, Env, GpuText, Name, PerMillion, Seconds, SourceText, is_written
 from headway.spec.revision import Task
@@ -125,6 +126,7 @@ class Profile(Strict):
     cpu: Annotated[Cores | None, about.CPU] = None
     memory: Annotated[Bytes | None, about.MEMORY] = None
     slo: Annotated[Slo | None, about.SLO] = None
+    deadlines: Annotated[Deadlines | None, about.DEADLINES] = None
     args: Annotated[Args | None, about.ARGS] = None
     env: Annotated[Env | None, about.ENV] = None
 
@@ -160,6 +162,7 @@ class Model(Strict):
     price: Annotated[Price | None, about.PRICE] = None
     routing: Annotated[Routing, about.ROUTING] = Field(default_factory=Routing)
     cache: Annotated[Cache | None, CACHE] = None
+    deadlines: Annotated[Deadlines | None, about.DEADLINES] = None
     args: Annotated[Args, about.ARGS] = Field(default_factory=dict)
     env: Annotated[Env, about.ENV] = Field(default_factory=dict)
     variants: Annotated[tuple[Variant, ...], about.VARIANTS, Field(max_length=MOST_VARIANTS)] = ()

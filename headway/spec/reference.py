@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from headway.spec.document import API_VERSION
 from headway.spec.fault import written
 from headway.spec.kinds import LATER_KINDS
 from headway.spec.schema import json_schema
+from headway.spec.units import format_duration, format_size
 from headway.spec.wording import LATER_FIELDS
 
 __all__ = ["render"]
@@ -62,6 +63,11 @@ Kinds {kinds}, and of a Model {fields}: an error says so.
 """
 
 
+_TYPES = {"string": "text", "object": "mapping", "array": "list", "boolean": "true or false"}
+_FORMS: dict[str, Callable[[Any], str]] = {"size": format_size, "duration": format_duration}
+"""By the first word of a unit."""
+
+
 def render() -> str:
     parts = json_schema()["$defs"]
     model = parts["Model"]["properties"]
@@ -72,6 +78,10 @@ def render() -> str:
             _section("Slo", "slo.", parts["Slo"], {}),
             _section("Price", "price.", parts["Price"], {}),
             _section("Routing", "routing.", parts["Routing"], {}),
+            _section("Cache", "cache.", parts["Cache"], {}),
+            _section("ResponseCache", "cache.responses.", parts["ResponseCache"], {}),
+            _section("EmbeddingCache", "cache.embeddings.", parts["EmbeddingCache"], {}),
+            _section("Deadlines", "deadlines.", parts["Deadlines"], {}),
             _section("Profile", "profiles.SITE.", parts["Profile"], model),
             _section("Variant", "variants.", parts["Variant"], model),
             _section("Tenant", "", parts["Tenant"], {}),
@@ -106,7 +116,11 @@ def _section(name: str, prefix: str, part: dict[str, Any], said: dict[str, Any])
 
 
 def _default(field: dict[str, Any]) -> str:
-    return f"`{written(field['default'])}`" if field.get("default") not in (None, []) else ""
+    found = field.get("default")
+    form = _FORMS.get(field.get("x-unit", "").partition(":")[0])
+    if form is not None and found is not None:
+        return f"`{form(found)}`"
+    return f"`{written(found)}`" if found not in (None, []) else ""
 
 
 def _type(field: dict[str, Any]) -> str:
@@ -119,4 +133,4 @@ def _type(field: dict[str, Any]) -> str:
         return "number or range" if name == "Replicas" else f"mapping, see [{name}](#{name.lower()})"
     if "anyOf" in field:
         return " or ".join(_type(each) for each in field["anyOf"])
-    return {"string": "text", "object": "mapping", "array": "list"}.get(field["type"], "number")
+    return _TYPES.get(field["type"], "number")

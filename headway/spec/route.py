@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from headway.spec import about_route as about
+from headway.spec.cache import Cache
 from headway.spec.fault import Fault, describe
 from headway.spec.fields import Name, Seconds
 from headway.spec.model import Slo
@@ -137,6 +138,7 @@ class Route(Strict):
     prefer: Annotated[Literal["cheapest"] | None, about.PREFER] = None
     slo: Annotated[Slo | None, about.SLO] = None
     shadow: Annotated[Shadow | None, about.SHADOW] = None
+    cache: Annotated[Cache | None, about.CACHE] = None
 
     @model_validator(mode="after")
     def _sound(self) -> Route:

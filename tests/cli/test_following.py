@@ -73,6 +73,23 @@ def test_other_addresses_than_those_that_run_are_said(headway: Headway, control:
     )
 
 
+def test_settings_are_read_first_and_are_of_the_one_that_starts(headway: Headway, control: FakeControl) -> None:
+    control.will_apply(chat="unchanged")
+    control.show(a_snapshot(a_model()))
+    file, chat = headway.state.parent / "gateway.yaml", str(headway.model_file("chat.yaml", CHAT))
+    file.write_text("connect_seconds: 1\nbody_bites: 1\n")
+    done = headway.run("up", chat, "-d", "--settings", str(file))
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"error: {file}:2:1: body_bites: unknown setting; did you mean body_bytes?\n",
+    )
+    assert not [body for method, _, body in control.asked if method == "POST"]
+    file.write_text("connect_seconds: 1\n")
+    done = headway.run("up", chat, "-d", "--settings", str(file))
+    assert done.returncode == 0
+    assert done.stderr.endswith("; --settings would count after headway down\n")
+
+
 @pytest.mark.parametrize("reason", ["CrashLoop", "StartTimeout", "PrepareFailed", "NoSuchGpu", "NotEnoughMemory"])
 def test_a_model_that_fails_is_one_line_and_is_taken_back(headway: Headway, control: FakeControl, reason: str) -> None:
     control.will_apply(chat="added")

@@ -45,6 +45,12 @@ def complete(control: Control, model: str) -> tuple[int, str, str]:
         connection.close()
 
 
+def explained(control: Control, request: str) -> Any:
+    """The Record of a request."""
+    found = eventually(lambda: (told := control.ask("GET", f"/explain/{request}"))[0] == 200 and told[1])
+    return found["story"]["record"]
+
+
 def test_a_route_falls_back_and_explains_itself(control: Control) -> None:
     control.start()
     cold = mock("big", 0)
@@ -63,8 +69,7 @@ def test_a_route_falls_back_and_explains_itself(control: Control) -> None:
     status, replica, request = complete(control, "assistant")
     assert status == 200
     assert replica.startswith("small-")
-    explained = eventually(lambda: (found := control.ask("GET", f"/explain/{request}"))[0] == 200 and found[1])
-    record = explained["story"]["record"]
+    record = explained(control, request)
     assert (record["route"], record["model"]) == ("assistant", "small")
     assert [(each["model"], each["why"]) for each in record["steps"]] == [("big", "only_one"), ("small", "on_error")]
     (view,) = control.snapshot()["routes"]
@@ -78,6 +83,18 @@ def test_a_route_falls_back_and_explains_itself(control: Control) -> None:
     assert complete(control, "assistant")[0] == 200, "it outlives the process"
     assert control.ask("POST", "/down", {"name": "assistant", "grace": 5}) == (200, {"removed": ["assistant"]})
     assert complete(control, "assistant")[0] == 404
+
+
+def test_a_route_keeps_answers_of_its_own(control: Control) -> None:
+    control.start()
+    own = route("assistant", "chat", cache={"responses": {"which": "all"}})
+    assert wish(control, mock("chat"), routes=(own,))[0] == 200
+    control.wait_state("chat", "ready")
+    requests = [complete(control, name)[2] for name in ("assistant", "assistant", "chat")]
+    records = [explained(control, request) for request in requests]
+    assert [each.get("cache", "") for each in records] == ["miss", "hit", ""]
+    assert [each.get("cache_of", "") for each in records] == ["assistant", "assistant", ""]
+    assert control.snapshot()["routes"][0]["route"]["cache"] == {"responses": {"which": "all"}}
 
 
 def test_names_clash_with_what_is_wanted_already(control: Control) -> None:

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from headway.control.routes import routes
 from headway.engines.base import Progress
-from headway.gateway.table import CacheRule, CacheRules, Endpoint, ModelRoute
+from headway.gateway.table import Endpoint, ModelRoute
+from headway.policy.caching import CacheRule, CacheRules
 from headway.policy.decision import Reason
 from headway.sites.base import Replica, ReplicaState
 from headway.spec.cache import Cache, ResponseCache

@@ -15,7 +15,7 @@ from tests.support.gateway import (
     route,
 )
 
-POST_HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: t\r\n"
+POST_HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n"
 
 
 def call(**fields: Any) -> bytes:

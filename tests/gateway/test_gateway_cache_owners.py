@@ -7,7 +7,8 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
-from headway.gateway.table import CacheRule, CacheRules, ModelRoute, TenantRule, TokenPrice
+from headway.gateway.table import ModelRoute, TenantRule, TokenPrice
+from headway.policy.caching import CacheRule, CacheRules
 from tests.gateway.conftest import Start
 from tests.support.caches import (
     ACME,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from headway.gateway.table import CacheRule, CacheRules
+from headway.policy.caching import CacheRule, CacheRules
 from tests.gateway.conftest import Start
 from tests.support.caches import (
     ANSWERS,

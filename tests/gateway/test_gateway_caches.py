@@ -12,7 +12,7 @@ import anthropic
 import openai
 
 from headway.cli.tell_request import tell_request
-from headway.gateway.table import CacheRule, CacheRules
+from headway.policy.caching import CacheRule, CacheRules
 from tests.gateway.conftest import Start
 from tests.support.caches import (
     ANSWERS,

@@ -12,7 +12,8 @@ from typing import Any
 import openai
 import pytest
 
-from headway.gateway.table import CacheRule, CacheRules, Endpoint, TenantRule
+from headway.gateway.table import Endpoint, TenantRule
+from headway.policy.caching import CacheRule, CacheRules
 from tests.gateway.conftest import Start
 from tests.support.gateway import (
     Answer,

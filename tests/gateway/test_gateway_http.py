@@ -31,7 +31,7 @@ from tests.support.gateway import (
     route,
 )
 
-POST = b"POST /v1/chat/completions HTTP/1.1\r\nhost: t\r\n"
+POST = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n"
 
 MALFORMED = {
     "content-length and chunked": POST + b"content-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -48,22 +48,22 @@ MALFORMED = {
     "a chunk longer than it says": POST + b"transfer-encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n",
     "chunked in HTTP/1.0": b"POST / HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
     "bare line feeds": b"GET /healthz HTTP/1.1\nhost: t\n\n",
-    "a folded header": b"GET /healthz HTTP/1.1\r\nhost: t\r\nx: a\r\n b\r\n\r\n",
+    "a folded header": b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nx: a\r\n b\r\n\r\n",
     "a space before the colon": b"GET /healthz HTTP/1.1\r\nhost : t\r\n\r\n",
-    "a NUL in a header": b"GET /healthz HTTP/1.1\r\nhost: t\r\nx: a\0b\r\n\r\n",
+    "a NUL in a header": b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nx: a\0b\r\n\r\n",
     "no host": b"GET /healthz HTTP/1.1\r\n\r\n",
     "two hosts": b"GET /healthz HTTP/1.1\r\nhost: a\r\nHost: b\r\n\r\n",
     "HTTP/0.9": b"GET /healthz\r\n\r\n",
-    "HTTP/3": b"GET /healthz HTTP/3.0\r\nhost: t\r\n\r\n",
+    "HTTP/3": b"GET /healthz HTTP/3.0\r\nhost: localhost\r\n\r\n",
     "the preface of HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "TLS": bytes.fromhex("160301020001000001fc0303") + bytes(64),
-    "an unknown method": b"FOO / HTTP/1.1\r\nhost: t\r\n\r\n",
-    "spaces in the target": b"GET /a b HTTP/1.1\r\nhost: t\r\n\r\n",
-    "a tunnel": b"CONNECT example.com:443 HTTP/1.1\r\nhost: t\r\n\r\nabc",
+    "an unknown method": b"FOO / HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    "spaces in the target": b"GET /a b HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    "a tunnel": b"CONNECT example.com:443 HTTP/1.1\r\nhost: localhost\r\n\r\nabc",
     "an odd expectation": POST + b"expect: tea\r\ncontent-length: 1\r\n\r\nx",
     "a compressed body": POST + b"content-encoding: gzip\r\ncontent-length: 1\r\n\r\nx",
-    "a target that is not UTF-8": b"GET /%ff HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n",
-    "a target of another scheme": b"GET ftp://x/ HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n",
+    "a target that is not UTF-8": b"GET /%ff HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
+    "a target of another scheme": b"GET ftp://x/ HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
 }
 
 
@@ -91,11 +91,11 @@ async def test_requests_before_a_malformed_one_are_answered(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("data", "status"),
     [
-        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nhost: t\r\n\r\n", 414),
+        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nhost: localhost\r\n\r\n", 414),
         (b"GET /" + b"a" * 9000, 414),
-        (b"GET / HTTP/1.1\r\nhost: t\r\nx: " + b"a" * 33_000, 431),
-        (b"GET / HTTP/1.1\r\nhost: t\r\n" + b"x: 1\r\n" * 200 + b"\r\n", 431),
-        (b"GET / HTTP/1.1\r\nhost: t\r\n" + b"x: " + b"a" * 20_000 + b"\r\ny: " + b"a" * 20_000, 431),
+        (b"GET / HTTP/1.1\r\nhost: localhost\r\nx: " + b"a" * 33_000, 431),
+        (b"GET / HTTP/1.1\r\nhost: localhost\r\n" + b"x: 1\r\n" * 200 + b"\r\n", 431),
+        (b"GET / HTTP/1.1\r\nhost: localhost\r\n" + b"x: " + b"a" * 20_000 + b"\r\ny: " + b"a" * 20_000, 431),
         (POST + b"content-length: 1001\r\n\r\n", 413),
         (POST + b"transfer-encoding: chunked\r\n\r\n3ea\r\n" + b"a" * 1002 + b"\r\n0\r\n\r\n", 413),
     ],

@@ -65,7 +65,7 @@ def asks(status: int, **call: object) -> Kind:
 
 async def is_malformed(here: Here, number: int) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", here.port)
-    writer.write(b"POST / HTTP/1.1\r\nhost: t\r\ntransfer-encoding: x%d\r\n\r\n" % number)
+    writer.write(b"POST / HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: x%d\r\n\r\n" % number)
     assert (await reader.read()).startswith(b"HTTP/1.1 400")
     writer.close()
 

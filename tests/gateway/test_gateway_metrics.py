@@ -87,8 +87,9 @@ async def test_what_requests_and_tenants_did(live: GatewayProcess) -> None:
     assert statuses == [200] * 6 + [429] * 2
     found = await scraped(live.port)
     both = {"model": "chat", "operation": "chat"}
-    for name in ("time_to_first_token_seconds", "inter_token_latency_seconds"):
+    for name in ("time_to_first_token_seconds", "time_per_output_token_seconds"):
         assert of(found, f"{name}_count", **both) == 6
+    assert of(found, "inter_token_latency_seconds_count", **both) == 6 * 2, "three events with data in each stream"
     assert of(found, "queue_seconds_count", **both) == 8
     assert of(found, "tokens_total", **both, type="cached") == 6 * 8
     tenant = {"model": "chat", "tenant": "acme"}

@@ -72,7 +72,7 @@ async def test_a_bad_table_keeps_the_old_one(tmp_path: Path, engine: Start) -> N
     try:
         for number, bad in enumerate((b"", b'{"version":2,"models":[{"name":3}]}', b'{"version":2,"odd":1}', b"\xff")):
             live.table.write_bytes(bad)
-            await eventually(lambda: live.log.read_text().count("the one in use stays") == number + 1)  # noqa: B023
+            await eventually(lambda: live.log.read_text().count("what is in use stays") == number + 1)  # noqa: B023
             assert (await ask(live.port)).status == 200
         live.table.unlink()
         await eventually(lambda: "not there yet" in live.log.read_text())

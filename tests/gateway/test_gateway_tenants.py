@@ -215,7 +215,7 @@ async def test_without_tenants_nobody_from_elsewhere_gets_in(tmp_path: Path, eng
     try:
         assert (await ask(live.port)).status == 200
         reader, writer = await asyncio.open_connection(address, live.port)
-        writer.write(b"GET /v1/models HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        writer.write(b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
         answer = await asyncio.wait_for(reader.read(), 10)
         writer.close()
         assert answer.startswith(b"HTTP/1.1 401 ")

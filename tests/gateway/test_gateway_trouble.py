@@ -10,6 +10,7 @@ import pytest
 from headway.gateway.frames import Ejected
 from headway.gateway.table import Deadlines
 from headway.gateway.upstream import Upstream
+from headway.policy.route import RouteRule, Target
 from tests.gateway.conftest import Start
 from tests.support.gateway import (
     Asked,
@@ -186,6 +187,28 @@ async def test_a_whole_answer_may_take_long_unless_its_model_says_otherwise(tmp_
         assert not patient.done()
         one.gate.set()
         assert (await patient).status == 200
+
+
+async def test_a_model_may_give_more_time_than_the_gateway_and_a_caller_want_less(
+    tmp_path: Path, engine: Start
+) -> None:
+    async def slow(asked: Asked, peer: Peer) -> None:
+        await peer.engine.gate.wait()
+        await peer.send(answer_bytes(completion()))
+
+    one = await engine(slow)
+    models = route(endpoint(one.url), name="usual"), route(endpoint(one.url), deadlines=Deadlines(whole=30))
+    routes = (RouteRule("assistant", (Target("chat"),)),)
+    async with gateway_here(tmp_path, *models, routes=routes, deadline_seconds=0.2, **QUICK) as here:
+        thinking = [asyncio.create_task(here.ask(model=name)) for name in ("chat", "assistant")]
+        await eventually(lambda: len(one.asked) == 2)
+        for hurried in ({"model": "usual"}, {"model": "chat", "headers": ["x-headway-timeout: 200ms"]}):
+            got = await here.ask(**hurried)
+            assert (got.status, got.error["code"]) == (504, "deadline_exceeded")
+            assert "0.2 s" in got.error["message"]
+        one.gate.set()
+        assert [(await each).status for each in thinking] == [200, 200]
+        assert [each.deadline for each in here.records()] == [None, 0.2, 30, 30]
 
 
 async def test_a_stream_of_a_model_has_its_own_idle_deadline(tmp_path: Path, engine: Start) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from headway.gateway.frames import Channel, Frame, Look, Looked, Shelve, Shelved
 from headway.gateway.hub.vault import Vault, shelf_rules
-from headway.gateway.table import CacheRule, CacheRules
+from headway.policy.caching import CacheRule, CacheRules
 from headway.policy.shelf import OVERHEAD
 from tests.support.gateway import eventually
 

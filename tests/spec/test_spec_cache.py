@@ -6,7 +6,7 @@ import pytest
 
 from headway.control.routes import cache_rules, tenant_rules
 from headway.errors import SpecError
-from headway.gateway.table import CacheRule, CacheRules
+from headway.policy.caching import CacheRule, CacheRules
 from headway.spec.cache import Cache, EmbeddingCache, ResponseCache
 from headway.spec.load import load
 from headway.spec.model import Model

@@ -18,8 +18,8 @@ from headway.spec.tree import MOST_CHARACTERS, MOST_DEPTH, MOST_VALUES
 
 HEAD = "kind: Model\nname: chat\nsource: builtin://smollm2-135m-instruct\n"
 FIELDS = (
-    "kind, name, source, task, engine, replicas, gpu, cpu, memory, slo, price, routing, cache, args, env, variants, "
-    "profiles"
+    "kind, name, source, task, engine, replicas, gpu, cpu, memory, slo, price, routing, cache, deadlines, args, env, "
+    "variants, profiles"
 )
 NO_UNIT = "which has no unit"
 DURATION = "write a duration like 500ms, 10m or 1h30m"

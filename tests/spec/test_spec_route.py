@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from headway.errors import SpecError
+from headway.spec.cache import ResponseCache
 from headway.spec.check import from_json, route_from_json
 from headway.spec.load import load, load_places
 from headway.spec.model import Model
@@ -30,6 +31,7 @@ within: 10s
 prefer: cheapest
 slo: {ttft: 500ms}
 shadow: {model: candidate, share: 0.5%, most: 4, rate: 1k}
+cache: {responses: {ttl: 10m, which: all}}
 """
 MODEL = "kind: Model\nname: NAME\nsource: builtin://smollm2-135m-instruct\n"
 OF_ONE_FIELD = [
@@ -52,6 +54,11 @@ OF_ONE_FIELD = [
     ("to: [{model: a}]\nshadow: {model: b, share: 5}", "4:27: shadow.share: found 5; write a part like 5% or 0.5%"),
     ("to: [{model: a}]\nmatch: [{header: Authorization, equals: x, model: a}]",
      "4:18: match.0.header: found 'Authorization'; a key is no way to tell requests apart: use a header of your own"),
+    ("to: [{model: a}]\ncache: {responses: {ttl: 10}}",
+     "4:26: cache.responses.ttl: found 10, which has no unit; write a duration like 500ms, 10m or 1h30m"),
+    ("to: [{model: a}]\ncache: {}",
+     "4:8: cache: says not what to keep; write cache: {responses: {}}, or leave it out"),
+    ("to: [{model: a}]\nresponses: {}", "4:1: responses: unknown field; write it under cache"),
     ("to: [{model: assistant}]", "3:14: to.0.model: assistant is the Route itself; name a Model"),
 ]  # fmt: skip
 
@@ -73,6 +80,8 @@ def test_a_whole_route_is_read_and_written() -> None:
     assert route.within == 10.0
     assert route.shadow
     assert (route.shadow.share, route.shadow.most, route.shadow.rate) == (0.005, 4, 1000)
+    assert route.cache
+    assert route.cache.responses == ResponseCache(ttl=600, which="all")
     assert list(route.models) == ["big", "small", "provider", "candidate"]
     written = route.model_dump(mode="json")
     assert route_from_json(json.loads(json.dumps(written))) == route

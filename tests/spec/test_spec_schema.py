@@ -11,7 +11,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from headway.errors import SpecError
+from headway.spec.cache import Cache, EmbeddingCache, ResponseCache
 from headway.spec.check import from_json
+from headway.spec.deadlines import Deadlines
 from headway.spec.document import API_VERSION
 from headway.spec.load import load
 from headway.spec.model import Model, Price, Profile, Routing, Slo, Variant
@@ -129,6 +131,10 @@ def test_the_page_tells_of_every_field() -> None:
         ("slo.", Slo),
         ("price.", Price),
         ("routing.", Routing),
+        ("cache.", Cache),
+        ("cache.responses.", ResponseCache),
+        ("cache.embeddings.", EmbeddingCache),
+        ("deadlines.", Deadlines),
         ("profiles.SITE.", Profile),
         ("variants.", Variant),
         ("", Tenant),

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from headway.gateway.table import CacheRule, CacheRules, ModelRoute
+from headway.gateway.table import ModelRoute
+from headway.policy.caching import CacheRule, CacheRules
 from tests.support.gateway import (
     DONE,
     STREAM_HEAD,

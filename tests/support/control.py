@@ -39,11 +39,12 @@ class Control:
         self.port, self.page_port = free_port(), free_port()
         self.started: list[subprocess.Popen[bytes]] = []
 
-    def start(self) -> subprocess.Popen[bytes]:
-        """Start one and wait until it answers or ends."""
+    def start(self, *options: str) -> subprocess.Popen[bytes]:
+        """Start one and wait until it answers or ends. `options` of its gateway."""
         log = self.state.logs / "control.log"
         argv = [sys.executable, "-m", "headway.cli.control_process", "--state-dir", str(self.state.root)]
         argv += ["--host", "127.0.0.1", "--port", str(self.port), "--page-port", str(self.page_port)]
+        argv += [f"--gateway-option={each}" for each in options]
         with log.open("ab") as output:
             process = subprocess.Popen(
                 argv,

@@ -501,7 +501,7 @@ def unchunk(data: bytes) -> tuple[bytes, bytes]:
 def request_bytes(
     path: str = CHAT, method: str = "POST", body: bytes = b"", headers: Iterable[str] = (), close: bool = True
 ) -> bytes:
-    lines = [f"{method} {path} HTTP/1.1", "host: test", *headers]
+    lines = [f"{method} {path} HTTP/1.1", "host: localhost", *headers]
     if close:
         lines.append("connection: close")
     if body or method == "POST":

@@ -15,17 +15,18 @@ __all__ = ["Copy", "Mending"]
 
 
 class Copy:
-    """Passes all on with one header more. `body` is what was passed on, None when it was more than `most` bytes."""
+    """Passes all on to `client`, with one header more. `body`: what was passed on, None when it was more than `most`
+    bytes."""
 
     def __init__(self, client: Client, header: bytes, most: int) -> None:
         self.kind = b""
-        self._client, self._header, self._most = client, header, most
+        self.client, self._header, self._most = client, header, most
         self._parts: list[bytes] = []
         self._size = 0
 
     @property
     def near(self) -> bool:
-        return self._client.near
+        return self.client.near
 
     @property
     def body(self) -> bytes | None:
@@ -34,30 +35,30 @@ class Copy:
     def respond(self, status: int, headers: bytes, body: bytes) -> None:
         self.kind = _kind(headers)
         self._add(body)
-        self._client.respond(status, headers + self._header, body)
+        self.client.respond(status, headers + self._header, body)
 
     def start(self, status: int, headers: bytes, length: int | None) -> None:
         self.kind = _kind(headers)
-        self._client.start(status, headers + self._header, length)
+        self.client.start(status, headers + self._header, length)
 
     def write(self, data: bytes) -> None:
         self._add(data)
-        self._client.write(data)
+        self.client.write(data)
 
     def end(self) -> None:
-        self._client.end()
+        self.client.end()
 
     def abort(self) -> None:
-        self._client.abort()
+        self.client.abort()
 
     def refuse(self, refusal: Refusal) -> None:
-        self._client.refuse(refusal)
+        self.client.refuse(refusal)
 
     def wake_at(self, due: float) -> None:
-        self._client.wake_at(due)
+        self.client.wake_at(due)
 
     def hand_over(self, running: Exchange) -> None:
-        self._client.hand_over(running)
+        self.client.hand_over(running)
 
     def _add(self, data: bytes) -> None:
         self._size += len(data)
@@ -86,7 +87,7 @@ class Mending(Copy):
 
     def respond(self, status: int, headers: bytes, body: bytes) -> None:
         if status != 200:
-            self._client.respond(status, headers + self._header, body)
+            self.client.respond(status, headers + self._header, body)
             return
         self._headers, self.kind = headers, _kind(headers)
         self._add(body)
@@ -104,7 +105,7 @@ class Mending(Copy):
         if whole is None:
             self._broken()
         else:
-            self._client.respond(200, self._headers + self._header, whole)
+            self.client.respond(200, self._headers + self._header, whole)
 
 
 def _kind(headers: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
     until     asks the hub once; a time = wait until then (for the hub, or for an equal request's answer); None = go on
     between   the caller, as the engine's answer reaches it
+    left      its Model is left for another of its Route; that one's answers are looked up by a Recall of their own
     ended     what is to be kept goes to the hub; who waits for us is told in any case
 
 It never keeps a request from its engine: without a hub, or when the hub is slow, it goes on.
@@ -16,7 +17,7 @@ from headway.gateway.caching.rules import Caching, Wish, read_wish, scope_of
 from headway.gateway.caching.wanted import MOST_VECTORS_BYTES, Wanted, WantedAnswer, WantedVectors
 from headway.gateway.frames import Look, Looked, Shelve, Shelved
 from headway.gateway.record import Record
-from headway.gateway.table import CacheRule
+from headway.policy.caching import CacheRule
 from headway.wire.calls import EmbeddingCall, TextCall
 from headway.wire.canonical import asks_repeatable, fields_of, has_effects
 from headway.wire.openai import Refusal
@@ -37,6 +38,10 @@ REPLY_SECONDS = 1.0
 class Waiter(Protocol):
     """Whose request it is."""
 
+    @property
+    def caching(self) -> Caching | None:
+        """What its answer is kept by as the table is now."""
+
     def admit_again(self) -> None:
         """The cache is done with: go on."""
 
@@ -54,7 +59,6 @@ class Recall:
         self.refusal: Refusal | None = None
         self.waited = False  # for an equal request
         self._gateway, self._waiter, self._asked, self._caching = gateway, waiter, asked, caching
-        self._model = asked.model  # a Route may go on to another: that one is not looked up
         self._rule: CacheRule | None = None
         self._wish = Wish()
         self._wanted: Wanted | None = None
@@ -128,7 +132,7 @@ class Recall:
         if not self._number:
             self._until = now + REPLY_SECONDS
             self._number = self._gateway.hub.look(self, self._look(self._wanted))
-        elif self._until is not None and (now >= self._until or self._asked.model != self._model):
+        elif self._until is not None and now >= self._until:
             self._until = None
             self._gateway.hub.shelve(Shelve(self._number, "", [], again=True))
         return self._until
@@ -186,8 +190,9 @@ class Recall:
         """What was found need not be asked for."""
         self._found = self._found or [None] * len(wanted.keys)
         rest = wanted.rest(self._found)
-        if rest != wanted.body:
-            self._asked.narrow(rest, self._gateway.catalog.routes[self._asked.model])
+        route = self._gateway.catalog.routes.get(self._asked.model)
+        if rest != wanted.body and route is not None:
+            self._asked.narrow(rest, route)
 
     # the answer
 
@@ -220,15 +225,25 @@ class Recall:
 
     # the end
 
+    def left(self, client: Client) -> Client:
+        """The call is whole again, and who waits for us waits for another. Returns the caller without us between."""
+        if self._wanted is not None:
+            self._asked.say(self._wanted.body)
+        self._until = None
+        if self._number:
+            self._gateway.hub.shelve(Shelve(self._number, "", [], again=True))
+        return client if self._copy is None else self._copy.client
+
     def ended(self, record: Record, upstream: Upstream | None, usage: Usage | None) -> None:
         """The request is over, well or not; the Record says how."""
         record.cache, record.cache_note = self.result, self.note
         record.saved_tokens = sum(self._saved)
+        record.cache_of = "" if self._caching.name == record.model else self._caching.name
         kind = "embeddings" if isinstance(self._asked.call, EmbeddingCall) else "responses"
-        self._gateway.tally.cached(record.model, kind, self.result, self._saved)
+        self._gateway.tally.cached(self._caching.name, kind, self.result, self._saved)
         if self._wanted is None or self.result == "hit":
             return
-        well = record.status == 200 and not record.error and record.model == self._model
+        well = record.status == 200 and not record.error
         kept = self._brought(self._wanted, upstream, usage) if well and upstream else []
         self._until = None
         if self._number or kept:
@@ -237,8 +252,8 @@ class Recall:
     def _brought(self, wanted: Wanted, upstream: Upstream, usage: Usage | None) -> list[Shelved]:
         """Nothing if the table has changed since what is served there."""
         copy, identity = self._copy, self._caching.identities.get(upstream.id)
-        route = self._gateway.catalog.routes.get(self._asked.model)
-        now = route.caching.identities.get(upstream.id) if route and route.caching else None
+        rules = self._waiter.caching
+        now = rules.identities.get(upstream.id) if rules is not None else None
         if copy is None or identity is None or now != identity or (answer := copy.body) is None:
             return []
         return wanted.brought(self._found, copy.kind, answer, usage, identity)

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from headway.gateway.keyring import Caller
-from headway.gateway.table import CacheRule, CacheRules, Endpoint, ModelRoute
+from headway.gateway.table import Endpoint, ModelRoute
+from headway.policy.caching import CacheRule, CacheRules
 from headway.wire.openai import Refusal
 
 __all__ = ["Caching", "Wish", "caching_of", "read_wish", "scope_of"]
@@ -23,10 +24,11 @@ class Caching:
     identities: Mapping[str, str]
 
 
-def caching_of(model: ModelRoute) -> Caching | None:
-    if model.cache is None:
+def caching_of(name: str, rules: CacheRules | None, model: ModelRoute) -> Caching | None:
+    """Of what `model` answers; `name` and `rules` are its own, or those of a Route to it."""
+    if rules is None:
         return None
-    return Caching(model.name, model.cache, {each.id: _identity(each) for each in model.endpoints})
+    return Caching(name, rules, {each.id: _identity(each) for each in model.endpoints})
 
 
 def _identity(endpoint: Endpoint) -> str:

@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -35,11 +36,11 @@ from headway.gateway.hub.slots import Slots
 from headway.gateway.hub.takeover import end_politely, left_behind
 from headway.gateway.hub.treasurer import Treasurer
 from headway.gateway.hub.vault import shelf_rules
-from headway.gateway.hub.watch import TableWatch
+from headway.gateway.hub.watch import FileWatch
 from headway.gateway.record import EndpointStats, Records, Stats
-from headway.gateway.settings import Settings
+from headway.gateway.settings import Settings, Tunable
 from headway.gateway.story import Found, story
-from headway.gateway.table import ModelRoute, RoutingTable
+from headway.gateway.table import ModelRoute, RoutingTable, read_table
 from headway.gateway.tls import Certificate
 
 __all__ = ["Hub", "Listen", "run"]
@@ -62,6 +63,7 @@ class Listen:
     sample: float = 0.01  # of the requests that are neither few nor odd, how many are logged
     collector: Collector | None = None  # of traces
     trace_sample: float = 0.1  # of the requests whose callers do not say, how many are traced
+    tuning: Path | None = None  # settings that are to differ from their defaults, where the table has none
 
     @property
     def board(self) -> Path:
@@ -77,7 +79,10 @@ class Hub:
         self._started_at = time.time()
         self._version = 0
         self._ending = asyncio.Event()
-        self._watch = TableWatch(listen.table, self._use)
+        self._table: RoutingTable | None = None
+        self._tuned: Tunable | None = None
+        self._watch = FileWatch(listen.table, read_table, self._use, "a routing table")
+        self._tuning = _tuning(listen, self._tune)
         if listen.certificate:
             listen.certificate.check()
         self._before = left_behind(listen.board)
@@ -104,7 +109,7 @@ class Hub:
     async def run(self) -> None:
         """From the first worker to the last."""
         await self._crew.start()
-        self._watch.look()
+        self._look()
         await self._crew.until_ready()
         admin = Admin({"/stats": self._stats, "/records": self._records, "/explain": self._explain})
         server = await asyncio.start_unix_server(admin.serve, sock=self._private)
@@ -130,8 +135,8 @@ class Hub:
             await self._treasurer.close()
 
     def hang_up(self) -> None:
-        """SIGHUP: read the table now."""
-        self._watch.look(force=True)
+        """SIGHUP: read the files now."""
+        self._look(force=True)
 
     def terminate(self) -> None:
         """SIGTERM: end; the second time at once."""
@@ -145,7 +150,7 @@ class Hub:
                     await self._ending.wait()
                 return
             self._watch.again = bool(self._crew.problems)
-            self._watch.look()
+            self._look()
             await self._crew.counts()  # so that the dead are remembered
 
     async def _stop(self, server: asyncio.Server) -> None:
@@ -154,7 +159,20 @@ class Hub:
         self._listen.socket.unlink(missing_ok=True)
         self._listen.board.unlink(missing_ok=True)
 
+    def _look(self, *, force: bool = False) -> None:
+        if self._tuning is not None:
+            self._tuning.look(force)
+        self._watch.look(force)
+
+    def _tune(self, settings: Tunable) -> None:
+        self._tuned = settings
+        if self._table is not None:
+            self._use(self._table)
+
     def _use(self, table: RoutingTable) -> None:
+        self._table = table
+        if table.settings is None and self._tuned is not None:
+            table = msgspec.structs.replace(table, settings=self._tuned)
         slots = self._slots.assign(endpoint.id for model in table.models for endpoint in model.endpoints)
         self._version, self._models = table.version, table.models
         self._settings.tune(table.settings or self._first_settings)
@@ -162,7 +180,7 @@ class Hub:
         salt = self._salt_key.find(table.salt) if table.tenants else b""
         self._crew.use(Use(table, slots, salt))
         self._crew.lines.use(table.models, slots)
-        self._crew.vault.use(shelf_rules((model.name, model.cache) for model in table.models))
+        self._crew.vault.use(shelf_rules(table.caches))
         self._archive.use(table.models)
         if self._exporter is not None:
             self._exporter.use(table.models)
@@ -225,6 +243,14 @@ def _sum(parts: list[Stats], pid: int, started_at: float, version: int, address:
         completion_tokens_total=sum(part.completion_tokens_total for part in parts),
         endpoints=list(endpoints.values()),
     )
+
+
+def _tuning(listen: Listen, use: Callable[[Tunable], None]) -> FileWatch[Tunable] | None:
+    if listen.tuning is None:
+        return None
+    from headway.gateway.tuning import read_settings  # noqa: PLC0415 (YAML is on nobody's cold start who needs it not)
+
+    return FileWatch(listen.tuning, read_settings, use, "settings")
 
 
 def _pair(listen: Listen) -> list[str]:

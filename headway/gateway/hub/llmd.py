@@ -38,7 +38,7 @@ def llmd(counts: Counts, facts: Facts) -> Iterator[Metric]:
     yield count("request_error", "Requests answered with an error.", (*_LABELS, "error_code"), errors)
     for name, help_text, times in (
         ("request_ttft_seconds", "Time to first token.", [each.ttft for each in models.values()]),
-        ("request_streaming_tpot_seconds", "Time per output token.", [each.itl for each in models.values()]),
+        ("request_streaming_tpot_seconds", "Time per output token.", [each.tpot for each in models.values()]),
     ):
         yield histograms(name, help_text, _LABELS, zip(both, times, strict=True), prefix=_PREFIX)
     yield from _pools(facts)

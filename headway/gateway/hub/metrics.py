@@ -67,8 +67,13 @@ def _requests(counts: Counts) -> Iterator[Metric]:
         ),
         (
             "inter_token_latency_seconds",
-            "Mean time between two tokens of a stream.",
+            "From one event of a stream to the next.",
             [each.itl for each in series],
+        ),
+        (
+            "time_per_output_token_seconds",
+            "Of a stream: its length from the first event on, for each token but the first.",
+            [each.tpot for each in series],
         ),
         (
             "queue_seconds",

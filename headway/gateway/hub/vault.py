@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from headway.gateway.frames import Frame, Look, Looked, Shelve, Shelved
-from headway.gateway.table import CacheRule, CacheRules
+from headway.policy.caching import CacheRule, CacheRules
 from headway.policy.flights import Flights
 from headway.policy.shelf import Shelf
 

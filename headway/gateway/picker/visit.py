@@ -9,6 +9,7 @@ from typing import Final
 
 from headway.gateway.caller import Caller
 from headway.gateway.dispatch import Dispatch, Sender
+from headway.gateway.pace import Pace
 from headway.gateway.settings import Settings
 from headway.gateway.stay import Stay
 from headway.wire.sse import EventSplitter, count_data, is_done, says_error, without_usage_event
@@ -33,7 +34,7 @@ class Watch:
         self._events = EventSplitter() if content_type.startswith(b"text/event-stream") else None
         self._most, self._hide, self._says_done = most, hide, says_done
         self._tail = b""
-        self._count = 0
+        self.pace: Pace | None = Pace() if self._events is not None else None
         self._done = False
 
     def look(self, data: bytes, *, end: bool) -> bytes:
@@ -52,9 +53,13 @@ class Watch:
         return without_usage_event(events) + rest if self._hide else data
 
     def _look(self, events: bytes) -> None:
-        self._count += count_data(events)
-        self.started = self._count > 0
-        self._done = self._done or is_done(events)
+        pace = self.pace
+        if pace is not None:
+            pace.events += count_data(events)
+            self.started = self.started or pace.events > 0
+            if not self._done and is_done(events):
+                self._done = True
+                pace.events -= 1
         if b'"usage":' in events:
             self._tail = events[-TAIL_BYTES:]
         if not self._done and says_error(events):
@@ -77,7 +82,7 @@ class Watch:
     def usage(self) -> Usage | None:
         if self.status >= 400:
             return None
-        counted = Usage(completion_tokens=max(0, self._count - self._done)) if self._events else None
+        counted = Usage(completion_tokens=self.pace.events) if self.pace is not None and self._events else None
         return read_usage(self._tail) or counted
 
 

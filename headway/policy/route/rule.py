@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from headway.policy.caching import CacheRules
+
 __all__ = ["ANY", "Condition", "Fallback", "Match", "RouteRule", "ShadowRule", "Slo", "Target"]
 
 Condition = Literal["error", "saturated", "deadline"]
@@ -70,6 +72,7 @@ class RouteRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cheapest: bool = False  # of `to` the cheapest that is predicted to meet `slo`, instead of by weight
     slo: Slo = Slo()
     shadow: ShadowRule | None = None
+    cache: CacheRules | None = None  # of what is asked under its name, in place of its Models' own
     created: int = 0  # Unix seconds, for /v1/models
 
     @property

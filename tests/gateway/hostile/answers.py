@@ -108,7 +108,7 @@ MALFORMED: dict[str, bytes] = {
     "a second answer behind it": sized(body=EVIL) + sized(),
     "a second answer behind chunks": coded(b" chunked") + sized(),
     "half an answer behind it": sized() + b"HTTP/1.1 200 OK\r\ncontent-le",
-    "a request": b"POST / HTTP/1.1\r\nhost: t\r\ncontent-length: 0\r\n\r\n",
+    "a request": b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n",
     "TLS": bytes.fromhex("15030100020228"),
 }
 

@@ -46,7 +46,7 @@ _BYTES = (
         b"\\",
     ),
     *(b"0\r\n\r\n", b"0x", b"+", b"-", b"_", b"%0d%0a", b"%00", b"..", b"//", b"f", b"ffffffffffffffff", b"5", b"0"),
-    *(b" HTTP/1.1", b" HTTP/1.0", b"GET / HTTP/1.1\r\nhost: t\r\n\r\n", b"chunked", b";a=b", b';a="b', b'"'),
+    *(b" HTTP/1.1", b" HTTP/1.0", b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n", b"chunked", b";a=b", b';a="b', b'"'),
 )
 
 _Change = Callable[[random.Random, bytes], bytes]

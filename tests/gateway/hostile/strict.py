@@ -42,6 +42,7 @@ class Read:
     method: bytes
     target: bytes
     body: bytes
+    host: bytes = b""
 
 
 class _Refused(Exception):
@@ -101,7 +102,8 @@ def _requests(cursor: _Cursor) -> Iterator[tuple[Read, bool]]:
         old = match[3] == b"0"
         fields = _fields(cursor)
         _check(match[2], fields, old=old, size=cursor.at - began)
-        yield Read(match[1], match[2], _body(cursor, fields)), _closes(fields, old=old)
+        host = dict(fields).get(b"host", b"").strip(b" \t")
+        yield Read(match[1], match[2], _body(cursor, fields), host), _closes(fields, old=old)
 
 
 def _fields(cursor: _Cursor) -> list[tuple[bytes, bytes]]:

@@ -18,6 +18,7 @@ import msgspec
 import psutil
 import pytest
 
+from headway.gateway.near import misled
 from tests.gateway.hostile import strict
 from tests.gateway.hostile.corpus import REFUSED, SERVED, UNFINISHED, UNSERVED, call, post
 from tests.gateway.hostile.fuzz import messages
@@ -139,8 +140,13 @@ _KNOWN = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
 
 
 def for_the_engine(found: Iterable[strict.Read]) -> list[tuple[str, bytes]]:
-    """Which of these the gateway passes on: calls of a model that it has, by a path that a model can have."""
-    return [(path, each.body) for each in found if each.method == b"POST" and (path := _path(each))]
+    """Which of these the gateway passes on: calls of a model that it has, by a path that a model can have, addressed to
+    this machine."""
+    return [
+        (path, each.body)
+        for each in found
+        if each.method == b"POST" and (path := _path(each)) and misled({b"host": each.host}) is None
+    ]
 
 
 def _path(request: strict.Read) -> str:

@@ -17,7 +17,7 @@ from tests.support.gateway import CHAT, Answer, GatewayProcess, answers, ask, en
 
 CROWD, TEETH = 2_000, 0.3
 MOST_EACH = 16 * 1024
-HEAD = f"POST {CHAT} HTTP/1.1\r\nhost: t\r\n".encode()
+HEAD = f"POST {CHAT} HTTP/1.1\r\nhost: localhost\r\n".encode()
 
 
 @pytest.fixture

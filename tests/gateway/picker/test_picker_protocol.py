@@ -16,7 +16,7 @@ from headway.gateway.picker.ext_proc_pb2 import (
 )
 from headway.gateway.picker.hints import narrowed
 from headway.gateway.picker.server import EXT_PROC, HEALTH
-from headway.gateway.table import CacheRule, CacheRules
+from headway.policy.caching import CacheRule, CacheRules
 from tests.support.gateway import DONE, chat_body, completion, endpoint, event, eventually, route
 from tests.support.picker import DESTINATION, picker_here
 from tests.support.pods import ONE, STREAM, THREE, TWO, running, subset, three
