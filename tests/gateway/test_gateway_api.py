@@ -275,7 +275,8 @@ async def test_admin_socket_tells_stats_and_records(tmp_path: Path, engine: Star
 async def test_the_body_may_come_in_chunks(tmp_path: Path, engine: Start) -> None:
     one = await engine(answers())
     body = chat_body()
-    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n"
+    head += b"transfer-encoding: chunked\r\nconnection: close\r\n\r\n"
     pieces = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\nx-trailer: 1\r\n\r\n"
     async with gateway_here(tmp_path, route(endpoint(one.url))) as here:
         assert Answer.parse(await raw(here.port, head, pieces)).status == 200
