@@ -34,7 +34,10 @@ class Stay:
         self.upstream, self._uncached, self._context, self._began = upstream, int(uncached), int(context), now
         self._first: float | None = None
         self._left = False
-        self._ahead = upstream.pending_tokens + self._uncached
+        if upstream.pending_tokens <= 0:
+            upstream.prefilling_since = now
+        ahead = upstream.pending_tokens - (now - upstream.prefilling_since) / upstream.speed.prefill
+        self._ahead = max(0.0, ahead) + self._uncached
         self._beside, self._prefilled = (0, 0), 0
         loads = bool(adapter) and upstream.adapters is not None and adapter not in upstream.adapters
         self._waited = loads or 0 < upstream.seats <= upstream.running  # its first token says nothing of prefill
@@ -53,6 +56,7 @@ class Stay:
             return
         self._first, upstream = now, self.upstream
         upstream.add(0, -self._uncached, self._context)
+        upstream.prefilling_since = now
         upstream.prefilled += self._uncached
         self._beside, self._prefilled = (upstream.running, upstream.context_tokens), upstream.prefilled
         if not self._waited:

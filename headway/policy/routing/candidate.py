@@ -25,6 +25,7 @@ class Candidate:
         self.since = since  # when it became an endpoint
         self.running: int = 0  # requests sent there and not ended
         self.pending_tokens: int = 0  # prompt tokens to be computed there of requests whose first token has not come
+        self.prefilling_since: float = 0.0  # from when on it computes the earliest of them, as far as is known
         self.context_tokens: int = 0  # of prompt, and of answer as far as expected, of the others that run there
         self.seats: int = 0  # requests it computes at once (llama.cpp's slots); more of them wait; 0 = any
         self.kv_tokens: int = 0  # that its KV cache holds; 0 = unknown

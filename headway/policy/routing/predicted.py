@@ -54,7 +54,12 @@ def predicted_latency(
         candidate = candidates[index]
         speed, elsewhere = candidate.speed, candidate.elsewhere
         running = float(candidate.running)
+        each, sequence, context = speed.prefill, speed.sequence, speed.context
         uncached, ahead = tokens - matched[index], float(candidate.pending_tokens)
+        if ahead > 0.0:
+            ahead -= (now - candidate.prefilling_since) / each
+            if ahead < 0.0:
+                ahead = 0.0
         if candidate.slot == session and tokens - ask.session_tokens < uncached:
             uncached = tokens - ask.session_tokens
         if uncached < 1.0:
@@ -62,7 +67,6 @@ def predicted_latency(
         if (fresh := 1.0 - (now - elsewhere.at) / FRESH_SECONDS) > 0.0:
             running += fresh * elsewhere.requests
             ahead += fresh * elsewhere.waiting * elsewhere.prompt
-        each, sequence, context = speed.prefill, speed.sequence, speed.context
         first, prefill = speed.first, uncached * each
         delayed = running if running < DELAYED_MOST else DELAYED_MOST
         delay = delayed * (prefill + output * (sequence + context * tokens))

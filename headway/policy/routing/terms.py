@@ -37,7 +37,7 @@ def terms(ask: Ask, candidate: Candidate, matched: float, now: float) -> Terms:
     uncached = max(1.0, ask.tokens - matched)
     fresh = max(0.0, 1.0 - (now - elsewhere.at) / FRESH_SECONDS)
     running = candidate.running + fresh * elsewhere.requests
-    ahead = candidate.pending_tokens + fresh * elsewhere.waiting * elsewhere.prompt
+    ahead = max(0.0, candidate.pending_tokens - (now - candidate.prefilling_since) / speed.prefill) + fresh * elsewhere.waiting * elsewhere.prompt
     alone = speed.first + ask.tokens * speed.prefill
     prefill = uncached * speed.prefill
     delay = min(running, DELAYED_MOST) * (prefill + ask.output * (speed.sequence + speed.context * ask.tokens))
