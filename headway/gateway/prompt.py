@@ -73,7 +73,11 @@ class Prompt:
         unit = 1.0 / route.learned.sizes.token_bytes
         matched = index.match(self.hashes, route.slots, unit)
         ask = Ask(self.tokens, matched, self.output, route.model.adapter, turn=turn)
-        if self.session and (last := sessions.get(self.session)):
+        session = self.session
+        if not session and self.hashes and (best := max(matched)) > 0.0:
+            from bisect import bisect_right
+            session = self.hashes[bisect_right(BOUNDARIES, best / unit + 1.0) - 2]
+        if session and (last := sessions.get(session)):
             endpoint, tokens = last
             if endpoint in route.ids:
                 ask.session, ask.session_tokens = route.slots[route.ids.index(endpoint)], min(tokens, self.tokens)
