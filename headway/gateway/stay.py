@@ -44,6 +44,7 @@ class Stay:
         if adapter:
             upstream.wants_adapter(adapter, now)
         upstream.total += 1
+        upstream.came(1, now)
         upstream.add(1, self._uncached, 0)
 
     def says_nothing(self) -> None:

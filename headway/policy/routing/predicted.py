@@ -37,6 +37,7 @@ other constants were chosen with an earlier form, on seeds of which some took pa
 TIE of 0.1 was plainly worse (+54 % with shared prompts), and OTHERS of 0.2, ANSWER of 0 or 0.3 and TIE of 0 could not
 be told from these."""
 
+BEHIND = 1.0
 KV_FULL, KV_SHORT = 0.85, 20.0
 """From this share of the KV cache on, so many times the request's time alone for the whole of it. Not tuned: with and
 without it the simulation differs by 1 % at most, but that one never preempts, which is what this is against."""
@@ -71,7 +72,11 @@ def predicted_latency(
         delayed = running if running < DELAYED_MOST else DELAYED_MOST
         delay = delayed * (prefill + output * (sequence + context * tokens))
         decode = output * (speed.step + sequence * running + context * candidate.context_tokens)
-        cost = first + ahead * each + prefill + OTHERS * delay + ANSWER * decode
+        wait, every = first + ahead * each, candidate.every
+        if now - candidate.asked_at > every:
+            every = now - candidate.asked_at
+        behind = prefill * (wait + 0.5 * prefill) / every
+        cost = wait + prefill + BEHIND * behind + OTHERS * delay + ANSWER * decode
         if fresh > 0.0 and (kv := candidate.kv_tokens):
             short = fresh * elsewhere.kv_used + (ahead + uncached + output) / kv - KV_FULL
             if short > 0.0:
