@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from email.utils import formatdate
 from functools import lru_cache
+from typing import Final
 
 from headway.gateway.request import Request, new_request_id
 from headway.wire.anthropic import is_messages, refusal_answer
@@ -13,11 +14,13 @@ from headway.wire.openai import Refusal
 
 __all__ = ["JSON", "common_headers", "messages_headers", "new_request_id", "preflight_headers", "refusal"]
 
-JSON = b"content-type: application/json\r\n"
+JSON: Final = b"content-type: application/json\r\n"
 
-_LOOPBACK = re.compile(rb"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?")
-_EXPOSED = b"access-control-expose-headers: x-request-id, x-headway-replica, x-headway-cache, age, retry-after\r\n"
-_METHODS = b"access-control-allow-methods: GET, HEAD, POST, OPTIONS\r\n"
+_LOOPBACK: Final = re.compile(rb"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?")
+_EXPOSED: Final = (
+    b"access-control-expose-headers: x-request-id, x-headway-replica, x-headway-cache, age, retry-after\r\n"
+)
+_METHODS: Final = b"access-control-allow-methods: GET, HEAD, POST, OPTIONS\r\n"
 
 
 def common_headers(request: Request, now: float) -> bytes:

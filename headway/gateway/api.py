@@ -3,6 +3,7 @@ once."""
 
 from __future__ import annotations
 
+from typing import Final
 from urllib.parse import parse_qs
 
 import msgspec
@@ -23,11 +24,11 @@ from headway.wire.openai import COUNTS, MESSAGES, OPERATIONS, Operation, Refusal
 
 __all__ = ["Api"]
 
-_TEXT = b"content-type: text/plain; charset=utf-8\r\n"
-_MODELS = "/v1/models"
-_METRICS = "/metrics"
-_READS = "GET, HEAD, OPTIONS"
-_CALLS = "POST, OPTIONS"
+_TEXT: Final = b"content-type: text/plain; charset=utf-8\r\n"
+_MODELS: Final = "/v1/models"
+_METRICS: Final = "/metrics"
+_READS: Final = "GET, HEAD, OPTIONS"
+_CALLS: Final = "POST, OPTIONS"
 
 
 class Api:

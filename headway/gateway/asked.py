@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -12,8 +12,9 @@ from headway.gateway.prompt import Prompt, point_of
 from headway.gateway.request import Request
 from headway.gateway.salt import SALTED_PATHS, salt_within
 from headway.gateway.tracing import Tracing, caller_context
+from headway.wire.calls import Call, TextCall
 from headway.wire.canonical import fields_of
-from headway.wire.openai import Call, ChatCall, CompletionCall, Operation, Refusal, read_call, with_fields, with_model
+from headway.wire.openai import Operation, Refusal, read_call, with_fields, with_model
 from headway.wire.trace_context import write_context
 
 if TYPE_CHECKING:
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Asked"]
 
-_TIMEOUT = re.compile(rb"(\d{1,6}(?:\.\d{1,3})?)(ms|s|m)?")
-_UNITS = {b"": 1.0, b"s": 1.0, b"ms": 0.001, b"m": 60.0}
-_FORWARDED = (b"accept",)
-_SESSION = b"x-session-id"
-_PRIORITY = b"x-headway-priority"
-_OURS = (403, 429, 502, 503, 504)  # refusals that tell of the gateway; others quote what was sent
+_TIMEOUT: Final = re.compile(rb"(\d{1,6}(?:\.\d{1,3})?)(ms|s|m)?")
+_UNITS: Final = {b"": 1.0, b"s": 1.0, b"ms": 0.001, b"m": 60.0}
+_FORWARDED: Final = (b"accept",)
+_SESSION: Final = b"x-session-id"
+_PRIORITY: Final = b"x-headway-priority"
+_OURS: Final = (403, 429, 502, 503, 504)  # refusals that tell of the gateway; others quote what was sent
 
 
 class Asked:
@@ -173,7 +174,7 @@ class Asked:
         caller = self.gate.caller
         if caller is None or not caller.salt:
             return ""
-        if isinstance(self._call, ChatCall | CompletionCall):
+        if isinstance(self._call, TextCall):
             return salt_within(caller.salt, self._call.cache_salt)
         if self.operation.path not in SALTED_PATHS:
             return ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from headway.gateway import answers
 from headway.gateway.reader import RequestReader
@@ -35,7 +35,7 @@ class Running(Protocol):
     def on_due(self, now: float) -> None: ...
 
 
-_BODILESS = (204, 304)
+_BODILESS: Final = (204, 304)
 
 Serve = Callable[["ClientConnection", Request], Running | None]
 """Answers a request at once (None), or returns what will."""

@@ -12,7 +12,7 @@ No task and no timer of its own: the caller's connection wakes it at `next_due`.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from headway.gateway.asked import Asked
 from headway.gateway.caching.recall import Recall
@@ -46,12 +46,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Exchange"]
 
-_LEFT = 499
-_INTERRUPTED = ("deadline_exceeded", "shutting_down")
+_LEFT: Final = 499
+_INTERRUPTED: Final = ("deadline_exceeded", "shutting_down")
 """Ends at which an engine may have been at work."""
-_RETRY_SECONDS = 0.2
+_RETRY_SECONDS: Final = 0.2
 """Until who found the retry budget spent looks again."""
-_NO_SUCH_PATH = (404, 405, 501)  # what engines say of a path that they have not
+_NO_SUCH_PATH: Final = (404, 405, 501)  # what engines say of a path that they have not
 
 
 class Exchange:

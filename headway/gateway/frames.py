@@ -13,9 +13,9 @@ from typing import Literal, cast
 
 import msgspec
 
+from headway.gateway.counts import Counts
 from headway.gateway.record import Record, Stats
 from headway.gateway.table import RoutingTable
-from headway.gateway.tally import Counts
 
 __all__ = [
     "Applied",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from headway.gateway.keyring import Caller
 from headway.gateway.prompt import Prompt
@@ -11,7 +11,8 @@ from headway.gateway.table import ModelRoute, TokenPrice
 from headway.gateway.tenancy import TEMPLATE_TOKENS, WAIT_SECONDS, Reservation, Waiter, refusal_of
 from headway.policy.admission import NotYet, Refused, Request
 from headway.policy.fairness import PRIORITIES
-from headway.wire.openai import Call, ChatCall, CompletionCall, OtherCall, Refusal
+from headway.wire.calls import Call, OtherCall, TextCall
+from headway.wire.openai import Refusal
 from headway.wire.usage import Usage
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Gate"]
 
-LIKELY = 1.2
+LIKELY: Final = 1.2
 """Prompts are reserved a fifth above what they likely have: estimates err to both sides."""
 
 
@@ -74,7 +75,7 @@ class Gate:
             return None
         self._bound = prompt.bytes + TEMPLATE_TOKENS
         most, choices = None, 1
-        if isinstance(call, ChatCall | CompletionCall):
+        if isinstance(call, TextCall):
             most, choices = call.max_completion_tokens or call.max_tokens, max(1, call.n or 1)
         else:
             most = (call.max_output_tokens or 0) if isinstance(call, OtherCall) else 0
@@ -100,7 +101,7 @@ class Gate:
     def fields(self, call: Call) -> dict[str, object]:
         """What the call must say besides, so that it can be charged: a usage, and an end if the caller named none."""
         found: dict[str, object] = {}
-        if self._reservation is None or not isinstance(call, ChatCall | CompletionCall):
+        if self._reservation is None or not isinstance(call, TextCall):
             return found
         if self.hides_usage(call):
             found["stream_options"] = {"include_usage": True}
@@ -110,7 +111,7 @@ class Gate:
 
     def hides_usage(self, call: Call | None) -> bool:
         """The caller did not ask for the usage that we ask for."""
-        if self._reservation is None or not isinstance(call, ChatCall | CompletionCall) or not call.stream:
+        if self._reservation is None or not isinstance(call, TextCall) or not call.stream:
             return False
         return not (call.stream_options and call.stream_options.include_usage)
 

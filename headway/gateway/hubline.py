@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from headway.gateway.counts import Counts
 from headway.gateway.frames import (
     Applied,
     Channel,
@@ -38,7 +39,6 @@ from headway.gateway.frames import (
     Use,
     Want,
 )
-from headway.gateway.tally import Counts
 from headway.store.leases import LeaseFile
 from headway.store.purse import Purse
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from headway.gateway.frames import Keep, Kept, Told
 from headway.gateway.record import Record
-from headway.wire.openai import ChatCall, CompletionCall
+from headway.wire.calls import TextCall
 
 if TYPE_CHECKING:
     from headway.gateway.asked import Asked
@@ -97,7 +97,7 @@ class Keeper:
         if prompt is not None:
             told.prompt_bytes, told.session = prompt.bytes, prompt.session
             told.blocks = array.array("Q", prompt.hashes).tobytes()
-        if isinstance(call, ChatCall | CompletionCall):
+        if isinstance(call, TextCall):
             told.max_tokens = call.max_completion_tokens or call.max_tokens
         return told
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Final
 
 from xxhash import xxh3_64_intdigest
 
 from headway.gateway.salt import tenant_salt
 from headway.gateway.table import KeyEntry, RoutingTable, TenantRule
 from headway.policy.admission import Ceiling, ceilings
+from headway.policy.budget import BUDGETS
 from headway.wire.openai import Refusal
 
 __all__ = ["Caller", "Keyring", "caller_of"]
@@ -30,13 +32,16 @@ class Caller:
     salt: str
     names: tuple[str, ...]
     sizes: tuple[int, ...]
+    budgeted: bool  # one of its limits is a budget
+    may: set[str]  # models that were found in its scope
 
 
 def caller_of(key: KeyEntry, rule: TenantRule, salt: bytes = b"") -> Caller:
     limits = ceilings(rule)
     names, sizes = tuple(each.limit.name.lower() for each in limits), tuple(each.size for each in limits)
     own = tenant_salt(rule.name, salt) if rule.isolated and salt else ""
-    return Caller(key, rule, limits, _seed(rule), own, names, sizes)
+    budgeted = any(each.limit in BUDGETS for each in limits)
+    return Caller(key, rule, limits, _seed(rule), own, names, sizes, budgeted, set())
 
 
 class Keyring:
@@ -51,8 +56,8 @@ class Keyring:
         """Who it is; None when nobody needs a key here. `near`: the caller is on this machine."""
         if not self.closed:
             return None if near else _NOT_NEAR
-        scheme, _, key = headers.get(b"authorization", b"").partition(b" ")
-        key = key.strip() if scheme.lower() == b"bearer" else headers.get(b"x-api-key", b"")
+        sent = headers.get(b"authorization", b"")
+        key = sent[7:].strip() if sent[:7].lower() == b"bearer " else headers.get(b"x-api-key", b"")
         if not key:
             return _NO_KEY
         caller = self._callers.get(hashlib.sha256(key).hexdigest())
@@ -61,12 +66,12 @@ class Keyring:
         return caller
 
 
-_NO_KEY = Refusal(
+_NO_KEY: Final = Refusal(
     401,
     "invalid_api_key",
     "An API key is needed: send `authorization: Bearer hw-…` or `x-api-key: hw-…`; headway key new makes one.",
 )
-_NOT_NEAR = Refusal(
+_NOT_NEAR: Final = Refusal(
     401,
     "invalid_api_key",
     "Without a Tenant this gateway is open to callers on its own machine alone; add a Tenant, and a key for you.",

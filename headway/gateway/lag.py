@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from headway.gateway.tally import Histogram
+    from headway.gateway.counts import Histogram
 
 __all__ = ["Lag"]
 

@@ -12,7 +12,7 @@ import asyncio
 import math
 import re
 from collections.abc import Callable
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 import httptools
 
@@ -22,10 +22,10 @@ from headway.wire.http import DROPPED_FROM_ENGINE
 
 __all__ = ["AnswerHead", "Link", "Listener"]
 
-_LIMIT_HEAD = 64 * 1024
+_LIMIT_HEAD: Final = 64 * 1024
 """Of a head; and of what comes of a body that is no content: chunk extensions, trailers."""
-_VERSIONS = ("1.1", "1.0")
-_JSON = b"application/json"
+_VERSIONS: Final = ("1.1", "1.0")
+_JSON: Final = b"application/json"
 
 
 class AnswerHead:
@@ -76,10 +76,14 @@ def whole_answer(data: bytes) -> tuple[AnswerHead, bytes] | None:
     return head, data[end + 4 :]
 
 
-_PASS, _TYPE, _LENGTH, _DROP, _ODD = range(5)
-_TOKEN = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_PLAIN: dict[bytes, int] = {}  # a header's name as it is written -> what to do with it
-_NAMES_MAX = 512
+_PASS: Final = 0
+_TYPE: Final = 1
+_LENGTH: Final = 2
+_DROP: Final = 3
+_ODD: Final = 4
+_TOKEN: Final = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_PLAIN: Final[dict[bytes, int]] = {}  # a header's name as it is written -> what to do with it
+_NAMES_MAX: Final = 512
 
 
 def _learn_name(name: bytes) -> int:

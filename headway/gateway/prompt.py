@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from xxhash import xxh3_64_intdigest
 
-from headway.policy.prefix import BOUNDARIES, PrefixIndex, chain
+from headway.policy.prefix import BOUNDARIES, PrefixIndex, blocks, chain
 from headway.policy.routing import Ask
-from headway.wire.openai import Call, ChatCall, CompletionCall
+from headway.wire.calls import Call, TextCall
 
 if TYPE_CHECKING:
     from headway.gateway.catalog import Route
@@ -28,7 +28,8 @@ def point_of(identity: bytes, seed: int) -> float:
 
 
 class Sessions:
-    """Where a session's last request went and how many tokens it had. Bounded by `capacity`, in two generations."""
+    """Where a session's last request went and how many tokens it had, by the session's name, or where it has none by
+    the last whole block of its prompt: whatever goes on from there is the session's next turn. Bounded by `capacity`, in two generations."""
 
     def __init__(self, capacity: int) -> None:
         self._half = capacity // 2
@@ -52,7 +53,7 @@ class Prompt:
     def __init__(self, call: Call, seed: int, learned: Learned, session: bytes, size: int) -> None:
         self.hashes: list[int] = []
         self.bytes, self.output = size, 0.0
-        if isinstance(call, ChatCall | CompletionCall):
+        if isinstance(call, TextCall):
             text = memoryview(call.text)
             self.bytes = len(text)
             if len(tools := memoryview(call.tools)):
@@ -73,12 +74,11 @@ class Prompt:
         unit = 1.0 / route.learned.sizes.token_bytes
         matched = index.match(self.hashes, route.slots, unit)
         ask = Ask(self.tokens, matched, self.output, route.model.adapter, turn=turn)
-        session = self.session
+        session, best = self.session, 0.0
         if not session and self.hashes and (best := max(matched)) > 0.0:
-            from bisect import bisect_right
-            session = self.hashes[bisect_right(BOUNDARIES, best / unit + 1.0) - 2]
+            session = self.hashes[blocks(best / unit) - 1]  # this may go on where another prompt ended
         if session and (last := sessions.get(session)):
             endpoint, tokens = last
-            if endpoint in route.ids:
-                ask.session, ask.session_tokens = route.slots[route.ids.index(endpoint)], min(tokens, self.tokens)
+            if endpoint in route.ids and matched[at := route.ids.index(endpoint)] >= best:
+                ask.session, ask.session_tokens = route.slots[at], min(tokens, self.tokens)
         return ask

@@ -13,7 +13,7 @@ import re
 from collections import deque
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import httptools
 
@@ -33,10 +33,12 @@ class Bodies:
         self.held, self.limit = 0, limit
 
 
-_ONCE = frozenset((b"host", b"transfer-encoding", b"authorization", b"content-type", b"content-encoding", b"expect"))
+_ONCE: Final = frozenset(
+    (b"host", b"transfer-encoding", b"authorization", b"content-type", b"content-encoding", b"expect")
+)
 """Headers of which two are ambiguous: who stands before us may read the other one (RFC 9110 section 5.3). The parser
 refuses a second Content-Length."""
-_HOST = re.compile(rb"(?:[\w.~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::\d*)?", re.ASCII)
+_HOST: Final = re.compile(rb"(?:[\w.~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::\d*)?", re.ASCII)
 
 
 @lru_cache(maxsize=64)

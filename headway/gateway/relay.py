@@ -13,7 +13,8 @@ from headway.gateway.link import AnswerHead
 from headway.gateway.settings import Settings
 from headway.wire.openai import error_body, is_error_body
 from headway.wire.sse import EventSplitter, count_data, data_event, is_done, says_error, without_usage_event
-from headway.wire.usage import TAIL_BYTES, Usage, read_usage
+from headway.wire.tail import TAIL_BYTES, read_usage
+from headway.wire.usage import Usage
 
 __all__ = ["EventRelay", "HeldRelay", "Relay"]
 

@@ -7,7 +7,7 @@ places are taken, or nothing has come of the answer in time. What an Exchange do
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from headway.gateway.asked import Asked
 from headway.gateway.caller import Client
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RoutedExchange"]
 
-_KEY_REFUSED = (401, 403)
-_TOO_MANY = 429
+_KEY_REFUSED: Final = (401, 403)
+_TOO_MANY: Final = 429
 
 
 class RoutedExchange(Exchange):

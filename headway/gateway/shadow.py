@@ -8,7 +8,7 @@ and none begins.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from headway.gateway.asked import Asked
 from headway.gateway.catalog import Route
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Shadow", "Shadows"]
 
-LARGEST = 1024 * 1024
+LARGEST: Final = 1024 * 1024
 """Bytes of a request that is copied: `most` of them is all the memory that copies take."""
-LONGEST = 120.0
+LONGEST: Final = 120.0
 """Seconds that a copy may take."""
 
 

@@ -36,8 +36,7 @@ class Stay:
         self._left = False
         if upstream.pending_tokens <= 0:
             upstream.prefilling_since = now
-        ahead = upstream.pending_tokens - (now - upstream.prefilling_since) / upstream.speed.prefill
-        self._ahead = max(0.0, ahead) + self._uncached
+        self._ahead = upstream.ahead(now) + self._uncached
         self._beside, self._prefilled = (0, 0), 0
         loads = bool(adapter) and upstream.adapters is not None and adapter not in upstream.adapters
         self._waited = loads or 0 < upstream.seats <= upstream.running  # its first token says nothing of prefill

@@ -7,13 +7,13 @@ when nobody has more it is refused, and told when to come again.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from headway.gateway.frames import Short
 from headway.gateway.keyring import Caller
 from headway.gateway.table import ModelRoute
 from headway.policy.admission import NotYet, Refused, Request, Reserve, admit, out_of_scope, reserve_for
-from headway.policy.budget import BUDGETS, Limit
+from headway.policy.budget import Limit
 from headway.policy.price import cost
 from headway.store.purse import Purse, TenantPurse
 from headway.wire.openai import Refusal
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Reservation", "Tenancy", "Waiter", "refusal_of"]
 
-WAIT_SECONDS = 2.0
+WAIT_SECONDS: Final = 2.0
 """For the hub to lend more. It answers within some milliseconds; it may be gone for a second."""
-TEMPLATE_TOKENS = 64
+TEMPLATE_TOKENS: Final = 64
 """What a chat template adds at most to the text of a prompt, beyond what its JSON has in brackets and names."""
-UNSEEN_TOKENS = 16
+UNSEEN_TOKENS: Final = 16
 """An engine may have generated so many more than came here, when its caller left."""
 
 
@@ -95,13 +95,15 @@ class Tenancy:
     ) -> Reservation | NotYet | Refused:
         """`request.prompt_tokens` is likely, `bound` the most there can be: what a budget is charged is covered."""
         now = time.time()
-        if refused := out_of_scope(caller.rule, caller.key.models, caller.key.expires, route.name, now):
-            return refused
+        if route.name not in caller.may or caller.key.expires is not None:
+            if refused := out_of_scope(caller.rule, caller.key.models, caller.key.expires, route.name, now):
+                return refused
+            caller.may.add(route.name)
         purse = self._of(caller.rule.name)
         if purse is None:  # the hub is about to open an account for it
             return NotYet(Limit.RPM, 0)
         limits = caller.limits
-        if any(each.limit in BUDGETS for each in limits):
+        if caller.budgeted:
             request = Request(bound, request.max_tokens, request.choices)
         reserve = reserve_for(request, route.price, limits, purse)
         found = admit(caller.rule, limits, reserve.amounts, purse, now)

@@ -9,7 +9,7 @@ from headway.gateway.keyring import Caller
 from headway.gateway.record import Charge
 from headway.gateway.table import TokenPrice
 from headway.gateway.tenancy import Waiter
-from headway.wire.openai import Call
+from headway.wire.calls import Call
 from headway.wire.usage import Usage
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from headway.gateway.record import Trace
-from headway.wire.openai import Call, ChatCall, CompletionCall
+from headway.wire.calls import Call, TextCall
 from headway.wire.trace_context import TraceContext, read_context, write_context
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Tracing:
         told = Trace(self.trace, self.span)
         if self._context is not None:
             told.parent, told.state = self._context.parent, self._context.state.decode("ascii")
-        if isinstance(call, ChatCall | CompletionCall):
+        if isinstance(call, TextCall):
             told.max_tokens, told.choices = call.max_completion_tokens or call.max_tokens, call.n
             told.temperature, told.top_p = call.temperature, call.top_p
         return told

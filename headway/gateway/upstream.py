@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from headway.errors import SpecError
@@ -29,9 +29,9 @@ from headway.wire.http import header
 
 __all__ = ["Opening", "Upstream"]
 
-_ADAPTER_FRESH = 2.0
+_ADAPTER_FRESH: Final = 2.0
 """Seconds until an engine has certainly told of an adapter that it was sent for."""
-_TOKEN_BYTES = 4.0
+_TOKEN_BYTES: Final = 4.0
 
 
 class Opening(Protocol):
@@ -69,6 +69,7 @@ class Upstream(Candidate):
         self.replica, self.key_name = endpoint.replica, endpoint.key
         self.replica_header = header("x-headway-replica", endpoint.replica)
         self.own_running = self.total = self.failures = 0  # of this worker
+        self._sent_by_others = 0
         self.prefilled = 0  # prompt tokens that it has computed for this worker
         self._sent_adapters: dict[str, float] = {}
         self.tells_cached = False  # its answers say how much of a prompt it had cached
@@ -156,14 +157,21 @@ class Upstream(Candidate):
         self.context_tokens += context
         self._section.add(self.slot, running, pending, context)
 
-    def look(self, board: Sequence[Section]) -> None:
+    def look(self, board: Sequence[Section], now: float) -> None:
         """Read what all workers put on it."""
-        running = pending = context = 0
+        running = pending = context = sent = 0
         for section in board:
             one, two, three = section.read(self.slot)
             running += one
             pending += two
             context += three
+            if section is not self._section:
+                sent += section.sent(self.slot)
+        if pending < self.pending_tokens or self.pending_tokens <= 0:
+            self.prefilling_since = now  # another worker's prompt is whole, or the first
+        if sent > self._sent_by_others:
+            self.came(sent - self._sent_by_others, now)
+        self._sent_by_others = sent
         self.running, self.pending_tokens, self.context_tokens = running, pending, context
 
     def hear(self, load: Load | None, now: float, index: PrefixIndex) -> None:

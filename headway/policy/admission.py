@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Protocol
+from typing import Final, Protocol
 
 from headway.policy.budget import AXIS_OF, Amounts, Axis, Limit
 from headway.policy.period import ends_in
@@ -40,11 +40,11 @@ __all__ = [
     "reserve_for",
 ]
 
-DEFAULT_CAP = 4096
+DEFAULT_CAP: Final = 4096
 """Tokens of an answer whose caller gave no max_tokens: what the common engines and providers allow by default."""
-LEAST_CAP = 16
+LEAST_CAP: Final = 16
 """Tokens. A shorter answer is of no use; then the request is refused instead."""
-SOON = 1.0
+SOON: Final = 1.0
 """Seconds after which to try again when running requests hold what is missing."""
 
 
@@ -124,8 +124,8 @@ def ceilings(rule: Rule) -> tuple[Ceiling, ...]:
 class View(Protocol):
     """One tenant's limits as this worker sees them."""
 
-    def headroom(self, limit: Limit) -> int:
-        """What this worker may promise without asking."""
+    def rooms(self) -> list[int]:
+        """What this worker may promise without asking, by Limit."""
 
     def left(self, limit: Limit) -> int:
         """What nobody has promised, on the whole host, a moment ago."""
@@ -151,21 +151,22 @@ def out_of_scope(
     return None
 
 
-@dataclass(frozen=True, slots=True)
 class Request:
     """`prompt_tokens`: an estimate that is rather too high. `choices`: `n` of the request."""
 
-    prompt_tokens: int
-    max_tokens: int | None = None
-    choices: int = 1
+    __slots__ = ("choices", "max_tokens", "prompt_tokens")
+
+    def __init__(self, prompt_tokens: int, max_tokens: int | None = None, choices: int = 1) -> None:
+        self.prompt_tokens, self.max_tokens, self.choices = prompt_tokens, max_tokens, choices
 
 
-@dataclass(frozen=True, slots=True)
 class Reserve:
     """What is reserved. `cap`: max_tokens to send upstream, because the caller gave none; None = as the caller said."""
 
-    amounts: Amounts
-    cap: int | None = None
+    __slots__ = ("amounts", "cap")
+
+    def __init__(self, amounts: Amounts, cap: int | None) -> None:
+        self.amounts, self.cap = amounts, cap
 
 
 def reserve_for(
@@ -196,9 +197,10 @@ def _fitting(ceiling: Ceiling, request: Request, price: Price | None, view: View
 def admit(rule: Rule, limits: Sequence[Ceiling], amounts: Amounts, view: View, now: float) -> Refused | NotYet | None:
     """None = reserve the amounts and go. The hot path: without a shortage it only compares. `now` is Unix time."""
     waiting: NotYet | None = None
+    rooms, needs = view.rooms(), amounts.each()
     for each in limits:
-        need = amounts.on(AXIS_OF[each.limit])
-        if need <= view.headroom(each.limit):
+        need = needs[AXIS_OF[each.limit]]
+        if need <= rooms[each.limit]:
             continue
         if need > each.size or need > view.left(each.limit):
             return _refused(rule, each, need, view, now)
@@ -233,7 +235,7 @@ def _refused(rule: Rule, ceiling: Ceiling, need: int, view: View, now: float) ->
     return Refused(Why.BUDGET_SPENT, message, 429, "insufficient_quota", again, limit)
 
 
-_RATES = {Limit.RPM: "requests a minute", Limit.TPM: "tokens a minute", Limit.PARALLEL: "requests at once"}
+_RATES: Final = {Limit.RPM: "requests a minute", Limit.TPM: "tokens a minute", Limit.PARALLEL: "requests at once"}
 
 
 def _amount(number: int, axis: Axis) -> str:

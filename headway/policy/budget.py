@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
 
 __all__ = [
     "AXES",
@@ -54,23 +55,36 @@ class Limit(IntEnum):
     MONTH_MICROS = 6
 
 
-AXES, LIMITS = len(Axis), len(Limit)
-AXIS_OF = (Axis.REQUESTS, Axis.TOKENS, Axis.RUNNING, Axis.TOKENS, Axis.MICROS, Axis.TOKENS, Axis.MICROS)
+AXES: Final = len(Axis)
+LIMITS: Final = len(Limit)
+AXIS_OF: Final = (Axis.REQUESTS, Axis.TOKENS, Axis.RUNNING, Axis.TOKENS, Axis.MICROS, Axis.TOKENS, Axis.MICROS)
 """By Limit."""
-BUDGETS = (Limit.DAY_TOKENS, Limit.DAY_MICROS, Limit.MONTH_TOKENS, Limit.MONTH_MICROS)
+BUDGETS: Final = (Limit.DAY_TOKENS, Limit.DAY_MICROS, Limit.MONTH_TOKENS, Limit.MONTH_MICROS)
 
 
-@dataclass(frozen=True, slots=True)
 class Amounts:
-    """Of each Axis."""
+    """Of each Axis. Never changed. No dataclass, whose constructor stays interpreted where all else is compiled."""
 
-    requests: int = 0
-    running: int = 0
-    tokens: int = 0
-    micros: int = 0
+    __slots__ = ("micros", "requests", "running", "tokens")
+
+    def __init__(self, requests: int = 0, running: int = 0, tokens: int = 0, micros: int = 0) -> None:
+        self.requests, self.running, self.tokens, self.micros = requests, running, tokens, micros
+
+    def each(self) -> tuple[int, int, int, int]:
+        """By Axis."""
+        return (self.requests, self.running, self.tokens, self.micros)
 
     def on(self, axis: Axis) -> int:
-        return (self.requests, self.running, self.tokens, self.micros)[axis]
+        return self.each()[axis]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Amounts) and self.each() == other.each()
+
+    def __hash__(self) -> int:
+        return hash(self.each())
+
+    def __repr__(self) -> str:
+        return f"Amounts{self.each()}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,16 +11,17 @@ coefficient that would be negative is held at its least with the others fitted a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 __all__ = ["Line"]
 
-_KEEP = 0.98  # a sample's weight after each later one: the last fifty count
-_DOUBT = 0.9  # the same when that one is far off: either it is a stray, or what was learned is out of date
-_FAR = 2.0  # usual errors: beyond so many a sample counts less
-_USUAL = 0.1  # how fast the usual error follows
-_CREEP = 4.0  # usual errors: what is beyond counts as this when the usual error is learned
-_FLOOR = 0.02  # the least usual error: clocks and event loops are no better
-_SWEEPS = 3
+_KEEP: Final = 0.98  # a sample's weight after each later one: the last fifty count
+_DOUBT: Final = 0.9  # the same when that one is far off: either it is a stray, or what was learned is out of date
+_FAR: Final = 2.0  # usual errors: beyond so many a sample counts less
+_USUAL: Final = 0.1  # how fast the usual error follows
+_CREEP: Final = 4.0  # usual errors: what is beyond counts as this when the usual error is learned
+_FLOOR: Final = 0.02  # the least usual error: clocks and event loops are no better
+_SWEEPS: Final = 3
 _NOTHING, _LEAST = 1e-3, 1e-12  # a share of the first prior, and a value, that is as good as 0
 
 

@@ -20,10 +20,11 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Final
 
 from xxhash import xxh3_64_intdigest
 
-__all__ = ["BOUNDARIES", "PrefixIndex", "PrefixStats", "chain"]
+__all__ = ["BOUNDARIES", "PrefixIndex", "PrefixStats", "blocks", "chain"]
 
 
 def _boundaries() -> tuple[int, ...]:
@@ -34,16 +35,16 @@ def _boundaries() -> tuple[int, ...]:
     return tuple(ends)
 
 
-BOUNDARIES = _boundaries()
+BOUNDARIES: Final = _boundaries()
 """A prefix of n blocks is BOUNDARIES[n] bytes long. What is beyond the last one is not looked at: 512 KiB are more
 than most engines' longest context. A block is at most a quarter of what stands before it (after the first 2 KiB), so
 rounding a match down to a whole block errs by an eighth of it on average; 32 KiB cost 28 hashes, 512 KiB 100."""
 
-_BLOCKS = tuple(slice(begin, end) for begin, end in pairwise(BOUNDARIES))
-_EPOCHS = 4
-_ROOM = 4 << 20
+_BLOCKS: Final = tuple(slice(begin, end) for begin, end in pairwise(BOUNDARIES))
+_EPOCHS: Final = 4
+_ROOM: Final = 4 << 20
 """Bytes of prompts that a cache of unknown size is first believed to hold: about a million tokens."""
-_MOST_ROOM = 64 << 20
+_MOST_ROOM: Final = 64 << 20
 _MISSED, _MET, _MORE = 0.97, 1.01, 1.1
 """What `heard` multiplies an endpoint's room by: a claim that was wrong, right, or less than the engine had. It comes
 to rest where one claim in four fails. A single miss may have another reason (the same prompt, still being computed),
@@ -61,6 +62,11 @@ def chain(seed: int, data: bytes | memoryview) -> list[int]:
         seed = xxh3_64_intdigest(view[block], seed)
         hashes.append(seed)
     return hashes
+
+
+def blocks(size: float) -> int:
+    """How many blocks a prefix of so many bytes has, when it ends with one."""
+    return bisect_right(BOUNDARIES, size + 0.5) - 1
 
 
 @dataclass(frozen=True, slots=True)

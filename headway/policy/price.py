@@ -5,11 +5,11 @@ A price is micro-money per million tokens, so that 0.15 for a million is exact a
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 __all__ = ["PER", "Price", "cost"]
 
-PER = 1_000_000
+PER: Final = 1_000_000
 """Tokens that a price is for."""
 
 

@@ -13,6 +13,8 @@ capture graphs and load kernels then.
 
 from __future__ import annotations
 
+from typing import Final
+
 from headway.policy.fit import Line
 
 __all__ = ["ModelSpeed", "Sizes", "Speed"]
@@ -21,14 +23,14 @@ _FIRST = (0.03, 1 / 8_000)
 _TOKEN = (0.02, 1e-4, 1e-7)
 """Before any sample: an 8B model on one data-centre GPU, within a factor of four (vendors' data sheets). What is wrong
 here is the same for all endpoints, and the first few samples mend it."""
-_PROMPT_SHARE = 0.1
+_PROMPT_SHARE: Final = 0.1
 """Of the time to first token at the least: else noise could teach that prompts cost nothing, and routing would no
 longer care where they are cached."""
-_FAINT = 0.02  # samples that this first belief weighs
-_SHARED = 2.0  # samples that the siblings' figures weigh against an endpoint's own
-_NOVICE = 8  # samples from which an endpoint has figures of its own
-_EVERY = 8  # after them, one sample in so many is told to the siblings, and of two the endpoint learns from one
-_COLD = 0.1  # weight of an endpoint's first sample
+_FAINT: Final = 0.02  # samples that this first belief weighs
+_SHARED: Final = 2.0  # samples that the siblings' figures weigh against an endpoint's own
+_NOVICE: Final = 8  # samples from which an endpoint has figures of its own
+_EVERY: Final = 8  # after them, one sample in so many is told to the siblings, and of two the endpoint learns from one
+_COLD: Final = 0.1  # weight of an endpoint's first sample
 
 
 class _Learner:

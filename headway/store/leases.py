@@ -13,6 +13,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from headway.errors import ResourceError
 from headway.policy.budget import AXES, LIMITS, Amounts, Limit
@@ -32,23 +33,26 @@ __all__ = [
     "LeaseFile",
 ]
 
-SLOTS = 1024
+SLOTS: Final = 1024
 """Tenants that one gateway can limit."""
-SECTIONS = 128
+SECTIONS: Final = 128
 """Workers of one host at once, those of an earlier hub that still drain included."""
 
-_MAGIC = 0x68647779_6C656101
-_NAME = 64  # bytes; a tenant's name has at most 63
-_HEADER = 4096 + SLOTS * _NAME  # magic, number of tenants, boot of the machine; then the tenants' names
-_OWNER = 2  # cells at the head of a section: incarnation of the worker (0 = free), its process id
-COPY = 2 * AXES + LIMITS  # used, in flight, returned
-WANTED = 1 + 2 * COPY  # after the turn and two copies
-MARK, ASK, LEFT, UNSPENT = (WANTED + LIMITS * (1 + n) for n in range(4))
-_SLOT = 72  # cells
-_SECTION = _OWNER + SLOTS * _SLOT
-UNTOLD = 1 << 62
+_MAGIC: Final = 0x68647779_6C656101
+_NAME: Final = 64  # bytes; a tenant's name has at most 63
+_HEADER: Final = 4096 + SLOTS * _NAME  # magic, number of tenants, boot of the machine; then the tenants' names
+_OWNER: Final = 2  # cells at the head of a section: incarnation of the worker (0 = free), its process id
+COPY: Final = 2 * AXES + LIMITS  # used, in flight, returned
+WANTED: Final = 1 + 2 * COPY  # after the turn and two copies
+MARK: Final = WANTED + LIMITS
+ASK: Final = MARK + LIMITS
+LEFT: Final = ASK + LIMITS
+UNSPENT: Final = LEFT + LIMITS
+_SLOT: Final = 72  # cells
+_SECTION: Final = _OWNER + SLOTS * _SLOT
+UNTOLD: Final = 1 << 62
 """Left of a limit that the hub has not told of yet."""
-NUMBERS = struct.Struct(f"={COPY}q")
+NUMBERS: Final = struct.Struct(f"={COPY}q")
 if UNSPENT + LIMITS > _SLOT:
     raise AssertionError("a slot is too small")
 

@@ -5,10 +5,21 @@ A change costs about a microsecond: no lock, no call of the kernel, no question 
 
 from __future__ import annotations
 
+from typing import Final
+
 from headway.policy.budget import AXES, AXIS_OF, LIMITS, Amounts, Axis, Limit
 from headway.store.leases import ASK, COPY, LEFT, MARK, NUMBERS, UNSPENT, WANTED, LeaseFile
 
 __all__ = ["Purse", "TenantPurse"]
+
+# Places in a worker's own numbers, as plain ones: a request looks at some thirty of them.
+_AXES: Final[list[int]] = [int(axis) for axis in AXIS_OF]
+_REQUESTS: Final = int(Axis.REQUESTS)
+_TOKENS: Final = int(Axis.TOKENS)
+_MICROS: Final = int(Axis.MICROS)
+_RUNNING_IN_FLIGHT: Final = AXES + int(Axis.RUNNING)
+_TOKENS_IN_FLIGHT: Final = AXES + int(Axis.TOKENS)
+_MICROS_IN_FLIGHT: Final = AXES + int(Axis.MICROS)
 
 
 class TenantPurse:
@@ -20,9 +31,17 @@ class TenantPurse:
         self._file, self._cells, self._at = file, file.cells, at
         self._own = [0] * COPY  # used, in flight (both by Axis), returned (by Limit)
 
+    def rooms(self) -> list[int]:
+        """Headroom at every Limit, by Limit."""
+        own, start = self._own, self._at + MARK
+        rooms: list[int] = self._cells[start : start + LIMITS].tolist()
+        for limit in range(LIMITS):
+            axis = _AXES[limit]
+            rooms[limit] -= own[2 * AXES + limit] + own[axis] + own[AXES + axis]
+        return rooms
+
     def headroom(self, limit: Limit) -> int:
-        axis, own = AXIS_OF[limit], self._own
-        return self._cells[self._at + MARK + limit] - own[2 * AXES + limit] - own[axis] - own[AXES + axis]
+        return self.rooms()[limit]
 
     def left(self, limit: Limit) -> int:
         return max(self.headroom(limit), self._cells[self._at + LEFT + limit])
@@ -43,20 +62,20 @@ class TenantPurse:
     def reserve(self, amounts: Amounts) -> None:
         """Before anything is sent upstream. The request itself counts at once, whatever comes of it."""
         own = self._own
-        own[Axis.REQUESTS] += amounts.requests
-        own[AXES + Axis.RUNNING] += amounts.running
-        own[AXES + Axis.TOKENS] += amounts.tokens
-        own[AXES + Axis.MICROS] += amounts.micros
+        own[_REQUESTS] += amounts.requests
+        own[_RUNNING_IN_FLIGHT] += amounts.running
+        own[_TOKENS_IN_FLIGHT] += amounts.tokens
+        own[_MICROS_IN_FLIGHT] += amounts.micros
         self._publish()
 
     def settle(self, reserved: Amounts, tokens: int, micros: int) -> None:
         """The request has ended, and used so much; one that was never sent upstream used nothing."""
         own = self._own
-        own[AXES + Axis.RUNNING] -= reserved.running
-        own[AXES + Axis.TOKENS] -= reserved.tokens
-        own[AXES + Axis.MICROS] -= reserved.micros
-        own[Axis.TOKENS] += tokens
-        own[Axis.MICROS] += micros
+        own[_RUNNING_IN_FLIGHT] -= reserved.running
+        own[_TOKENS_IN_FLIGHT] -= reserved.tokens
+        own[_MICROS_IN_FLIGHT] -= reserved.micros
+        own[_TOKENS] += tokens
+        own[_MICROS] += micros
         self._publish()
 
     def give_back(self) -> bool:

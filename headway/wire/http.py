@@ -7,13 +7,14 @@ are lines that each end in CRLF, without the empty line, so that they can be joi
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Final
 from urllib.parse import unquote_to_bytes
 
 __all__ = ["DROPPED_FROM_ENGINE", "chunk", "header", "response_head", "split_target"]
 
-_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+_STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 
-DROPPED_FROM_ENGINE = frozenset(
+DROPPED_FROM_ENGINE: Final = frozenset(
     (
         # hop by hop (RFC 9110 section 7.6.1), and the framing, which the gateway makes anew
         b"connection",

@@ -11,10 +11,11 @@ import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
+from headway.wire.calls import Call, ChatCall, CompletionCall, EmbeddingCall, ErrorBody, OtherCall
 from headway.wire.multipart import boundary_of, field, with_field
 
 __all__ = [
@@ -22,7 +23,6 @@ __all__ = [
     "MESSAGES",
     "OPERATIONS",
     "OTHER",
-    "Call",
     "Operation",
     "Refusal",
     "error_body",
@@ -38,7 +38,7 @@ __all__ = [
 
 Task = Literal["chat", "completion", "embedding"]
 
-OTHER = "other"
+OTHER: Final = "other"
 """`name` of every operation that is not in OPERATIONS: a label of metrics, so there must not be many."""
 
 
@@ -67,67 +67,6 @@ def error_body(message: str, kind: str, code: str, param: str | None = None) -> 
     return msgspec.json.encode({"error": {"message": message, "type": kind, "param": param, "code": code}})
 
 
-class StreamOptions(msgspec.Struct):
-    include_usage: bool | None = None
-
-
-class _Common(msgspec.Struct):
-    model: str
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    n: int | None = None
-    user: str | None = None
-    prompt_cache_key: str | None = None
-    cache_salt: str | None = None
-
-
-class ChatCall(_Common, kw_only=True):
-    messages: msgspec.Raw
-    tools: msgspec.Raw = msgspec.Raw(b"")
-
-    @property
-    def text(self) -> msgspec.Raw:
-        """What the prompt is made of, as it came. A turn that is appended leaves its beginning as it was."""
-        return self.messages
-
-
-class CompletionCall(_Common, kw_only=True):
-    prompt: msgspec.Raw
-    tools: ClassVar[msgspec.Raw] = msgspec.Raw(b"")
-
-    @property
-    def text(self) -> msgspec.Raw:
-        return self.prompt
-
-
-class EmbeddingCall(msgspec.Struct, kw_only=True):
-    model: str
-    input: msgspec.Raw
-    dimensions: int | None = None
-    encoding_format: str | None = None
-    user: str | None = None
-
-    @property
-    def stream(self) -> bool:
-        return False
-
-
-class OtherCall(msgspec.Struct, kw_only=True):
-    """A call of an operation that the gateway does not know: its model, whether the answer streams, and how long it
-    may be."""
-
-    model: str
-    stream: bool | None = None
-    max_output_tokens: int | None = None
-
-
-Call = ChatCall | CompletionCall | EmbeddingCall | OtherCall
-
-
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One path that models serve. `name` is OpenTelemetry's `gen_ai.operation.name`; `text` names the field
@@ -149,7 +88,7 @@ class Operation:
         return bool(self.tasks)
 
 
-OPERATIONS = {
+OPERATIONS: Final = {
     operation.path: operation
     for operation in (
         Operation(
@@ -172,21 +111,21 @@ OPERATIONS = {
 }
 
 
-_OTHER: msgspec.json.Decoder[Call] = msgspec.json.Decoder(OtherCall)
-_CHAT = OPERATIONS["/v1/chat/completions"]
-_COUNT = "/v1/messages/count_tokens"
+_OTHER: Final[msgspec.json.Decoder[Call]] = msgspec.json.Decoder(OtherCall)
+_CHAT: Final = OPERATIONS["/v1/chat/completions"]
+_COUNT: Final = "/v1/messages/count_tokens"
 
-MESSAGES = replace(_CHAT, path="/v1/messages", name="messages", engine_path=_CHAT.path)
+MESSAGES: Final = replace(_CHAT, path="/v1/messages", name="messages", engine_path=_CHAT.path)
 """Anthropic's Messages API: its calls become chat calls before anything reads them (wire.anthropic)."""
 
-COUNTS = tuple(
+COUNTS: Final = tuple(
     Operation(_COUNT, "count_tokens", _CHAT.tasks, _OTHER, engine_path=path, free=True)
     for path in ("/tokenize", "/v1/chat/completions/input_tokens")
 )
 """Ways to count a chat's tokens: vLLM's, llama.cpp's."""
 
-_WORD = re.compile(r"/v1/[A-Za-z][A-Za-z0-9_-]*(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9_.-]+)*")
-_LONGEST_PATH = 128
+_WORD: Final = re.compile(r"/v1/[A-Za-z][A-Za-z0-9_-]*(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9_.-]+)*")
+_LONGEST_PATH: Final = 128
 
 
 def other_operation(path: str) -> Operation | None:
@@ -196,7 +135,7 @@ def other_operation(path: str) -> Operation | None:
     return Operation(path, OTHER, (), _OTHER, engine_path=_UNVERSIONED.get(path, ""))
 
 
-_UNVERSIONED = {f"/v1/{name}": f"/{name}" for name in ("tokenize", "detokenize")}
+_UNVERSIONED: Final = {f"/v1/{name}": f"/{name}" for name in ("tokenize", "detokenize")}
 """Engines serve these without a version, all of them."""
 
 
@@ -232,8 +171,8 @@ def _misformed(operation: Operation, text: memoryview) -> str:
     return "" if text[0] == ord("[") and not empty else "an array of at least one message"
 
 
-_MISSING = re.compile(r"Object missing required field `([^`]+)`")
-_AT = re.compile(r" - at `\$\.?([^`]*)`$")
+_MISSING: Final = re.compile(r"Object missing required field `([^`]+)`")
+_AT: Final = re.compile(r" - at `\$\.?([^`]*)`$")
 
 
 def mistyped(text: str) -> Refusal:
@@ -293,18 +232,10 @@ def with_fields(body: bytes, **fields: Any) -> bytes | Refusal:
     return msgspec.json.encode(known)
 
 
-class _Error(msgspec.Struct):
-    message: str
-
-
-class _ErrorBody(msgspec.Struct):
-    error: _Error
-
-
 def is_error_body(body: bytes) -> bool:
     """Whether an engine's answer is already shaped as an OpenAI error."""
     try:
-        msgspec.json.decode(body, type=_ErrorBody)
+        msgspec.json.decode(body, type=ErrorBody)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Final
 
 __all__ = ["EventSplitter", "count_data", "data_event", "data_of", "is_done", "says_error", "without_usage_event"]
 
@@ -70,7 +71,7 @@ def without_usage_event(events: bytes) -> bytes:
     return b"".join(kept)
 
 
-_EVENT = re.compile(rb".*?\n\r?\n", re.DOTALL)
+_EVENT: Final = re.compile(rb".*?\n\r?\n", re.DOTALL)
 
 
 def _is_usage_event(event: bytes) -> bool:

@@ -15,12 +15,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from ruamel.yaml import YAML
 
 from headway.engines.signals import Signals
+from headway.gateway.counts import Counts, add_up
 from headway.gateway.hub.facts import Facts
 from headway.gateway.hub.families import LABELS_MAX
 from headway.gateway.hub.metrics import scrape
 from headway.gateway.record import Attempt, Charge, Record, Wait
 from headway.gateway.table import Endpoint, ModelRoute, TenantRule, TokenPrice
-from headway.gateway.tally import MODELS_MAX, PAIRS_MAX, Counts, Tally, add_up
+from headway.gateway.tally import MODELS_MAX, PAIRS_MAX, Tally
 from headway.policy.budget import Limit
 from headway.store.treasury import Standing
 from tests.gateway.conftest import Start

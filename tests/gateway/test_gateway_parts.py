@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headway.gateway.compiled import COMPILED
+from headway.gateway.counts import TTFT_BOUNDS, Histogram
 from headway.gateway.journal import Journal
 from headway.gateway.record import Record
-from headway.gateway.tally import TTFT_BOUNDS, Histogram, Tally
+from headway.gateway.tally import Tally
 from headway.gateway.timers import Timed, Wheel
 from tests.support.gateway import eventually
 

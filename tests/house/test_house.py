@@ -8,8 +8,8 @@ from pathlib import Path
 
 from headway import errors
 from headway.cli.reference import render as render_cli
+from headway.gateway.counts import Counts
 from headway.gateway.hub.metrics import scrape
-from headway.gateway.tally import Counts
 from headway.policy.decision import Reason
 from headway.spec.reference import render as render_spec
 

@@ -37,8 +37,8 @@ class Standing:
 
     known: dict[Limit, tuple[int, int, int]] = field(default_factory=dict)
 
-    def headroom(self, limit: Limit) -> int:
-        return self.known.get(limit, (10**9,) * 3)[0]
+    def rooms(self) -> list[int]:
+        return [self.known.get(limit, (10**9,) * 3)[0] for limit in Limit]
 
     def left(self, limit: Limit) -> int:
         return self.known.get(limit, (10**9,) * 3)[1]

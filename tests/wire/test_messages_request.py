@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headway.wire.anthropic import ChatForm, read_message
-from headway.wire.openai import MESSAGES, ChatCall, Refusal, read_call
+from headway.wire.calls import ChatCall
+from headway.wire.openai import MESSAGES, Refusal, read_call
 
 USER = {"role": "user", "content": "Hello"}
 TOOL = {"name": "weather", "description": "Of a city.", "input_schema": {"type": "object", "properties": {}}}

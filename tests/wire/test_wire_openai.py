@@ -21,7 +21,7 @@ from headway.wire.openai import (
     with_model,
 )
 from headway.wire.sse import EventSplitter, count_data, is_done, says_error, without_usage_event
-from headway.wire.usage import read_usage
+from headway.wire.tail import read_usage
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "prompt_tokens_details": {"cached_tokens": 1}}
 

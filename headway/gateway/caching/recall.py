@@ -17,8 +17,9 @@ from headway.gateway.caching.wanted import MOST_VECTORS_BYTES, Wanted, WantedAns
 from headway.gateway.frames import Look, Looked, Shelve, Shelved
 from headway.gateway.record import Record
 from headway.gateway.table import CacheRule
+from headway.wire.calls import EmbeddingCall, TextCall
 from headway.wire.canonical import asks_repeatable, fields_of, has_effects
-from headway.wire.openai import ChatCall, CompletionCall, EmbeddingCall, Refusal
+from headway.wire.openai import Refusal
 from headway.wire.usage import Usage
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Recall:
     def _read(self) -> None:
         call, rules = self._asked.call, self._caching.rules
         rule = None
-        if isinstance(call, ChatCall | CompletionCall):
+        if isinstance(call, TextCall):
             rule = rules.responses
         elif isinstance(call, EmbeddingCall):
             rule = rules.embeddings

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from headway.gateway.counts import Counts
 from headway.gateway.hub.facts import Facts
 from headway.gateway.hub.families import counter, gauge
-from headway.gateway.tally import Counts
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric

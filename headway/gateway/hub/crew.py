@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 
 from headway.gateway.board import Board
+from headway.gateway.counts import Counts, add_up
 from headway.gateway.frames import (
     Applied,
     Ejected,
@@ -46,7 +47,6 @@ from headway.gateway.hub.vault import Vault
 from headway.gateway.journal import Journal
 from headway.gateway.record import Record, Records, Stats
 from headway.gateway.settings import Settings
-from headway.gateway.tally import Counts, add_up
 
 __all__ = ["Crew", "Starter"]
 

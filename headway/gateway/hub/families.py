@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from headway.gateway.tally import OTHER, Histogram
+from headway.gateway.counts import OTHER, Histogram
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from headway.engines.signals import Signals
+from headway.gateway.counts import Counts
 from headway.gateway.hub.facts import Facts
 from headway.gateway.hub.families import LABELS_MAX, bounded, counter, gauge
-from headway.gateway.tally import Counts
 from headway.policy.budget import AXIS_OF, Axis, Limit
 from headway.store.treasury import Standing
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from headway.gateway.counts import Counts, Series
 from headway.gateway.hub.facts import Facts
 from headway.gateway.hub.families import bounded, counter, gauge, histograms
-from headway.gateway.tally import Counts, Series
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from headway.gateway.board import Board
+from headway.gateway.counts import Counts
 from headway.gateway.frames import (
     Applied,
     Channel,
@@ -24,7 +25,6 @@ from headway.gateway.frames import (
     Use,
     Want,
 )
-from headway.gateway.tally import Counts
 
 __all__ = ["Member", "spawn"]
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from headway.gateway.counts import Counts, Histogram, Series
 from headway.gateway.hub.cache_figures import caches
 from headway.gateway.hub.facts import Facts
 from headway.gateway.hub.families import PREFIX, bounded, counter, gauge, histograms
 from headway.gateway.hub.fleet import fleet
 from headway.gateway.hub.llmd import llmd
-from headway.gateway.tally import Counts, Histogram, Series
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric

@@ -12,7 +12,8 @@ from headway.gateway.gate import Gate
 from headway.gateway.picker.hints import Hints
 from headway.gateway.request import Request
 from headway.policy.fairness import PRIORITIES
-from headway.wire.openai import Call, ChatCall, CompletionCall, EmbeddingCall, Operation, Refusal
+from headway.wire.calls import Call, ChatCall, CompletionCall, EmbeddingCall
+from headway.wire.openai import Operation, Refusal
 
 if TYPE_CHECKING:
     from headway.gateway.core import Gateway

@@ -5,16 +5,19 @@ Nothing is sent from here. The data plane tells what comes back; it is looked at
 
 from __future__ import annotations
 
+from typing import Final
+
 from headway.gateway.caller import Caller
 from headway.gateway.dispatch import Dispatch, Sender
 from headway.gateway.settings import Settings
 from headway.gateway.stay import Stay
 from headway.wire.sse import EventSplitter, count_data, is_done, says_error, without_usage_event
-from headway.wire.usage import TAIL_BYTES, Usage, read_usage
+from headway.wire.tail import TAIL_BYTES, read_usage
+from headway.wire.usage import Usage
 
 __all__ = ["Visit", "Watch"]
 
-_UNWELL = (502, 503)
+_UNWELL: Final = (502, 503)
 
 
 class Watch:

@@ -6,17 +6,19 @@ class is one load.
 
 from __future__ import annotations
 
+from typing import Final
+
 from headway.policy.routing.elsewhere import Elsewhere
 from headway.policy.speed import Speed
 
 __all__ = ["Candidate"]
 
-_LAST = 16.0
-_SOONEST = 1e-3
+_LAST: Final = 16.0
+_SOONEST: Final = 1e-3
 """How often an endpoint is asked is learned from about so many requests, whatever their pace; each counts as this much
 later than the one before at the least, so that a burst makes no rate without bound."""
 
-_ADAPTER_SECONDS = 0.5
+_ADAPTER_SECONDS: Final = 0.5
 """To load an adapter of some 100 MB from a local disk; engines do not say."""
 
 
@@ -47,3 +49,10 @@ class Candidate:
         each = (now - self.asked_at) / count
         self.every += ((each if each > _SOONEST else _SOONEST) - self.every) * min(1.0, count / _LAST)
         self.asked_at = now
+
+    def ahead(self, now: float) -> float:
+        """Tokens that it still has to compute before a prompt that comes now. That is less than what is pending: the
+        one that is being computed is known to be whole only when its first token comes."""
+        if self.pending_tokens <= 0:
+            return 0.0
+        return max(0.0, self.pending_tokens - (now - self.prefilling_since) / self.speed.prefill)

@@ -9,7 +9,7 @@ compiled on first use, and it would otherwise be idle and draw everything at onc
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Literal
+from typing import Final, Literal
 
 from headway.policy.routing.baselines import least_request, power_of_two, prefix_affinity, round_robin
 from headway.policy.routing.candidate import Candidate
@@ -18,7 +18,7 @@ from headway.policy.routing.shapes import Ask, Choice, Policy, Why
 
 __all__ = ["POLICIES", "RAMP_SECONDS", "PolicyName", "choose"]
 
-RAMP_SECONDS = 10.0
+RAMP_SECONDS: Final = 10.0
 
 PolicyName = Literal["predicted_latency", "round_robin", "least_request", "power_of_two", "prefix_affinity"]
 

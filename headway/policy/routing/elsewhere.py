@@ -7,12 +7,14 @@ they age: an engine that cannot be scraped is routed to by what we know (it fail
 
 from __future__ import annotations
 
+from typing import Final
+
 __all__ = ["FRESH_SECONDS", "Elsewhere"]
 
-FRESH_SECONDS = 10.0
+FRESH_SECONDS: Final = 10.0
 """Ten scrapes at the gateway's usual second: one or two lost ones change little."""
-_SMOOTH = 0.3  # what a new reading weighs: requests on the wire make single ones jump
-_AGREE = 1.0  # requests by which both counts differ without meaning anything
+_SMOOTH: Final = 0.3  # what a new reading weighs: requests on the wire make single ones jump
+_AGREE: Final = 1.0  # requests by which both counts differ without meaning anything
 
 
 class Elsewhere:
