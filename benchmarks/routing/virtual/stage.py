@@ -17,7 +17,7 @@ from benchmarks.routing.virtual.clock import Clock
 from benchmarks.routing.virtual.engine import Engine
 from benchmarks.routing.wire import chat_body, encoded
 from headway.engines.mock_sequence import Sequence
-from headway.wire.usage import Usage, read_usage
+from headway.wire.usage import PromptDetails, Usage
 
 __all__ = ["HOP", "Asking", "Router", "Stage"]
 
@@ -152,10 +152,6 @@ class Request:
 
     def _ended(self) -> None:
         self.whole, told = self._stage.clock.now, self.sequence
-        counted = b'"usage":{"prompt_tokens":%d,"completion_tokens":%d,"prompt_tokens_details":{"cached_tokens":%d}}'
-        usage = read_usage(b"{" + counted % (told.prompt_tokens, told.produced, told.cached) + b"}")
-        if usage is None:
-            raise AssertionError("usage as the mock writes it")
-        self._going.ended(usage)
+        self._going.ended(Usage(told.prompt_tokens, told.produced, PromptDetails(told.cached)))
         self._stage.done(self)
         self._answered(self._text(told.produced))
