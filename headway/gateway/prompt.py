@@ -28,8 +28,9 @@ def point_of(identity: bytes, seed: int) -> float:
 
 
 class Sessions:
-    """Where a session's last request went and how many tokens it had, by the session's name, or where it has none by
-    the last whole block of its prompt: whatever goes on from there is the session's next turn. Bounded by `capacity`, in two generations."""
+    """Where a session's last request went and how many tokens it had: by its name, or where it has none by the last
+    whole block of its prompt, since what goes on from there is its next turn. Bounded by `capacity`, in two
+    generations."""
 
     def __init__(self, capacity: int) -> None:
         self._half = capacity // 2

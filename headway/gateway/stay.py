@@ -34,8 +34,6 @@ class Stay:
         self.upstream, self._uncached, self._context, self._began = upstream, int(uncached), int(context), now
         self._first: float | None = None
         self._left = False
-        if upstream.pending_tokens <= 0:
-            upstream.prefilling_since = now
         self._ahead = upstream.ahead(now) + self._uncached
         self._beside, self._prefilled = (0, 0), 0
         loads = bool(adapter) and upstream.adapters is not None and adapter not in upstream.adapters
@@ -56,7 +54,6 @@ class Stay:
             return
         self._first, upstream = now, self.upstream
         upstream.add(0, -self._uncached, self._context)
-        upstream.prefilling_since = now
         upstream.prefilled += self._uncached
         self._beside, self._prefilled = (upstream.running, upstream.context_tokens), upstream.prefilled
         if not self._waited:

@@ -151,6 +151,8 @@ class Upstream(Candidate):
 
     def add(self, running: int, pending: int, context: int) -> None:
         """A change of the load that this worker puts on it."""
+        if pending < 0 or (pending and self.pending_tokens <= 0):
+            self.prefilling_since = self._wheel.time()
         self.own_running += running
         self.running += running
         self.pending_tokens += pending

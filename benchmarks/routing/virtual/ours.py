@@ -24,6 +24,9 @@ from headway.wire.usage import Usage
 
 __all__ = ["Ours"]
 
+CELLS = 16
+"""More than an endpoint has on the board."""
+
 CHAT = OPERATIONS["/v1/chat/completions"]
 
 
@@ -31,7 +34,7 @@ class Ours:
     def __init__(self, clock: Clock, engines: int, adapters: tuple[str, ...], policy: Policy, seed: int) -> None:
         settings = Settings()
         self._clock = clock
-        section = Section(memoryview(bytearray(8 * 3 * engines)).cast("q"), 0)
+        section = Section(memoryview(bytearray(CELLS * 8 * engines)).cast("q"), 0)
         index = PrefixIndex(settings.index_blocks)
         catalog = Catalog(settings, cast("Any", clock), [section], 0, index)
         urls = [f"http://127.0.0.1:{9000 + number}" for number in range(engines)]

@@ -61,11 +61,9 @@ def predicted_latency(
         speed, elsewhere = candidate.speed, candidate.elsewhere
         running = float(candidate.running)
         each, sequence, context = speed.prefill, speed.sequence, speed.context
-        uncached, ahead = tokens - matched[index], float(candidate.pending_tokens)
-        if ahead > 0.0:
-            ahead -= (now - candidate.prefilling_since) / each
-            if ahead < 0.0:
-                ahead = 0.0
+        uncached, ahead = tokens - matched[index], candidate.pending_tokens - (now - candidate.prefilling_since) / each
+        if ahead < 0.0:
+            ahead = 0.0
         if candidate.slot == session and tokens - ask.session_tokens < uncached:
             uncached = tokens - ask.session_tokens
         if uncached < 1.0:
