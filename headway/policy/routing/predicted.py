@@ -38,8 +38,8 @@ OTHERS: Final = 0.1
 ANSWER: Final = 0.1
 DELAYED_MOST: Final = 4.0
 TIE: Final = 0.02
-"""Chosen by TTFT p95 with `python -m benchmarks.routing.virtual`, on seeds that are not the benchmark's. Where nothing
-else is known an answer's slower tokens are worth a tenth of a later first token. `delay` counts DELAYED_MOST of the
+"""Chosen by TTFT p95 with `python -m benchmarks.routing --virtual`, on other seeds than the benchmark's. Where nothing
+else is known, an answer's slower tokens are worth a tenth of a later first token. `delay` counts DELAYED_MOST of the
 requests that run there at most; the delay itself must not be capped, or a prompt costs no more where it is not cached.
 TIE of 0.1 was plainly worse, and of 0 could not be told from this."""
 
