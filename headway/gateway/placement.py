@@ -10,7 +10,7 @@ from headway.gateway.catalog import Route
 from headway.gateway.patience import may_try_again
 from headway.gateway.prompt import seed_of
 from headway.gateway.stay import Stay
-from headway.policy.routing import Ask, Choice, Why, choose, dearer
+from headway.policy.routing import Ask, Choice, Why, choose, coming, dearer
 from headway.wire.usage import Usage
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Placement:
         gateway.catalog.look(now)
         prompt = self._asked.prompt(route)
         ask = self._ask = prompt.ask(route, gateway.index, gateway.sessions, route.learned.next_turn())
+        ask.coming = coming(upstreams, now)
         avoided = self.unwilling
         if (most := route.model.capacity) and (full := {each.id for each in upstreams if each.running >= most}):
             avoided = avoided | full

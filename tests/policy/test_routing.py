@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headway.policy.routing import RAMP_SECONDS, Ask, Candidate, PolicyName, Why, choose, cooldown, terms
+from headway.policy.routing import RAMP_SECONDS, Ask, Candidate, PolicyName, Why, choose, coming, cooldown, terms
 from headway.policy.speed import ModelSpeed
 
 POLICIES: list[PolicyName] = list(get_args(PolicyName))
@@ -160,8 +160,8 @@ def test_a_new_endpoint_is_eased_in() -> None:
 
 
 def test_the_terms_add_up_to_the_cost() -> None:
-    made = ends(2, running=3, pending=500.0, context_tokens=3000, every=0.4, asked_at=NOW - 0.1)
-    ask = Ask(1000, [200.0, 0.0], 100)
+    made = ends(2, running=3, pending=500.0, context_tokens=3000)
+    ask = Ask(1000, [200.0, 0.0], 100, coming=2.5)
     choice = choose("predicted_latency", ask, made, NOW, 0.0)
     assert choice
     for index in range(2):
@@ -181,10 +181,11 @@ def test_what_is_pending_wears_off_while_it_is_computed_and_never_below_nothing(
 
 def test_in_a_backlog_a_prompt_stays_where_it_is_cached_though_it_waits_longer_there() -> None:
     made, ask = ends(2, pending=20_000, every=0.2, asked_at=NOW), Ask(6500, [6000.0, 0.0], 50)
+    ask.coming = coming(made, NOW)
+    assert ask.coming == pytest.approx(5)
     made[0].pending_tokens = 30_000
     assert picked(made, ask) == 0, "to compute it anew would keep ten others waiting"
-    for each in made:
-        each.every = 60.0
+    ask.coming = coming(made, NOW + 60)
     assert picked(made, ask) == 1, "nobody comes after it"
 
 

@@ -6,12 +6,13 @@ class is one load.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from headway.policy.routing.elsewhere import Elsewhere
 from headway.policy.speed import Speed
 
-__all__ = ["Candidate"]
+__all__ = ["Candidate", "coming"]
 
 _LAST: Final = 16.0
 _SOONEST: Final = 1e-3
@@ -56,3 +57,12 @@ class Candidate:
         if self.pending_tokens <= 0:
             return 0.0
         return max(0.0, self.pending_tokens - (now - self.prefilling_since) / self.speed.prefill)
+
+
+def coming(candidates: Sequence[Candidate], now: float) -> float:
+    """Requests a second that one of them gets, on the mean. Who was not asked for long is asked no more often."""
+    rate = 0.0
+    for candidate in candidates:
+        quiet, every = now - candidate.asked_at, candidate.every
+        rate += 1.0 / (quiet if quiet > every else every)
+    return rate / len(candidates)

@@ -30,9 +30,10 @@ from headway.policy.routing.shapes import Ask, Why
 __all__ = ["ANSWER", "BEHIND", "DELAYED_MOST", "KV_FULL", "KV_SHORT", "OTHERS", "predicted_latency", "seat"]
 
 BEHIND: Final = 2.0
-"""While a prompt is computed, `(wait + prefill / 2) / every` others come on the average and each waits longer by it:
-that is 1. They in turn keep others waiting, 1 / (1 - busy) times in all, and fleets are planned to be busy half of the
-time. Without this term a backlog feeds itself: everybody computes anew where it is a little emptier."""
+"""While a prompt is computed, `coming * (wait + prefill / 2)` others come to an endpoint and each waits longer by it: that
+is 1. They in turn keep others waiting, 1 / (1 - busy) times in all, and fleets are planned to be busy half of the time.
+Without this term a backlog feeds itself: everybody computes anew where it is a little emptier. `coming` is the mean of
+all candidates: with each one's own, all long prompts went to one or two of them that were seldom asked, and starved."""
 
 OTHERS: Final = 0.1
 ANSWER: Final = 0.1
@@ -55,7 +56,7 @@ def predicted_latency(
     by term, and a test holds them together."""
     costs = [inf] * len(candidates)
     tokens, matched, output, adapter, session = ask.tokens, ask.matched, ask.output, ask.adapter, ask.session
-    least = inf
+    least, coming = inf, ask.coming
     for index in pool:
         candidate = candidates[index]
         speed, elsewhere = candidate.speed, candidate.elsewhere
@@ -75,10 +76,8 @@ def predicted_latency(
         delayed = running if running < DELAYED_MOST else DELAYED_MOST
         delay = delayed * (prefill + output * (sequence + context * tokens))
         decode = output * (speed.step + sequence * running + context * candidate.context_tokens)
-        wait, every = first + ahead * each, candidate.every
-        if now - candidate.asked_at > every:
-            every = now - candidate.asked_at
-        behind = prefill * (wait + 0.5 * prefill) / every
+        wait = first + ahead * each
+        behind = prefill * (wait + 0.5 * prefill) * coming
         cost = wait + prefill + BEHIND * behind + OTHERS * delay + ANSWER * decode
         if fresh > 0.0 and (kv := candidate.kv_tokens):
             short = fresh * elsewhere.kv_used + (ahead + uncached + output) / kv - KV_FULL
