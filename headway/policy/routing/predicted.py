@@ -33,7 +33,8 @@ BEHIND: Final = 2.0
 """While a prompt is computed, `coming * (wait + prefill / 2)` others come to an endpoint and each waits longer by it:
 that is 1. They in turn keep others waiting, 1 / (1 - busy) times in all, and fleets are planned to be busy half of the
 time. Without this term a backlog feeds itself: everybody computes anew where it is a little emptier. `coming` is the
-mean of all candidates: with each one's own, all long prompts went to one or two of them that were seldom asked, and starved."""
+mean of all candidates: with each one's own, all long prompts went to one or two
+of them that were seldom asked, and starved."""
 
 OTHERS: Final = 0.1
 ANSWER: Final = 0.1
