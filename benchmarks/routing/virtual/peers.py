@@ -1,6 +1,5 @@
 """`cache_aware` of sglang-router, modelled after its source: one text tree in which each node remembers the worker that
-it was made for. vllm-router 0.1.17 needs no model of its own: it spreads as `prefix_affinity` does, whose figures it
-had in every real run.
+it was made for. vllm-router has no model here: what its published source does is not what 0.1.17 did in real runs.
 
 A prompt is a path of messages here, where the router has characters: messages of unlike keys part at once.
 """
