@@ -3,11 +3,13 @@
     python benchmarks/routing [--quick] [--only A,B] [--workloads A,B] [--rounds 5] [--load 1.0] [--seed N]
                               [--json OUT]
     python benchmarks/routing --real [...]
+    python benchmarks/routing --virtual [--jobs N] [...]
 
 Sets up the peers by itself (virtual environments under ~/.cache/headway/bench). Prints Markdown: for each workload the
 figures and how far to trust them, then a verdict for each reach. `--real` uses two one-thread llama.cpp servers and
 one chat in place of the mock engines (HEADWAY_TEST_LLAMA_SERVER and HEADWAY_TEST_SMOLLM2 name others than Headway's
-own); that is reported, not judged.
+own); that is reported, not judged. `--virtual` runs the engines' and the gateway's own code for routing on a virtual
+clock, without sockets: seconds a round and the same figures each time, to see what a change of the policy does.
 """
 
 from __future__ import annotations
@@ -31,6 +33,9 @@ from benchmarks.routing.report import judged, told
 from benchmarks.routing.rounds import Plan, mock_engines, played
 from benchmarks.routing.run import Run
 from benchmarks.routing.subjects import SUBJECTS
+from benchmarks.routing.virtual.table import table
+from benchmarks.routing.virtual.trial import SUBJECTS as VIRTUAL
+from benchmarks.routing.virtual.trial import Trial, tried
 from benchmarks.routing.workloads import SEED, WORKLOADS
 
 OVERHEAD = 2.5
@@ -41,6 +46,8 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin without
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # what was started is ended then
     given = parsed()
+    if given.virtual:
+        return virtual(given)
     workloads = [REAL] if given.real else chosen(WORKLOADS, given.workloads, "workload")
     rounds = 1 if given.quick else given.rounds
     plan = Plan(workloads, chosen(SUBJECTS, given.only, "subject"), rounds, given.load, given.seed)
@@ -75,11 +82,26 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--load", type=float, default=1.0, help="multiplies every rate: to look for the knee")
     parser.add_argument("--seed", type=int, default=SEED, help="to tune a policy give one; without it is for judging")
     parser.add_argument("--json", type=Path, help="write every run to this file")
+    parser.add_argument("--virtual", action="store_true", help="no sockets, no clock: the routing alone")
+    parser.add_argument("--jobs", type=int, default=1, help="processes for --virtual")
     parser.add_argument("--real", action="store_true", help="two llama.cpp servers in place of mock engines")
     given = parser.parse_args()
     if given.rounds < 1 or given.load <= 0:
         parser.error("--rounds and --load: use numbers above 0")
     return given
+
+
+def virtual(given: argparse.Namespace) -> int:
+    names = [each.name for each in chosen(WORKLOADS, given.workloads, "workload")]
+    subjects = chosen({name: name for name in VIRTUAL}, given.only, "subject")
+    trials = [
+        Trial(name, subject, number, given.load, given.seed)
+        for name in names
+        for subject in subjects
+        for number in range(1 if given.quick else given.rounds)
+    ]
+    print("\n".join(table(list(tried(trials, given.jobs)))))
+    return 0
 
 
 def chosen(everything: Mapping[str, Any], names: str | None, kind: str) -> list[Any]:

@@ -4,7 +4,7 @@ Each worker has a section that it alone writes; everybody reads all sections and
 number is never lost, and what a worker had written is still there when it was killed. A cell is a 64-bit integer.
 
 A section holds, for each endpoint slot: requests running there, prompt tokens sent there and not yet answered by a
-first token, and tokens in the contexts of the requests that run there.
+first token, tokens in the contexts of the requests that run there, and requests ever sent there.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ __all__ = ["SLOTS", "Board", "Section"]
 SLOTS: Final = 4096
 """Endpoints that one gateway can route to at once."""
 
-_FIELDS: Final = 3
+_FIELDS: Final = 4
 _HEADER: Final = 512  # cells: magic, number of sections, then the process id of each worker
-_MAGIC: Final = 0x6864777962320001
+_MAGIC: Final = 0x6864777962320002
 _SECTION: Final = SLOTS * _FIELDS
 
 
@@ -38,8 +38,13 @@ class Section:
     def add(self, slot: int, running: int, pending: int, context: int) -> None:
         cells, at = self._cells, self._start + slot * _FIELDS
         cells[at] += running
+        if running > 0:
+            cells[at + 3] += running
         cells[at + 1] += pending
         cells[at + 2] += context
+
+    def sent(self, slot: int) -> int:
+        return self._cells[self._start + slot * _FIELDS + 3]
 
     def read(self, slot: int) -> tuple[int, int, int]:
         cells, at = self._cells, self._start + slot * _FIELDS

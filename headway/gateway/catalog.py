@@ -127,7 +127,7 @@ class Catalog:
         if now > self._looked_at and len(self._board) > 1:
             self._looked_at = now
             for upstream in self._upstreams.values():
-                upstream.look(self._board)
+                upstream.look(self._board, now)
 
     def stats(self) -> list[EndpointStats]:
         """One entry an id; endpoints that left the table are told while something runs on them."""

@@ -10,7 +10,7 @@ from headway.gateway.catalog import Route
 from headway.gateway.patience import may_try_again
 from headway.gateway.prompt import seed_of
 from headway.gateway.stay import Stay
-from headway.policy.routing import Ask, Choice, Why, choose, dearer
+from headway.policy.routing import Ask, Choice, Why, choose, coming, dearer
 from headway.wire.usage import Usage
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Placement:
         gateway.catalog.look(now)
         prompt = self._asked.prompt(route)
         ask = self._ask = prompt.ask(route, gateway.index, gateway.sessions, route.learned.next_turn())
+        ask.coming = coming(upstreams, now)
         avoided = self.unwilling
         if (most := route.model.capacity) and (full := {each.id for each in upstreams if each.running >= most}):
             avoided = avoided | full
@@ -80,8 +81,13 @@ class Placement:
             upstream.tried(now)
         if prompt.session:
             gateway.sessions.put(prompt.session, upstream.id, prompt.tokens + prompt.output)
+        elif prompt.hashes:
+            gateway.sessions.put(prompt.hashes[-1], upstream.id, prompt.tokens + prompt.output)
         self._cached = ask.matched[choice.index]
-        uncached = max(1.0, prompt.tokens - self._cached)
+        there = self._cached
+        if ask.session == upstream.slot:
+            there = max(there, ask.session_tokens)
+        uncached = max(1.0, prompt.tokens - there)
         return Stay(upstream, uncached, prompt.tokens + prompt.output, now, adapter=ask.adapter)
 
     def is_another(self, than: Upstream, now: float) -> bool:

@@ -34,13 +34,14 @@ class Stay:
         self.upstream, self._uncached, self._context, self._began = upstream, int(uncached), int(context), now
         self._first: float | None = None
         self._left = False
-        self._ahead = upstream.pending_tokens + self._uncached
+        self._ahead = upstream.ahead(now) + self._uncached
         self._beside, self._prefilled = (0, 0), 0
         loads = bool(adapter) and upstream.adapters is not None and adapter not in upstream.adapters
         self._waited = loads or 0 < upstream.seats <= upstream.running  # its first token says nothing of prefill
         if adapter:
             upstream.wants_adapter(adapter, now)
         upstream.total += 1
+        upstream.came(1, now)
         upstream.add(1, self._uncached, 0)
 
     def says_nothing(self) -> None:

@@ -69,6 +69,7 @@ class Upstream(Candidate):
         self.replica, self.key_name = endpoint.replica, endpoint.key
         self.replica_header = header("x-headway-replica", endpoint.replica)
         self.own_running = self.total = self.failures = 0  # of this worker
+        self._sent_by_others = 0
         self.prefilled = 0  # prompt tokens that it has computed for this worker
         self._sent_adapters: dict[str, float] = {}
         self.tells_cached = False  # its answers say how much of a prompt it had cached
@@ -150,20 +151,29 @@ class Upstream(Candidate):
 
     def add(self, running: int, pending: int, context: int) -> None:
         """A change of the load that this worker puts on it."""
+        if pending < 0 or (pending and self.pending_tokens <= 0):
+            self.prefilling_since = self._wheel.time()
         self.own_running += running
         self.running += running
         self.pending_tokens += pending
         self.context_tokens += context
         self._section.add(self.slot, running, pending, context)
 
-    def look(self, board: Sequence[Section]) -> None:
+    def look(self, board: Sequence[Section], now: float) -> None:
         """Read what all workers put on it."""
-        running = pending = context = 0
+        running = pending = context = sent = 0
         for section in board:
             one, two, three = section.read(self.slot)
             running += one
             pending += two
             context += three
+            if section is not self._section:
+                sent += section.sent(self.slot)
+        if pending < self.pending_tokens or self.pending_tokens <= 0:
+            self.prefilling_since = now  # another worker's prompt is whole, or the first
+        if sent > self._sent_by_others:
+            self.came(sent - self._sent_by_others, now)
+        self._sent_by_others = sent
         self.running, self.pending_tokens, self.context_tokens = running, pending, context
 
     def hear(self, load: Load | None, now: float, index: PrefixIndex) -> None:

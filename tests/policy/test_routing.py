@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from math import inf
 from random import Random
 from typing import get_args
@@ -12,37 +11,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headway.policy.routing import RAMP_SECONDS, Ask, Elsewhere, PolicyName, Why, choose, cooldown, terms
-from headway.policy.speed import ModelSpeed, Speed
+from headway.policy.routing import RAMP_SECONDS, Ask, Candidate, PolicyName, Why, choose, coming, cooldown, terms
+from headway.policy.speed import ModelSpeed
 
 POLICIES: list[PolicyName] = list(get_args(PolicyName))
 NOW = 1000.0
 DRAW = Random(3)  # noqa: S311
 
 
-@dataclass
-class End:
-    id: str
-    slot: int = 0
-    running: int = 0
-    pending_tokens: float = 0.0
-    context_tokens: float = 0.0
-    speed: Speed = field(default_factory=lambda: ModelSpeed((0.02, 1 / 10_000), (0.02, 5e-4, 1e-7)).endpoint())
-    seats: int = 0
-    adapters: frozenset[str] | None = None
-    adapter_load: float = 1.0
-    kv_tokens: int = 0
-    elsewhere: Elsewhere = field(default_factory=Elsewhere)
-    since: float = 0.0
-    cooling_until: float = 0.0
-    weight: float = 1.0
+def end(name: str, slot: int = 0, running: int = 0, pending: float = 0.0, **more: object) -> Candidate:
+    """One that computes since NOW whatever is pending there."""
+    made = Candidate(name, slot, ModelSpeed((0.02, 1 / 10_000), (0.02, 5e-4, 1e-7)).endpoint(), 0.0)
+    made.running, made.pending_tokens, made.prefilling_since, made.adapter_load = running, int(pending), NOW, 1.0
+    for key, value in more.items():
+        setattr(made, key, value)
+    return made
 
 
-def ends(count: int, **more: object) -> list[End]:
-    return [End(str(n), n, **more) for n in range(count)]  # type: ignore[arg-type]
+def ends(count: int, **more: object) -> list[Candidate]:
+    return [end(str(n), n, **more) for n in range(count)]  # type: ignore[arg-type]
 
 
-def picked(made: list[End], ask: Ask, policy: PolicyName = "predicted_latency", draw: float = 0.0) -> int:
+def picked(made: list[Candidate], ask: Ask, policy: PolicyName = "predicted_latency", draw: float = 0.0) -> int:
     choice = choose(policy, ask, made, NOW, draw)
     assert choice
     return choice.index
@@ -58,7 +48,7 @@ def test_never_one_that_is_excluded_and_a_failed_one_only_when_all_are(
     policy: PolicyName, loads: list[tuple[int, float, bool, float]], draw: float, excluded: set[int]
 ) -> None:
     made = [
-        End(str(n), n, running, pending, cooling_until=NOW + n + 1 if failed else 0.0)
+        end(str(n), n, running, pending, cooling_until=NOW + n + 1 if failed else 0.0)
         for n, (running, pending, failed, _) in enumerate(loads)
     ]
     out = {str(n) for n in excluded}
@@ -90,12 +80,12 @@ def test_equals_share_and_nobody_herds_on_the_first(policy: PolicyName) -> None:
 def test_more_load_never_makes_it_likelier(
     loads: list[tuple[int, float, bool, float]], which: int, more: float, tokens: float, draw: float
 ) -> None:
-    made = [End(str(n), n, running, pending) for n, (running, pending, *_) in enumerate(loads)]
+    made = [end(str(n), n, running, pending) for n, (running, pending, *_) in enumerate(loads)]
     ask = Ask(tokens, [min(tokens, each) for *_, each in loads], 50)
     which %= len(made)
     before = choose("predicted_latency", ask, made, NOW, draw)
     assert before
-    made[which].pending_tokens += more
+    made[which].pending_tokens += int(more)
     made[which].running += 1
     after = choose("predicted_latency", ask, made, NOW, draw)
     assert after
@@ -170,8 +160,8 @@ def test_a_new_endpoint_is_eased_in() -> None:
 
 
 def test_the_terms_add_up_to_the_cost() -> None:
-    made = ends(2, running=3, pending_tokens=500.0, context_tokens=3000.0)
-    ask = Ask(1000, [200.0, 0.0], 100)
+    made = ends(2, running=3, pending=500.0, context_tokens=3000)
+    ask = Ask(1000, [200.0, 0.0], 100, coming=2.5)
     choice = choose("predicted_latency", ask, made, NOW, 0.0)
     assert choice
     for index in range(2):
@@ -179,8 +169,39 @@ def test_the_terms_add_up_to_the_cost() -> None:
     assert choice.why is Why.LEAST_COST
 
 
+def test_what_is_pending_wears_off_while_it_is_computed_and_never_below_nothing() -> None:
+    one = end("one", pending=6000)
+    assert [one.ahead(NOW + after) for after in (0.0, 0.1, 0.5, 9.0)] == pytest.approx([6000, 5000, 1000, 0])
+    made, ask = ends(2), Ask(5000, [5000.0, 0.0], 50)
+    made[0].running, made[0].pending_tokens = 1, 9000
+    assert picked(made, ask) == 1
+    made[0].prefilling_since = NOW - 0.8
+    assert picked(made, ask) == 0, "it is nearly done there"
+
+
+def test_in_a_backlog_a_prompt_stays_where_it_is_cached_though_it_waits_longer_there() -> None:
+    made, ask = ends(2, pending=20_000, every=0.2, asked_at=NOW), Ask(6500, [6000.0, 0.0], 50)
+    ask.coming = coming(made, NOW)
+    assert ask.coming == pytest.approx(5)
+    made[0].pending_tokens = 30_000
+    assert picked(made, ask) == 0, "to compute it anew would keep ten others waiting"
+    ask.coming = coming(made, NOW + 60)
+    assert picked(made, ask) == 1, "nobody comes after it"
+
+
+@given(st.lists(st.tuples(st.integers(1, 50), st.floats(0, 100)), min_size=1, max_size=40), st.floats(0.001, 1e4))
+def test_how_often_an_endpoint_is_asked_stays_within_what_was_seen(came: list[tuple[int, float]], last: float) -> None:
+    one, now, seen = end("one"), 0.0, [1.0]
+    for count, later in [*came, (1, last)]:
+        now += later
+        one.came(count, now)
+        seen.append(max(1e-3, later / count))
+        assert min(seen) * 0.999 <= one.every <= max(seen) * 1.001
+    assert one.asked_at == now
+
+
 def test_the_baselines() -> None:
-    made = [End("a", 0, 5), End("b", 1, 1), End("c", 2, 3)]
+    made = [end("a", 0, 5), end("b", 1, 1), end("c", 2, 3)]
     none = [0.0] * 3
     assert [picked(made, Ask(1000, none, 10, turn=turn), "round_robin") for turn in range(4)] == [0, 1, 2, 0]
     assert {picked(made, Ask(1000, none, 10), "least_request", DRAW.random()) for _ in range(9)} == {1}

@@ -17,7 +17,7 @@ def heard(kv_used: float = 0.0, waiting: int = 0, prompt: float = 0.0, at: float
 def one(elsewhere: Elsewhere | None = None, **load: int) -> Candidate:
     """It reads 1,000 tokens a second."""
     found = Candidate("one", 0, ModelSpeed((0.0, 0.001)).endpoint(), 0.0)
-    found.elsewhere = elsewhere or Elsewhere()
+    found.elsewhere, found.prefilling_since = elsewhere or Elsewhere(), 100.0
     for name, value in load.items():
         setattr(found, name, value)
     return found

@@ -1,4 +1,4 @@
-"""Endpoints as routing sees them, for tests; and a prefix index that is plainly right."""
+"""For tests of routing: chance, and a prefix index that is plainly right."""
 
 from __future__ import annotations
 
@@ -6,31 +6,12 @@ import random
 from collections.abc import Sequence
 
 from headway.policy.prefix import BOUNDARIES
-from headway.policy.routing import Elsewhere
-from headway.policy.speed import ModelSpeed, Speed
 
-__all__ = ["PlainIndex", "Site", "dice", "fleet"]
+__all__ = ["PlainIndex", "dice"]
 
 
 def dice(seed: int) -> random.Random:
     return random.Random(seed)  # noqa: S311
-
-
-class Site:
-    """Satisfies `routing.Candidate`."""
-
-    def __init__(self, number: int, speed: Speed) -> None:
-        self.id, self.slot, self.speed = f"e{number}", number, speed
-        self.running, self.pending_tokens, self.context_tokens = 0, 0.0, 0.0
-        self.seats, self.kv_tokens, self.adapter_load = 0, 0, 0.5
-        self.adapters: frozenset[str] | None = None
-        self.elsewhere = Elsewhere()
-        self.since, self.cooling_until, self.weight = -1e9, 0.0, 1.0
-
-
-def fleet(count: int, model: ModelSpeed | None = None) -> list[Site]:
-    model = model or ModelSpeed()
-    return [Site(number, model.endpoint()) for number in range(count)]
 
 
 class PlainIndex:

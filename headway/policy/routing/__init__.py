@@ -1,6 +1,6 @@
 """Which endpoint takes a request. `choose` decides; the policies differ only in how they look at the candidates."""
 
-from headway.policy.routing.candidate import Candidate
+from headway.policy.routing.candidate import Candidate, coming
 from headway.policy.routing.choose import RAMP_SECONDS, PolicyName, choose
 from headway.policy.routing.cooldown import cooldown
 from headway.policy.routing.elsewhere import Elsewhere
@@ -21,6 +21,7 @@ __all__ = [
     "Terms",
     "Why",
     "choose",
+    "coming",
     "cooldown",
     "dearer",
     "outlook",

@@ -1,14 +1,15 @@
 """The endpoint at which a request costs everybody the least time, in predicted seconds.
 
-    wait      first + prefill * tokens pending there: until its own prompt's turn
+    wait      first + prefill * tokens still to be computed there: until its own prompt's turn
     prefill   prefill * tokens of its prompt that are not cached there
+    behind    what its prefill adds to the waits of those who will come there until it is done
     delay     what its prefill and its decoding add to the answers of those running there, up to DELAYED_MOST
     decode    its own answer, one token a step, beside those running there
     kv        the engine will be short of KV blocks: it would make somebody compute his prompt anew
     seat      the engine computes only so many requests at once and they are all taken
     adapter   its adapter must be loaded first
 
-    cost = wait + prefill + OTHERS * delay + ANSWER * decode + kv + seat + adapter
+    cost = wait + prefill + BEHIND * behind + OTHERS * delay + ANSWER * decode + kv + seat + adapter
 
 A prefix is followed to where it is cached until the wait there is longer than computing it elsewhere, and that
 spreads a popular one by itself. Costs within TIE of the least are equal as far as can be known, and `draw` decides:
@@ -20,22 +21,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf
+from typing import Final
 
 from headway.policy.routing.candidate import Candidate
 from headway.policy.routing.elsewhere import FRESH_SECONDS
 from headway.policy.routing.shapes import Ask, Why
 
-__all__ = ["ANSWER", "DELAYED_MOST", "KV_FULL", "KV_SHORT", "OTHERS", "predicted_latency", "seat"]
+__all__ = ["ANSWER", "BEHIND", "DELAYED_MOST", "KV_FULL", "KV_SHORT", "OTHERS", "predicted_latency", "seat"]
 
-OTHERS, ANSWER, DELAYED_MOST, TIE = 0.3, 0.1, 4.0, 0.02
-"""Chosen by TTFT p95 in a simulation of 8 engines with learned speeds. `delay` counts DELAYED_MOST of the requests that
-run there at most: uncapped, it drives requests from busy endpoints so hard that p95 is worse by a fifth with shared
-prompts and by 8 % where nothing is shared. What must not be capped is the delay itself: then, on a fleet with a
-backlog, a prompt costs no more where it is not cached, all recompute all, and the backlog never ends (p95 3 to 12 times
-as long, from a cold start with 5,000 to 9,000 shared tokens). Other forms of this limit could not be told from it. The
-other constants were chosen with an earlier form, on seeds of which some took part in the choice; on 16 that did not,
-TIE of 0.1 was plainly worse (+54 % with shared prompts), and OTHERS of 0.2, ANSWER of 0 or 0.3 and TIE of 0 could not
-be told from these."""
+BEHIND: Final = 2.0
+"""While a prompt is computed, `coming * (wait + prefill / 2)` others come to an endpoint and each waits longer by it:
+that is 1. They in turn keep others waiting, 1 / (1 - busy) times in all, and fleets are planned to be busy half of the
+time. Without this term a backlog feeds itself: everybody computes anew where it is a little emptier. `coming` is the
+mean of all candidates: with each one's own, all long prompts went to one or two
+of them that were seldom asked, and starved."""
+
+OTHERS: Final = 0.1
+ANSWER: Final = 0.1
+DELAYED_MOST: Final = 4.0
+TIE: Final = 0.02
+"""Chosen by TTFT p95 with `python -m benchmarks.routing --virtual`, on other seeds than the benchmark's. Where nothing
+else is known, an answer's slower tokens are worth a tenth of a later first token. `delay` counts DELAYED_MOST of the
+requests that run there at most; the delay itself must not be capped, or a prompt costs no more where it is not cached.
+TIE of 0.1 was plainly worse, and of 0 could not be told from this."""
 
 KV_FULL, KV_SHORT = 0.85, 20.0
 """From this share of the KV cache on, so many times the request's time alone for the whole of it. Not tuned: with and
@@ -49,12 +57,15 @@ def predicted_latency(
     by term, and a test holds them together."""
     costs = [inf] * len(candidates)
     tokens, matched, output, adapter, session = ask.tokens, ask.matched, ask.output, ask.adapter, ask.session
-    least = inf
+    least, coming = inf, ask.coming
     for index in pool:
         candidate = candidates[index]
         speed, elsewhere = candidate.speed, candidate.elsewhere
         running = float(candidate.running)
-        uncached, ahead = tokens - matched[index], float(candidate.pending_tokens)
+        each, sequence, context = speed.prefill, speed.sequence, speed.context
+        uncached, ahead = tokens - matched[index], candidate.pending_tokens - (now - candidate.prefilling_since) / each
+        if ahead < 0.0:
+            ahead = 0.0
         if candidate.slot == session and tokens - ask.session_tokens < uncached:
             uncached = tokens - ask.session_tokens
         if uncached < 1.0:
@@ -62,12 +73,13 @@ def predicted_latency(
         if (fresh := 1.0 - (now - elsewhere.at) / FRESH_SECONDS) > 0.0:
             running += fresh * elsewhere.requests
             ahead += fresh * elsewhere.waiting * elsewhere.prompt
-        each, sequence, context = speed.prefill, speed.sequence, speed.context
         first, prefill = speed.first, uncached * each
         delayed = running if running < DELAYED_MOST else DELAYED_MOST
         delay = delayed * (prefill + output * (sequence + context * tokens))
         decode = output * (speed.step + sequence * running + context * candidate.context_tokens)
-        cost = first + ahead * each + prefill + OTHERS * delay + ANSWER * decode
+        wait = first + ahead * each
+        behind = prefill * (wait + 0.5 * prefill) * coming
+        cost = wait + prefill + BEHIND * behind + OTHERS * delay + ANSWER * decode
         if fresh > 0.0 and (kv := candidate.kv_tokens):
             short = fresh * elsewhere.kv_used + (ahead + uncached + output) / kv - KV_FULL
             if short > 0.0:

@@ -33,5 +33,5 @@ def _is_full(candidate: Candidate, capacity: int, patience: float, now: float) -
     fresh = max(0.0, 1.0 - (now - elsewhere.at) / FRESH_SECONDS)
     if fresh and elsewhere.kv_used >= KV_FULL:
         return True
-    ahead = candidate.pending_tokens + fresh * elsewhere.waiting * elsewhere.prompt
+    ahead = candidate.ahead(now) + fresh * elsewhere.waiting * elsewhere.prompt
     return speed.first + speed.prefill * ahead > patience

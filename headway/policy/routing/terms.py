@@ -6,20 +6,21 @@ import msgspec
 
 from headway.policy.routing.candidate import Candidate
 from headway.policy.routing.elsewhere import FRESH_SECONDS
-from headway.policy.routing.predicted import ANSWER, DELAYED_MOST, KV_FULL, KV_SHORT, OTHERS, seat
+from headway.policy.routing.predicted import ANSWER, BEHIND, DELAYED_MOST, KV_FULL, KV_SHORT, OTHERS, seat
 from headway.policy.routing.shapes import Ask
 
 __all__ = ["Terms", "terms"]
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """Seconds, as they enter the sum: `delay` and `decode` weighted. `cost` is their sum.
+    """Seconds, as they enter the sum: `behind`, `delay` and `decode` weighted. `cost` is their sum.
     `uncached` is in tokens; `running` counts requests, with those that others are believed to have there."""
 
     uncached: float
     running: float
     wait: float
     prefill: float
+    behind: float
     delay: float
     decode: float
     kv: float
@@ -37,9 +38,11 @@ def terms(ask: Ask, candidate: Candidate, matched: float, now: float) -> Terms:
     uncached = max(1.0, ask.tokens - matched)
     fresh = max(0.0, 1.0 - (now - elsewhere.at) / FRESH_SECONDS)
     running = candidate.running + fresh * elsewhere.requests
-    ahead = candidate.pending_tokens + fresh * elsewhere.waiting * elsewhere.prompt
+    ahead = candidate.ahead(now) + fresh * elsewhere.waiting * elsewhere.prompt
     alone = speed.first + ask.tokens * speed.prefill
     prefill = uncached * speed.prefill
+    wait = speed.first + ahead * speed.prefill
+    behind = prefill * (wait + prefill / 2) * ask.coming
     delay = min(running, DELAYED_MOST) * (prefill + ask.output * (speed.sequence + speed.context * ask.tokens))
     decode = ask.output * (speed.step + speed.sequence * running + speed.context * candidate.context_tokens)
     short = 0.0
@@ -47,8 +50,9 @@ def terms(ask: Ask, candidate: Candidate, matched: float, now: float) -> Terms:
         short = fresh * elsewhere.kv_used + (ahead + uncached + ask.output) / candidate.kv_tokens - KV_FULL
     absent = ask.adapter and candidate.adapters is not None and ask.adapter not in candidate.adapters
     parts = {
-        "wait": speed.first + ahead * speed.prefill,
+        "wait": wait,
         "prefill": prefill,
+        "behind": BEHIND * behind,
         "delay": OTHERS * delay,
         "decode": ANSWER * decode,
         "kv": KV_SHORT * max(0.0, short) * alone,
