@@ -4,6 +4,7 @@
 VENV ?= .venv
 PYTHON ?= python3
 PY := $(VENV)/bin/python
+AT_ONCE ?= 3# processes that the tests run in; a good half of the time a test waits
 
 .PHONY: up down test check test-compiled test-vllm bench docs proto clean
 
@@ -15,10 +16,10 @@ down:                      ## stop everything that `make up` started
 	@test ! -x $(VENV)/bin/headway || $(VENV)/bin/headway down
 
 test: $(VENV)/.dev         ## install all that the tests need, then run the checks and the tests
-	@scripts/needs g++ cmake ninja-build chromium chromium-driver
+	@scripts/needs g++ cmake ninja-build chromium chromium-driver postgresql
 	@$(PY) -m headway.engines.llama_build
 	@$(MAKE) --no-print-directory check
-	@$(PY) -m pytest -m "not vllm"
+	@$(PY) -m pytest -m "not vllm" -n $(AT_ONCE) --dist worksteal
 	@$(MAKE) --no-print-directory test-compiled
 
 check: $(VENV)/.dev        ## formatting, lint, types, layers
@@ -29,7 +30,7 @@ check: $(VENV)/.dev        ## formatting, lint, types, layers
 
 test-compiled: $(VENV)/.dev ## the gateway's tests against a compiled Headway (an environment of its own)
 	@PYTHON=$(PYTHON) scripts/needs gcc python3-dev
-	@scripts/test-compiled $(abspath $(VENV))-compiled $(PY)
+	@scripts/test-compiled $(abspath $(VENV))-compiled $(PY) $(AT_ONCE)
 
 test-vllm: $(VENV)/.dev    ## run a real vLLM on this CPU: installs 3.5 GB beside the project, opt-in
 	@HEADWAY_VLLM=$$(scripts/vllm-environment) $(PY) -m pytest -m vllm tests/vllm

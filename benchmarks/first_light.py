@@ -24,7 +24,8 @@ from pathlib import Path
 import psutil
 
 from benchmarks.load import closed_loop, first_token
-from tests.support.running import EXAMPLES, Headway, free_port
+from tests.support.ports import free_port
+from tests.support.running import EXAMPLES, Headway
 
 CONCURRENCY, REQUESTS, MAX_TOKENS = 8, 64, 32
 

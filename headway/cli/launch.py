@@ -67,8 +67,11 @@ def _answering(client: ControlClient, process: subprocess.Popen[bytes], before: 
 
 
 def _stop(client: ControlClient, process: subprocess.Popen[bytes]) -> None:
-    """Ctrl-C while it starts: its gateway may run already, so it is let up and asked to end all of it."""
-    deadline = time.monotonic() + STOP_WITHIN
+    """Ctrl-C while it starts: its gateway may run already, so it is let up and asked to end all of it.
+
+    As long as a start may take: killed sooner, on a machine that is slow, it would leave its gateway behind.
+    """
+    deadline = time.monotonic() + START_WITHIN
     while process.poll() is None and time.monotonic() < deadline:
         if client.pid() == process.pid:
             client.down(None, STOP_WITHIN)

@@ -17,6 +17,7 @@ from headway.gateway.hub.hub import Listen, run
 from headway.gateway.hub.otlp import collector
 from headway.gateway.settings import Settings
 from headway.gateway.tls import Certificate
+from headway.store.ledger_place import LEDGER_HELP, check_place
 
 __all__ = ["main"]
 
@@ -33,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
             socket,
             given.workers,
             _certificate(given),
-            given.ledger,
+            check_place(given.ledger),
             _request_log(given.requests, socket),
             _share("--sample", given.sample),
             collector(given.otlp, os.environ),
@@ -59,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         "--tls-cert", type=Path, help="PEM file of the certificate and its chain, followed as it changes"
     )
     parser.add_argument("--tls-key", type=Path, help="PEM file: its key")
-    parser.add_argument("--ledger", type=Path, help="SQLite file of what tenants spent (beside the socket if left out)")
+    parser.add_argument("--ledger", default="", help=LEDGER_HELP)
     parser.add_argument(
         "--requests", default="", help="SQLite file of requests that ended, or `none` (beside the socket if left out)"
     )

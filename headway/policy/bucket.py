@@ -15,17 +15,22 @@ MINUTE = 60.0
 
 @dataclass(slots=True)
 class Bucket:
-    """`level`: what nobody holds; `at`: the monotonic time it was refilled to."""
+    """`level`: what nobody holds; `at`: the time it was refilled to; `held`: what was held then."""
 
     per_minute: int
     level: float
     at: float
+    held: int = 0
 
     def refill(self, now: float, held: int) -> int:
-        """`held`: what the workers hold unused. Returns what can be lent now, in whole units."""
+        """`held`: what the workers hold unused. Returns what can be lent now, in whole units.
+
+        What was used since the last time was held all the while, for all that is known: its room was not free to be
+        refilled. Else a burst out of what workers held would be made up for by the pause before it.
+        """
         gained = self.per_minute * max(0.0, now - self.at) / MINUTE
-        self.level = min(self.level + gained, max(0.0, float(self.per_minute - held)))
-        self.at = max(self.at, now)
+        self.level = min(self.level + gained, max(0.0, float(self.per_minute - max(held, self.held))))
+        self.at, self.held = max(self.at, now), held
         return int(self.level)
 
     def resize(self, per_minute: int) -> None:
@@ -34,6 +39,7 @@ class Bucket:
     def move(self, amount: int) -> None:
         """Lent (negative) or given back (positive)."""
         self.level += amount
+        self.held = max(0, self.held - amount)
 
     def seconds_until(self, amount: int) -> float:
         """Until that much can be lent, if nobody else takes any."""

@@ -115,7 +115,9 @@ class Move:
     ask: int = 0
 
 
-def share_out(free: int, positions: Sequence[Position]) -> list[Move]:
+def share_out(
+    free: int, positions: Sequence[Position], *, ahead: int = 0, gateways: int = 1, idle: int | None = None
+) -> list[Move]:
     """How `free`, what nobody holds of a limit, is lent to the workers. Never grants more than `free`.
 
     Who waits comes first, the smallest need before larger ones, whole or not at all: a part of a need admits nobody.
@@ -123,7 +125,12 @@ def share_out(free: int, positions: Sequence[Position]) -> list[Move]:
     so far from the limit nobody ever waits, near it the cushions shrink to nothing, and the last tokens go, exactly
     sized, to whoever wants them. What is missing for a need is asked back from those who hold it idle, and for the
     smallest one even from those who wait themselves.
+
+    Among several `gateways`, `ahead` is what requests lack that wait elsewhere and come before those here: it is left
+    to them, and what is missing of it is asked back. The cushion is one gateway's part, and `idle` of it at the most;
+    what lies idle here beyond twice that is asked back, so that a gateway that is lost takes little with it.
     """
+    free -= ahead
     grants = dict.fromkeys((each.worker for each in positions), 0)
     left, unmet = max(0, free), 0
     first: Position | None = None  # of those that wait in vain
@@ -135,18 +142,24 @@ def share_out(free: int, positions: Sequence[Position]) -> list[Move]:
             first = first or each
             unmet += each.short
     if not unmet:
-        _cushion(left, positions, grants)
-    asks = _ask_back(max(0, unmet - left) + max(0, -free), positions)
+        _cushion(left, positions, grants, gateways, idle)
+    missing = max(0, unmet - left) + max(0, -free)
+    if idle is not None and (lying := sum(each.idle for each in positions)) > 2 * idle:
+        missing = max(missing, lying - idle)
+    asks = _ask_back(missing, positions)
+    if first is not None and (owed := min(ahead, max(0, -free)) - sum(asks.values())) > 0:
+        _ask_of_all(owed, positions, asks)
     if first is not None and not any(grants.values()):  # else somebody can go, and what is then left is shared anew
         _ask_of_the_waiting(first, first.short - left - sum(asks.values()), positions, asks)
     moves = (Move(each.worker, grants[each.worker], asks.get(each.worker, 0)) for each in positions)
     return [move for move in moves if move.grant or move.ask]
 
 
-def _cushion(left: int, positions: Sequence[Position], grants: dict[int, int]) -> None:
+def _cushion(left: int, positions: Sequence[Position], grants: dict[int, int], gateways: int, idle: int | None) -> None:
     if not positions:
         return
-    even = (left + sum(each.idle for each in positions)) // (2 * len(positions))
+    whole = (left + sum(each.idle for each in positions)) // (2 * gateways)
+    even = (whole if idle is None else min(whole, idle)) // len(positions)
     for each in sorted(positions, key=lambda p: (p.idle, p.worker)):
         more = min(left, max(0, even - each.idle))
         grants[each.worker] += more
@@ -168,6 +181,15 @@ def _ask_of_the_waiting(first: Position, missing: int, positions: Sequence[Posit
         asked = asks.get(each.worker, 0)
         more = min(missing, max(0, each.headroom) - asked)
         if more > 0 and each.short and each.worker != first.worker:
+            asks[each.worker] = asked + more
+            missing -= more
+
+
+def _ask_of_all(missing: int, positions: Sequence[Position], asks: dict[int, int]) -> None:
+    """Who waits elsewhere comes first: even those who wait here give what does not suffice for them."""
+    for each in sorted((p for p in positions if p.short), key=lambda p: (-p.short, p.worker)):
+        asked = asks.get(each.worker, 0)
+        if (more := min(missing, max(0, each.headroom) - asked)) > 0:
             asks[each.worker] = asked + more
             missing -= more
 

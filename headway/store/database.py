@@ -2,6 +2,7 @@
 
 An acknowledged write survives kill -9 and a power cut (`synchronous=FULL`). Two write, each its
 own tables: the control process, and the gateway's hub, which keeps the ledger; who comes second waits for the other.
+A ledger that several hosts share is a `store.postgres.Postgres` instead.
 """
 
 from __future__ import annotations
@@ -10,49 +11,15 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from headway.errors import HeadwayError, ResourceError
+from headway.store.ledger_schema import ACCOUNTS, SHARING
 
 __all__ = ["Database"]
 
 BUSY_SECONDS = 5.0
 """That one process waits for another's transaction; each takes milliseconds."""
-
-# The ledger's part is written so that SQLite and PostgreSQL both take it as it stands: BIGINT, no STRICT.
-LEDGER = """
-    CREATE TABLE accounts (
-        tenant TEXT NOT NULL,
-        period TEXT NOT NULL,      -- day or month
-        start TEXT NOT NULL,       -- its first day in UTC, 2026-11-21
-        requests BIGINT NOT NULL DEFAULT 0 CHECK (requests >= 0),
-        tokens BIGINT NOT NULL DEFAULT 0 CHECK (tokens >= 0),
-        micros BIGINT NOT NULL DEFAULT 0 CHECK (micros >= 0),
-        token_limit BIGINT,        -- the budgets that were in force when it was last lent from
-        micro_limit BIGINT,
-        PRIMARY KEY (tenant, period, start)
-    );
-    CREATE TABLE holders (
-        worker TEXT PRIMARY KEY,   -- one life of one worker process
-        host TEXT NOT NULL
-    );
-    CREATE TABLE settled (
-        worker TEXT NOT NULL,
-        tenant TEXT NOT NULL,
-        requests BIGINT NOT NULL DEFAULT 0,
-        tokens BIGINT NOT NULL DEFAULT 0,
-        micros BIGINT NOT NULL DEFAULT 0,
-        PRIMARY KEY (worker, tenant)
-    );
-    CREATE TABLE leases (
-        worker TEXT NOT NULL,
-        tenant TEXT NOT NULL,
-        budget TEXT NOT NULL,      -- policy.budget.Limit
-        mark BIGINT NOT NULL,
-        returned BIGINT NOT NULL DEFAULT 0,
-        PRIMARY KEY (worker, tenant, budget)
-    );
-    CREATE INDEX leases_by_budget ON leases (tenant, budget);
-"""
 
 # Each entry moves the schema one version up and is never edited once released. Semicolons only end statements.
 MIGRATIONS: tuple[str, ...] = (
@@ -108,7 +75,7 @@ MIGRATIONS: tuple[str, ...] = (
     ) STRICT;
     CREATE INDEX keys_by_tenant ON keys (tenant);
     """
-    + LEDGER,
+    + ACCOUNTS,
     "DROP TABLE requests",  # the request log is a file of its own: store.request_log
     """
     ALTER TABLE models ADD COLUMN variants TEXT NOT NULL DEFAULT '[]';  -- [[Revision, derived], …] after the first
@@ -121,6 +88,7 @@ MIGRATIONS: tuple[str, ...] = (
         changed REAL NOT NULL
     ) STRICT;
     """,
+    SHARING,
 )
 
 
@@ -128,6 +96,9 @@ class Database:
     """Opens or creates the file; raises HeadwayError when it was written by a newer Headway or is not a database.
 
     `durable`: a commit is on the disk; else it survives the process alone, which is much quicker."""
+
+    shared = False
+    clock = "(julianday('now') - 2440587.5) * 86400.0"
 
     def __init__(self, path: Path, migrations: tuple[str, ...] = MIGRATIONS, *, durable: bool = True) -> None:
         self.path = path
@@ -192,7 +163,7 @@ class Database:
                 raise ResourceError(f"disk full under {self.path.parent}: nothing was changed", hint=hint) from error
             raise
 
-    def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
+    def rows(self, query: str, *values: Any) -> list[Any]:
         return self._connection.execute(query, values).fetchall()
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ the way of a request waits, locks or calls the kernel. The file outlives the hub
 from __future__ import annotations
 
 import mmap
+import secrets
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ SECTIONS: Final = 128
 
 _MAGIC: Final = 0x68647779_6C656101
 _NAME: Final = 64  # bytes; a tenant's name has at most 63
-_HEADER: Final = 4096 + SLOTS * _NAME  # magic, number of tenants, boot of the machine; then the tenants' names
+_HEADER: Final = 4096 + SLOTS * _NAME  # magic, number of tenants, boot, place; then the tenants' names
 _OWNER: Final = 2  # cells at the head of a section: incarnation of the worker (0 = free), its process id
 COPY: Final = 2 * AXES + LIMITS  # used, in flight, returned
 WANTED: Final = 1 + 2 * COPY  # after the turn and two copies
@@ -80,6 +81,7 @@ class LeaseFile:
             raise ResourceError(f"{path}: cannot be opened as a lease file: {error}", hint="remove it") from error
         self.cells = memoryview(self.shared).cast("q")
         self.trusted = self.cells[2] == _boot()  # else the machine went down, and not all of it may have been kept
+        self.place = self.cells[3]  # no two files have the same
         if self.cells[0] != _MAGIC:
             self.close()
             raise ResourceError(f"{path}: no lease file of this version", hint="remove it")
@@ -91,7 +93,7 @@ class LeaseFile:
         try:
             with fresh.open("wb") as file:
                 fresh.chmod(0o600)
-                file.write(struct.pack("=qqq", _MAGIC, 0, _boot()))
+                file.write(struct.pack("=qqqq", _MAGIC, 0, _boot(), secrets.randbits(62) or 1))
                 file.truncate(_HEADER + 8 * SECTIONS * _SECTION)
             fresh.replace(path)
         except OSError as error:

@@ -3,7 +3,7 @@
 One `tick` is one transaction of the ledger, then the marks are raised in the lease file: in that order, so that a hub
 that dies between the two has lent too little, never too much, and the next one believes the file. Rates and the number
 of running requests are lent the same way, out of memory: they need not survive the hub, which then begins with nothing
-saved up.
+saved up. In a ledger that is shared they are lent out of it, with the budgets.
 """
 
 from __future__ import annotations
@@ -11,22 +11,26 @@ from __future__ import annotations
 import contextlib
 import secrets
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from headway.errors import ResourceError
 from headway.policy.admission import Ceiling, Rule, ceilings
-from headway.policy.budget import AXIS_OF, BUDGETS, Limit, Position, headroom, share_out
+from headway.policy.budget import BUDGETS, Limit
 from headway.policy.period import start_of
-from headway.store.leases import Holding, LeaseFile
+from headway.store.leases import LeaseFile
 from headway.store.ledger import Books, Ledger
+from headway.store.neighbours import Neighbours, Situation
 from headway.store.rates import Rates
+from headway.store.settlement import Lendings, Seen, Settlement
 
 __all__ = ["Standing", "Treasury", "Worker"]
 
 AWAKE = 61.0
 """Seconds that a tenant is looked after when nothing happens: until the emptiest bucket is full."""
+STIRRED = 1.0
+"""Seconds that it is looked after when somebody elsewhere lacks something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +53,13 @@ class Standing:
     left: int
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One worker's numbers of one tenant at a tick."""
-
-    worker: Worker
-    slot: int
-    turn: int
-    holding: Holding
-
-
 class Treasury:
     """Made by the one hub of a host, by `open`."""
 
     def __init__(self, file: LeaseFile, ledger: Ledger, host: str) -> None:
         self.file, self._ledger, self._host = file, ledger, host
+        self._neighbours = Neighbours(ledger, host) if ledger.shared else None
+        self._is_unsure = False  # whether the ledger took the last settlement
         self._rules: dict[str, tuple[Ceiling, ...]] = {}
         self._slots = {name: slot for slot, name in enumerate(file.tenants())}
         self._settled: dict[tuple[int, int], tuple[int, tuple[int, ...]]] = {}  # what the ledger has: turn, returned
@@ -76,15 +72,19 @@ class Treasury:
         """Take over what an earlier hub left; `now` is Unix time. `host` names this gateway in the ledger.
 
         Workers that still live go on as they are; the caller ends those that do not with `bury`. If the file is gone,
-        or from before the machine went down, all that was lent is charged: nobody knows what of it was used.
+        or from before the machine went down, all that was lent is charged: nobody knows what of it was used. In a
+        ledger that is shared the file's own number is part of the name, so that no two are ever taken for one; there
+        the others do that, once they have not heard of this place for a minute.
         """
         file = None
         with contextlib.suppress(ResourceError):
             file = LeaseFile(path)
-        if file is not None and not file.trusted:
+        if file is not None and not (file.trusted and (file.place or not ledger.shared)):
             file.close()
             file = None
-        made = cls(file or LeaseFile.create(path), ledger, host or socket.gethostname())
+        file = file or LeaseFile.create(path)
+        host = host or socket.gethostname()
+        made = cls(file, ledger, f"{host}/{file.place:016x}" if ledger.shared else host)
         made._take_over(now)
         return made
 
@@ -117,34 +117,35 @@ class Treasury:
             self._awake[name] = monotonic + AWAKE
         self._rates.follow(self._rules, monotonic)
 
-    def tick(self, now: float, monotonic: float) -> None:
-        """Settle, then share out. Called every 100 ms or so, and at once when a worker says that somebody waits."""
-        seen = self._look(now, monotonic)
-        limits = [(name, ceiling) for name in seen for ceiling in self._rules.get(name, ())]
-        lent: list[tuple[int, int, Limit, int]] = []
-        with self._ledger.books(now) if seen else contextlib.nullcontext() as books:
-            if books is None:
-                return
-            for name, holders in seen.items():
-                for each in holders:
-                    turn, returned = self._settled.get((each.worker.incarnation, each.slot), (-1, ()))
-                    if turn != each.turn:
-                        moved = each.holding.returned if each.holding.returned != returned else ()
-                        books.settle(name, each.worker.id, each.holding.used, moved)
-            for name, ceiling in limits:
-                if ceiling.limit in BUDGETS:
-                    lent += self._lend(books, name, ceiling, seen[name])
-        for move in lent:
-            self.file.lend(*move)
+    def tick(self, now: float, monotonic: float) -> bool:
+        """Settle, then share out. Called every 100 ms or so, and at once when a worker says that somebody waits. True
+        when workers should look at what was lent, or is asked back. After an error, call it again."""
+        neighbours = self._neighbours
+        try:
+            self._hear(monotonic)
+            seen = self._look(now, monotonic)
+            if not seen and not (neighbours and neighbours.due(monotonic)):
+                return False
+            with self._ledger.books(now) as books:
+                lendings = self._settle(books, seen) if neighbours is None else self._share(books, seen, monotonic)
+        except BaseException:
+            self._is_unsure = True
+            if neighbours:
+                neighbours.broken()
+                self._settled = {}  # the database may come back as an older copy of itself
+            raise
+        self._is_unsure = False
+        if neighbours is None:
+            lendings |= Settlement(self.file, seen, self._rules).rates(self._rates, monotonic)
+        for lending in lendings.values():
+            for move in lending.lent:
+                self.file.lend(*move)
         self._settled |= {
-            (each.worker.incarnation, each.slot): (each.turn, each.holding.returned)
+            (each.incarnation, each.slot): (each.turn, each.holding.returned)
             for holders in seen.values()
             for each in holders
         }
-        for name, ceiling in limits:
-            if ceiling.limit not in BUDGETS:
-                holdings = {each.worker.section: each.holding for each in seen[name]}
-                self._rates.lend(name, self._slots[name], ceiling, holdings, monotonic)
+        return any(each.stirs for each in lendings.values())
 
     def standing(self) -> list[Standing]:
         """Empty while there is no worker to tell."""
@@ -159,8 +160,20 @@ class Treasury:
             for each in limits
         ]
 
+    def leave(self) -> None:
+        """After the last worker was buried: this gateway ends."""
+        if self._neighbours is not None and not self.workers():
+            with self._ledger.pool(self._host) as pool:
+                pool.leave()
+
     def close(self) -> None:
         self.file.close()
+
+    def _hear(self, monotonic: float) -> None:
+        """Who elsewhere lacks what may lie idle here is looked after, asleep or not."""
+        for name in self._neighbours.wanting(monotonic) if self._neighbours else ():
+            if name in self._slots:
+                self._awake[name] = max(self._awake.get(name, 0.0), monotonic + STIRRED)
 
     def _look(self, now: float, monotonic: float) -> dict[str, list[Seen]]:
         """Of the tenants that something happened to within a minute: after that their buckets are full again."""
@@ -179,33 +192,47 @@ class Treasury:
                 self._awake[name] = monotonic + AWAKE
             if self._awake.get(name, 0.0) >= monotonic:
                 seen[name] = [
-                    Seen(each, slot, turn, self.file.holding(each.section, slot))
+                    Seen(each.id, each.incarnation, each.section, slot, turn, self.file.holding(each.section, slot))
                     for each, turn in zip(workers, turns, strict=True)
                 ]
         return seen
 
-    def _lend(
-        self, books: Books, name: str, ceiling: Ceiling, seen: list[Seen]
-    ) -> Iterator[tuple[int, int, Limit, int]]:
-        """Of one budget: what to write to the file once the ledger has it. Asks and tells at once."""
-        limit, axis = ceiling.limit, AXIS_OF[ceiling.limit]
-        of_section = {each.worker.section: each for each in seen}
-        for move in share_out(books.free(name, limit, ceiling.size), [self._position(e, limit) for e in seen]):
-            each = of_section[move.worker]
-            granted, mark = books.lease(name, each.worker.id, limit, ceiling.size, move.grant)
-            if granted:
-                yield move.worker, each.slot, limit, mark
-            self.file.ask_back(move.worker, each.slot, limit, each.holding.returned[limit] + move.ask)
-        unspent = ceiling.size - books.spent(name, limit)
-        left = unspent - sum(each.holding.in_flight.on(axis) for each in seen)
-        for each in seen:
-            self.file.tell(each.worker.section, each.slot, limit, left, unspent)
+    def _settle(self, books: Books, seen: Mapping[str, list[Seen]]) -> Lendings:
+        """Of a ledger that is this gateway's alone. Rates are not of the ledger."""
+        settlement = Settlement(self.file, seen, self._rules)
+        settlement.charge(books, self._settled)
+        return settlement.budgets(books)
 
-    def _position(self, seen: Seen, limit: Limit) -> Position:
-        axis, holding = AXIS_OF[limit], seen.holding
-        mark = self.file.mark(seen.worker.section, seen.slot, limit)
-        room = headroom(mark, holding.used.on(axis), holding.returned[limit], holding.in_flight.on(axis))
-        return Position(seen.worker.section, room, holding.wanted[limit])
+    def _share(self, books: Books, seen: Mapping[str, list[Seen]], monotonic: float) -> Lendings:
+        """Of a ledger that several share. All is of one transaction."""
+        neighbours, tenants = self._neighbours, seen.keys()
+        if neighbours is None:
+            return {}
+        with self._ledger.pool(self._host) as pool:
+            presence = neighbours.attend(books, pool, monotonic)
+            if self._is_unsure or presence.was_lost:
+                self._believe(books)
+            if not seen:
+                return {}
+            needs = Settlement(self.file, seen, self._rules).needs()
+            settlement = Settlement(
+                self.file, seen, self._rules, Situation(presence, pool.elsewhere(tenants, presence, needs))
+            )
+            settlement.charge(books, self._settled)
+            self._rates.load(neighbours.levels(pool, tenants), tenants, presence.now)
+            lendings = settlement.budgets(books) | settlement.rates(self._rates, presence.now)
+            neighbours.tell(pool, {key: each.share for key, each in lendings.items()}, self._rates.levels(tenants))
+            neighbours.drop(pool, [(name, each.limit) for name, found in self._rules.items() for each in found])
+        return lendings
+
+    def _believe(self, books: Books) -> None:
+        for worker in self.workers():
+            holds = {}
+            for name, slot in self._slots.items():
+                holding = self.file.holding(worker.section, slot)
+                marks = {each: (self.file.mark(worker.section, slot, each), holding.returned[each]) for each in BUDGETS}
+                holds[name] = (holding.used, marks)
+            books.believe(worker.id, self._host, holds)
 
     def _take_over(self, now: float) -> None:
         there = {worker.id: worker for worker in self.workers()}
@@ -213,13 +240,11 @@ class Treasury:
             for gone in self._ledger.holders(self._host):
                 if gone not in there:
                     books.recover(gone, None)
-            for worker in there.values():
-                if not books.is_enlisted(worker.id):
+            enlisted = books.enlisted(there)
+            for name, worker in there.items():
+                if name not in enlisted:
                     self.file.free(worker.section)  # it was buried, and the hub died before it could say so
-                    continue
-                for name, slot in self._slots.items():
-                    marks = {budget: self.file.mark(worker.section, slot, budget) for budget in BUDGETS}
-                    books.believe(name, worker.id, marks)
+            self._believe(books)
 
     def _name(self, incarnation: int) -> str:
         return f"{self._host}:{incarnation}"

@@ -18,6 +18,7 @@ from benchmarks.routing.subjects import SUBJECTS, Subject, started, table
 from benchmarks.routing.workloads import Fleet, Workload
 
 SCALE = 20.0
+GRACE = 600.0  # a run ends when all is done; a machine that is busy may take its time
 FLEET = Fleet(speeds=(1.0, 0.5), adapters=("tuned",))
 
 
@@ -40,7 +41,7 @@ def talk(key: int, turns: int, *, at: float = 0.5, model: str = "") -> Session:
 
 
 def test_a_session_is_asked_turn_by_turn_with_the_answers_in_it(engines: MockEngines) -> None:
-    outcome = played(Schedule.of(Window(0, 30, 30), [talk(1000, 3)]), engines)
+    outcome = played(Schedule.of(Window(0, 30, GRACE), [talk(1000, 3)]), engines)
     first, second, third = outcome.samples
     assert outcome.asked == 3
     assert not any(sample.missed or sample.fault for sample in outcome.samples)
@@ -56,18 +57,18 @@ def test_a_session_is_asked_turn_by_turn_with_the_answers_in_it(engines: MockEng
 
 
 def test_adapters_are_asked_by_name(engines: MockEngines) -> None:
-    (sample,) = played(Schedule.of(Window(0, 20, 20), [talk(2000, 1, model="tuned")]), engines).samples
+    (sample,) = played(Schedule.of(Window(0, 20, GRACE), [talk(2000, 1, model="tuned")]), engines).samples
     assert not sample.missed
 
 
 def test_what_is_not_judged_is_asked_and_not_counted(engines: MockEngines) -> None:
     load = Session("", (Turn((Message("user", 3000, 64),), 4, 0.0, 0.1),))
-    outcome = played(Schedule.of(Window(0.4, 20, 20), [load, talk(3001, 1)]), engines)
+    outcome = played(Schedule.of(Window(0.4, 20, GRACE), [load, talk(3001, 1)]), engines)
     assert (outcome.asked, len(outcome.samples)) == (2, 1)
 
 
 def test_a_refused_turn_ends_its_session_and_all_of_it_is_missed(engines: MockEngines) -> None:
-    outcome = played(Schedule.of(Window(0, 30, 30), [talk(4000, 3, model="nobody")]), engines)
+    outcome = played(Schedule.of(Window(0, 30, GRACE), [talk(4000, 3, model="nobody")]), engines)
     assert [sample.fault for sample in outcome.samples] == ["status 404", "", ""]
     assert all(sample.missed for sample in outcome.samples)
     assert outcome.asked == 1
@@ -75,15 +76,15 @@ def test_a_refused_turn_ends_its_session_and_all_of_it_is_missed(engines: MockEn
 
 def test_what_is_not_done_by_the_end_is_missed_with_the_time_it_waited(engines: MockEngines) -> None:
     long = Session("", (Turn((Message("user", 5000, 64),), 20_000, 0.0, 0.5, judged=True),))
-    (sample,) = played(Schedule.of(Window(0, 2, 4), [long]), engines).samples
+    (sample,) = played(Schedule.of(Window(0, 2, 40), [long]), engines).samples
     assert sample.missed
     assert sample.first is not None
-    assert sample.waited >= 5
+    assert sample.waited >= 41
 
 
 def test_nobody_listens(engines: MockEngines, unused_tcp_port: int) -> None:
     place = Place(f"http://127.0.0.1:{unused_tcp_port}", engines.urls[0], MODEL, SCALE)
-    (sample,) = play(Schedule.of(Window(0, 5, 5), [talk(6000, 1)]), place).samples
+    (sample,) = play(Schedule.of(Window(0, 5, GRACE), [talk(6000, 1)]), place).samples
     assert sample.fault == "connection broke"
 
 
@@ -94,7 +95,7 @@ def test_no_router_adds_nothing(engines: MockEngines) -> None:
 
 
 def test_headway_routes_a_whole_run(tmp_path: Path) -> None:
-    workload = Workload("small", "", lambda draw, rate, window: made, 1.0, SCALE, Window(0, 20, 20), FLEET)
+    workload = Workload("small", "", lambda draw, rate, window: made, 1.0, SCALE, Window(0, 20, GRACE), FLEET)
     made = Schedule.of(workload.window, [talk(7000 + 100 * n, 2, at=0.2 * n) for n in range(6)])
     engines = MockEngines(FLEET, SCALE, tmp_path)
     done = run(workload, SUBJECTS["predicted_latency"], 0, made, engines=engines, folder=tmp_path)

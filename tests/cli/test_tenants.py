@@ -15,7 +15,7 @@ from headway.paths import StateDir
 from headway.policy.budget import Amounts
 from headway.store.database import Database
 from headway.store.keys import hash_key
-from headway.store.ledger import Ledger
+from headway.store.ledger import Ledger, Use
 from tests.support.running import Headway, eventually
 
 MODEL = "kind: Model\nname: chat\nsource: builtin://mock\nengine: mock\ntask: chat\n"
@@ -102,7 +102,8 @@ def test_a_key_is_made_listed_replaced_and_revoked(serving: Headway) -> None:
 def test_what_was_used_is_told(serving: Headway) -> None:
     database = Database(StateDir(serving.state).database)
     with Ledger(database).books(json.loads(serving.run("ls", "--tenants", "--json").stdout)[0]["since"]) as books:
-        books.settle("research", "w", Amounts(3, 0, 1200, 4500))
+        books.enlist("w", "here")
+        books.settle([Use("research", "w", Amounts(3, 0, 1200, 4500))])
     database.close()
     told = serving.run("status", "research").stdout
     assert "3 requests, 1200 tokens, 0.004500 USD; 1998800 tokens left of 2M" in told

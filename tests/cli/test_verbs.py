@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,16 @@ MOCK = "kind: Model\nname: {name}\nsource: builtin://mock\nengine: mock\ntask: {
 
 def model(headway: Headway, name: str = "chat", more: str = "", task: str = "chat") -> Path:
     return headway.model_file(f"{name}.yaml", MOCK.format(name=name, task=task) + more)
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Headway]:
+    """One for the verbs that only look."""
+    made = Headway(tmp_path_factory.mktemp("verbs"))
+    made.up_ok(model(made))
+    yield made
+    made.close()
+    assert made.processes() == [], "something of ours still runs"
 
 
 @pytest.mark.parametrize("verb", ["ls", "status chat", "logs chat", "chat chat hi", "explain chat", "down"])
@@ -37,34 +48,32 @@ def test_up_tells_where_it_is_and_what_next(headway: Headway) -> None:
     assert "(unchanged)" in again.stdout.splitlines()[0]
 
 
-def test_the_listing_verbs(headway: Headway) -> None:
-    headway.up_ok(model(headway))
-    (listed,) = headway.ls()
+def test_the_listing_verbs(serving: Headway) -> None:
+    (listed,) = serving.ls()
     assert (listed["name"], listed["state"]) == ("chat", "ready")
-    status = headway.status("chat")
+    status = serving.status("chat")
     steady = ("name", "state", "task", "engine", "source", "revision", "address", "replicas_wanted", "replicas_ready")
     assert {key: status[key] for key in steady} == {key: listed[key] for key in steady}
-    table = headway.run("ls").stdout.splitlines()
+    table = serving.run("ls").stdout.splitlines()
     assert table[0].split()[:3] == ["NAME", "STATE", "REPLICAS"]
     assert table[1].split()[:3] == ["chat", "ready", "1/1"]
-    told = headway.run("status", "chat").stdout
+    told = serving.run("status", "chat").stdout
     assert "chat  ready: 1 of 1 replicas answer" in told
     assert str(listed["replicas"][0]["pid"]) in told
-    wrong = headway.run("status", "chap")
+    wrong = serving.run("status", "chap")
     assert (wrong.returncode, wrong.stderr) == (2, "error: no model 'chap' here; models: chat\n")
 
 
-def test_chat_streams_and_tells_its_speed(headway: Headway) -> None:
-    headway.up_ok(model(headway))
-    done = headway.run("chat", "chat", "hello there", "--max-tokens", "5")
+def test_chat_streams_and_tells_its_speed(serving: Headway) -> None:
+    done = serving.run("chat", "chat", "hello there", "--max-tokens", "5")
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
     assert done.stderr.startswith("5 tokens")
-    piped = headway.run("chat", "chat", "--json", input="hello there")
+    piped = serving.run("chat", "chat", "--json", input="hello there")
     told = json.loads(piped.stdout)
     assert told["text"]
     assert told["completion_tokens"] > 0
-    explained = headway.run("explain", told["request_id"])
+    explained = serving.run("explain", told["request_id"])
     assert explained.returncode == 0, explained.stderr
     assert "the only one that could take it" in explained.stdout
     assert "status 200" in explained.stdout
@@ -78,24 +87,22 @@ def test_chat_with_an_embedder_is_one_clear_error(headway: Headway) -> None:
     assert done.stderr == f"error: embed makes embeddings and does not talk; POST {address}/embeddings\n"
 
 
-def test_explain_a_model(headway: Headway) -> None:
-    headway.up_ok(model(headway))
-    told = headway.run("explain", "chat").stdout
+def test_explain_a_model(serving: Headway) -> None:
+    told = serving.run("explain", "chat").stdout
     assert told.startswith("chat is ready: 1 of 1 replicas answer.")
     assert "threads:" in told
     assert "TooFewReplicas" in told
-    as_json = json.loads(headway.run("explain", "chat", "--json").stdout)
+    as_json = json.loads(serving.run("explain", "chat", "--json").stdout)
     assert as_json["kind"] == "model"
 
 
-def test_logs_and_a_reader_that_has_enough(headway: Headway) -> None:
-    headway.up_ok(model(headway))
-    replica = headway.status("chat")["replicas"][0]["name"]
-    done = headway.run("logs", "chat")
+def test_logs_and_a_reader_that_has_enough(serving: Headway) -> None:
+    replica = serving.status("chat")["replicas"][0]["name"]
+    done = serving.run("logs", "chat")
     assert done.returncode == 0, done.stderr
     assert all(line.startswith(f"{replica} | ") for line in done.stdout.splitlines())
     assert done.stdout
-    following = headway.start("logs", "chat", "-f")
+    following = serving.start("logs", "chat", "-f")
     assert following.stdout
     assert following.stdout.readline().startswith(replica)
     following.send_signal(signal.SIGINT)

@@ -65,6 +65,7 @@ def test_a_route_falls_back_and_explains_itself(control: Control) -> None:
         "added",
     )
     control.wait_state("small", "ready")
+    assert eventually(lambda: control.complete("small") == 200)  # the gateway has heard of it too
     status, replica, request = complete(control, "assistant")
     assert status == 200
     assert replica.startswith("small-")

@@ -10,11 +10,14 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 
 import openai
+import pytest
 
 from tests.support.running import EXAMPLES, Headway, eventually
 
 REQUESTS, CONCURRENCY, MAX_TOKENS = 200, 8, 16
 TWO = "kind: Model\nname: chat\nsource: builtin://smollm2-135m-instruct\nreplicas: 2\n"
+
+pytestmark = pytest.mark.timeout(400)  # 200 requests of real engines, on a machine that does something else too
 
 Ask = Callable[[int], Awaitable[str]]
 

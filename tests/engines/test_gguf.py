@@ -89,7 +89,7 @@ def test_a_truncated_file_is_refused_when_it_is_applied(kept: float, tmp_path: P
         registry.revise(Model(name="m", source=f"file://{path}"))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_broken_byte_is_an_error_of_ours_or_harmless(data: st.DataObject, tmp_path: Path) -> None:
     path = tmp_path / "m.gguf"

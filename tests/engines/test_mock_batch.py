@@ -16,7 +16,7 @@ from tests.support.mock_engine import Clocked, batch, profile, sequence
 request = st.tuples(st.integers(1, 90), st.integers(1, 40), st.sampled_from("abc"))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     requests=st.lists(request, min_size=1, max_size=12),
     blocks=st.integers(9, 40),
@@ -43,7 +43,7 @@ def test_every_request_gets_every_token_and_every_block_comes_back(
     assert all(each.cached % 16 == 0 and each.cached < each.prompt_tokens for each in made if each.cached)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(requests=st.lists(request, min_size=1, max_size=10), running=st.integers(1, 4), budget=st.sampled_from([16, 40]))
 def test_it_is_work_conserving_and_first_come_first_served(
     requests: list[tuple[int, int, str]], running: int, budget: int
@@ -68,7 +68,7 @@ def test_it_is_work_conserving_and_first_come_first_served(
     assert starts == sorted(starts)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(requests=st.lists(request, min_size=2, max_size=8), leave=st.lists(st.integers(0, 30), min_size=8, max_size=8))
 def test_callers_that_leave_give_everything_back(requests: list[tuple[int, int, str]], leave: list[int]) -> None:
     clocked = batch(kv_tokens=16 * 16, max_running=4, max_batched_tokens=32)

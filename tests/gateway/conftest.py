@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
 
-from tests.support.gateway import Script, ScriptedEngine
+from tests.support.gateway import GatewayProcess, Script, ScriptedEngine
 
 GRPC = "PollerCompletionQueue"  # one for all loops of a process: it stumbles where a test has closed its own
 
@@ -40,3 +40,12 @@ async def engine() -> AsyncIterator[Start]:
     yield start
     for one in started:
         await one.stop()
+
+
+@pytest.fixture
+def gateways() -> Iterator[list[GatewayProcess]]:
+    """What is put into it is stopped after the test."""
+    started: list[GatewayProcess] = []
+    yield started
+    for one in started:
+        one.stop()

@@ -139,90 +139,6 @@ async def test_models(tmp_path: Path) -> None:
         assert int(head.headers["content-length"]) == len(listed.body)
 
 
-POST_HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n"
-
-
-def call(**fields: Any) -> bytes:
-    return json.dumps(fields).encode()
-
-
-MESSAGES = [{"role": "user", "content": "x"}]
-BAD_CALLS = [
-    (CHAT, b"", 400, "invalid_json", None, "not valid JSON"),
-    (CHAT, b"{", 400, "invalid_json", None, "not valid JSON"),
-    (CHAT, b"\xff\xfe", 400, "invalid_json", None, "not valid JSON"),
-    (CHAT, b"[" * 100_000, 400, "invalid_type", None, "expected object"),
-    (CHAT, b'{"a":' * 100_000, 400, "invalid_json", None, "nested"),
-    (CHAT, b"[]", 400, "invalid_type", None, "expected object, got array"),
-    (CHAT, call(messages=MESSAGES), 400, "missing_field", "model", "required"),
-    (CHAT, call(model="chat"), 400, "missing_field", "messages", "required"),
-    (CHAT, call(model=3, messages=MESSAGES), 400, "invalid_type", "model", "expected str, got int"),
-    (CHAT, call(model="chat", messages="x"), 400, "invalid_type", "messages", "an array of at least one"),
-    (CHAT, call(model="chat", messages=[]), 400, "invalid_type", "messages", "an array of at least one"),
-    (CHAT, call(model="chat", messages=MESSAGES, stream="y"), 400, "invalid_type", "stream", "bool"),
-    (CHAT, call(model="chat", messages=MESSAGES, max_tokens="9"), 400, "invalid_type", "max_tokens", "int"),
-    (
-        CHAT,
-        call(model="chat", messages=MESSAGES, temperature=[]),
-        400,
-        "invalid_type",
-        "temperature",
-        "float",
-    ),
-    (CHAT, call(model="chat", messages=MESSAGES, n=1.5), 400, "invalid_type", "n", "int"),
-    ("/v1/completions", call(model="chat"), 400, "missing_field", "prompt", "required"),
-    ("/v1/completions", call(model="chat", prompt=3), 400, "invalid_type", "prompt", "string or an array"),
-    ("/v1/embeddings", call(model="embed", input={}), 400, "invalid_type", "input", "string or an array"),
-    (CHAT, call(model="chap", messages=MESSAGES), 404, "model_not_found", "model", "Did you mean 'chat'"),
-    (
-        CHAT,
-        call(model="zzzzz", messages=MESSAGES),
-        404,
-        "model_not_found",
-        "model",
-        "Served here: chat, embed",
-    ),
-    (CHAT, call(model="embed", messages=MESSAGES), 404, "wrong_endpoint", "model", "use /v1/embeddings"),
-    ("/v1/embeddings", call(model="chat", input="x"), 404, "wrong_endpoint", "model", "or /v1/completions"),
-]
-
-
-@pytest.mark.parametrize("case", BAD_CALLS, ids=lambda case: f"{case[3]} {case[4]}")
-async def test_a_bad_call_is_refused_with_its_field(
-    tmp_path: Path, case: tuple[str, bytes, int, str, str | None, str]
-) -> None:
-    path, body, status, code, param, says = case
-    async with gateway_here(tmp_path, route(), route(name="embed", task="embedding")) as here:
-        answer = await ask(here.port, path, body=body)
-        assert (answer.status, answer.error["code"], answer.error["param"]) == (status, code, param)
-        assert says in answer.error["message"]
-        assert answer.error["type"] == "invalid_request_error"
-        assert here.last.status == status
-        assert here.last.error == code
-        assert here.stats().running == 0
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "status", "allow"),
-    [
-        ("GET", "/", 404, None),
-        ("POST", "/chat/completions", 404, None),
-        ("GET", CHAT, 405, "POST, OPTIONS"),
-        ("DELETE", "/v1/models", 405, "GET, HEAD, OPTIONS"),
-        ("POST", "/healthz", 405, "GET, HEAD, OPTIONS"),
-        ("PUT", "/v1/models/chat", 405, "GET, HEAD, OPTIONS"),
-    ],
-)
-async def test_unknown_paths_and_methods(
-    tmp_path: Path, method: str, path: str, status: int, allow: str | None
-) -> None:
-    async with gateway_here(tmp_path, route()) as here:
-        answer = await ask(here.port, path, method, body=b"")
-        assert answer.status == status
-        assert answer.headers.get("allow") == allow
-        assert answer.error["code"] in ("unknown_url", "method_not_allowed")
-
-
 async def test_health_readiness_and_metrics(tmp_path: Path, engine: Start) -> None:
     one = await engine(answers())
     async with gateway_here(tmp_path, route(endpoint(one.url))) as here:
@@ -359,7 +275,8 @@ async def test_admin_socket_tells_stats_and_records(tmp_path: Path, engine: Star
 async def test_the_body_may_come_in_chunks(tmp_path: Path, engine: Start) -> None:
     one = await engine(answers())
     body = chat_body()
-    head = POST_HEAD + b"transfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n"
+    head += b"connection: close\r\n\r\n"
     pieces = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\nx-trailer: 1\r\n\r\n"
     async with gateway_here(tmp_path, route(endpoint(one.url))) as here:
         assert Answer.parse(await raw(here.port, head, pieces)).status == 200
@@ -369,65 +286,3 @@ async def test_the_body_may_come_in_chunks(tmp_path: Path, engine: Start) -> Non
 
 
 # operations that only engines know
-
-
-def form(model: str = "chat", **files: bytes) -> tuple[str, bytes]:
-    parts = [b'--b\r\ncontent-disposition: form-data; name="model"\r\n\r\n%b\r\n' % model.encode()]
-    head = (
-        b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\ncontent-type: audio/wav\r\n\r\n%b\r\n'
-    )
-    parts[0:0] = [head % data for data in files.values()]
-    return 'multipart/form-data; boundary="b"', b"".join(parts) + b"--b--\r\n"
-
-
-async def test_any_path_goes_to_the_engines_of_its_model(tmp_path: Path, engine: Start) -> None:
-    one = await engine(answers(b'{"results":[]}'))
-    async with gateway_here(tmp_path, route(endpoint(one.url))) as here:
-        body = call(model="chat", query="q", documents=["a"])
-        answer = await ask(here.port, "/v1/rerank", body=body)
-        assert (answer.status, answer.json) == (200, {"results": []})
-        assert here.last.path == "/v1/rerank"
-    assert (one.asked[0].line, one.asked[0].body) == ("POST /v1/rerank HTTP/1.1", body)
-    assert one.asked[0].headers["content-type"] == "application/json"
-
-
-async def test_a_form_is_routed_by_its_model_and_passed_on_as_it_is(tmp_path: Path, engine: Start) -> None:
-    one = await engine(answers(b'{"text":"hello"}'))
-    kind, body = form(file=bytes(range(256)) * 2000)
-    ends = (endpoint(one.url, "chat-0"), endpoint(one.url, "chat-1", upstream_model="org/whisper"))
-    async with gateway_here(tmp_path, route(ends[0]), route(ends[1], name="named")) as here:
-        headers = [f"content-type: {kind}"]
-        assert (await ask(here.port, "/v1/audio/transcriptions", body=body, headers=headers)).status == 200
-        _, other = form("named", file=b"-b--x\r\n")
-        assert (await ask(here.port, "/v1/audio/transcriptions", body=other, headers=headers)).status == 200
-        _, unknown = form("nobody")
-        refused = await ask(here.port, "/v1/audio/transcriptions", body=unknown, headers=headers)
-        assert refused.error["code"] == "model_not_found"
-        nameless = await ask(here.port, "/v1/audio/transcriptions", body=b"--b--\r\n", headers=headers)
-        assert (nameless.status, nameless.error["code"]) == (400, "missing_field")
-    assert (one.asked[0].body, one.asked[0].headers["content-type"]) == (body, kind)
-    assert one.asked[1].body == other.replace(b"\r\nnamed\r\n", b"\r\norg/whisper\r\n")
-
-
-async def test_an_operation_that_the_engine_has_not_names_those_of_the_model(tmp_path: Path, engine: Start) -> None:
-    one = await engine(answers(b'{"detail":"Not Found"}', 404))
-    async with gateway_here(tmp_path, route(endpoint(one.url))) as here:
-        answer = await ask(here.port, "/v1/images/generations", body=call(model="chat", prompt="a cat"))
-        assert (answer.status, answer.error["code"]) == (404, "wrong_endpoint")
-        assert "use /v1/chat/completions or /v1/completions" in answer.error["message"]
-        for path in ("/v1/", "/v1/../x", "/v1/a//b", "/v2/x", "/v1/models/chat"):
-            assert (await ask(here.port, path)).status in (404, 405)
-    assert len(one.asked) == 1
-
-
-async def test_models_that_are_asked_in_turn_use_all_their_endpoints(tmp_path: Path, engine: Start) -> None:
-    engines = [await engine(answers()) for _ in range(4)]
-    ends = [endpoint(one.url, f"e{number}") for number, one in enumerate(engines)]
-    models = [
-        route(*ends[:2], name="one", policy="round_robin"),
-        route(*ends[2:], name="two", policy="round_robin"),
-    ]
-    async with gateway_here(tmp_path, *models) as here:
-        for name in ("one", "two") * 4:
-            assert (await here.ask(model=name)).status == 200
-    assert [len(one.asked) for one in engines] == [2, 2, 2, 2]

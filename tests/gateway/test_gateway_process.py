@@ -10,14 +10,12 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from headway.gateway.settings import Tunable
-from headway.gateway.table import Endpoint
 from tests.gateway.conftest import Start
 from tests.support.gateway import (
     GATE,
@@ -40,14 +38,6 @@ from tests.support.gateway import (
     sends,
     streams,
 )
-
-
-@pytest.fixture
-def gateways() -> Iterator[list[GatewayProcess]]:
-    started: list[GatewayProcess] = []
-    yield started
-    for one in started:
-        one.stop()
 
 
 async def test_it_follows_its_table_by_signal_and_by_looking(
@@ -206,133 +196,6 @@ async def test_a_crowd_of_slow_callers_does_not_take_it_down(tmp_path: Path, gat
 
 
 # engines that are killed
-
-
-ENGINE = """
-import asyncio, json, sys
-
-async def serve(reader, writer):
-    try:
-        while True:
-            head = (await reader.readuntil(b"\\r\\n\\r\\n")).decode().lower()
-            length = int(head.split("content-length: ")[1].split("\\r\\n")[0])
-            call = json.loads(await reader.readexactly(length))
-            if call.get("stream"):
-                writer.write(b"HTTP/1.1 200 OK\\r\\ncontent-type: text/event-stream\\r\\n"
-                             b"transfer-encoding: chunked\\r\\n\\r\\n")
-                for n in range(16):
-                    await asyncio.sleep(0.005)
-                    event = b'data: {"choices":[{"delta":{"content":"%d "}}]}\\n\\n' % n
-                    writer.write(b"%x\\r\\n%b\\r\\n" % (len(event), event))
-                writer.write(b"e\\r\\ndata: [DONE]\\n\\n\\r\\n0\\r\\n\\r\\n")
-            else:
-                await asyncio.sleep(0.08)
-                body = json.dumps({"choices": [], "usage": {"completion_tokens": 16}}).encode()
-                writer.write(b"HTTP/1.1 200 OK\\r\\ncontent-type: application/json\\r\\ncontent-length: "
-                             b"%d\\r\\n\\r\\n%b" % (len(body), body))
-            await writer.drain()
-    except (ConnectionError, asyncio.IncompleteReadError):
-        writer.close()
-
-async def main():
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
-
-asyncio.run(main())
-"""
-
-
-class Replica:
-    """An engine process that is killed and started again, each time at another address."""
-
-    def __init__(self, name: str) -> None:
-        self.name, self.incarnation = name, 0
-        self.child: subprocess.Popen[str] | None = None
-        self.endpoint: Endpoint | None = None
-
-    async def start(self) -> None:
-        self.incarnation += 1
-        await asyncio.to_thread(self._start)
-
-    def _start(self) -> None:
-        self.child = subprocess.Popen([sys.executable, "-c", ENGINE], stdout=subprocess.PIPE, text=True)
-        assert self.child.stdout
-        port = int(self.child.stdout.readline())
-        self.endpoint = endpoint(f"http://127.0.0.1:{port}", self.name, self.incarnation)
-
-    def kill(self) -> None:
-        if self.child:
-            self.child.send_signal(signal.SIGKILL)
-            self.child.wait()
-            assert self.child.stdout
-            self.child.stdout.close()
-
-
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-async def test_engines_killed_in_turn_under_load(tmp_path: Path, gateways: list[GatewayProcess], stream: bool) -> None:
-    replicas = [Replica("chat-0"), Replica("chat-1")]
-    for replica in replicas:
-        await replica.start()
-    live = GatewayProcess(tmp_path, route(*(r.endpoint for r in replicas if r.endpoint)))
-    gateways.append(live)
-    got: list[Answer] = []
-    kills = 0
-
-    async def caller() -> None:
-        while len(got) < 200:
-            got.append(await ask(live.port, stream=stream, deadline=60))
-
-    async def killer() -> None:
-        nonlocal kills
-        while len(got) < 200:
-            replica = replicas[kills % 2]
-            replica.kill()  # the table still names it for a while, as in life
-            kills += 1
-            await replica.start()
-            live.use(route(*(r.endpoint for r in replicas if r.endpoint)))
-            enough = min(200, len(got) + 15)
-            await eventually(lambda: len(got) >= enough, deadline=30)  # noqa: B023
-
-    try:
-        await asyncio.gather(killer(), *(caller() for _ in range(8)))
-    finally:
-        for replica in replicas:
-            replica.kill()
-    assert len(got) >= 200
-    assert kills >= 5
-    assert {answer.status for answer in got} == {200}
-    if stream:
-        ends = [a.events[-1] if a.events[-1] == "[DONE]" else a.events[-1]["error"]["code"] for a in got]
-        assert set(ends) <= {"[DONE]", "engine_failed"}
-        assert all(a.body.count(b'"error"') == (end != "[DONE]") for a, end in zip(got, ends, strict=True))
-        assert ends.count("[DONE]") > len(ends) // 2
-    stats = await live.stats()
-    assert (stats.running, stats.waiting) == (0, 0)
-    assert stats.requests_total == len(got)
-    assert {e.running for e in stats.endpoints} == {0}
-
-
-async def test_a_single_engine_killed_is_waited_for(tmp_path: Path, gateways: list[GatewayProcess]) -> None:
-    replica = Replica("chat-0")
-    await replica.start()
-    assert replica.endpoint
-    live = GatewayProcess(tmp_path, route(replica.endpoint))
-    gateways.append(live)
-    try:
-        asking = [asyncio.create_task(ask(live.port, deadline=60)) for _ in range(20)]
-
-        async def all_run() -> bool:
-            return (await live.stats()).endpoints[0].running == 20
-
-        await eventually(all_run)
-        replica.kill()
-        live.use(route(reason="restarting"))
-        await replica.start()
-        live.use(route(replica.endpoint))
-        assert [(await task).status for task in asking] == [200] * 20
-    finally:
-        replica.kill()
 
 
 async def test_tls_to_a_provider(

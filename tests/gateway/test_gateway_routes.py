@@ -27,13 +27,13 @@ from tests.support.gateway import (
     endpoint,
     event,
     eventually,
-    free_port,
     gateway_here,
     key_for,
     route,
     sends,
     streams,
 )
+from tests.support.ports import free_port
 
 BIG, SMALL = Target("big", 90), Target("small", 10)
 
@@ -306,7 +306,15 @@ async def test_a_budget_of_a_fallback_is_kept_and_told(tmp_path: Path, engine: S
     fallback = rule(Target("big"), fallback=(Fallback("provider", day_tokens=250),))
     live = GatewayProcess(tmp_path, route(name="big", expected=False), priced, workers=2, routes=(fallback,))
     try:
-        statuses = [(await ask(live.port, model="assistant", max_tokens=20)).status for _ in range(30)]
+
+        async def one() -> int:
+            return (await ask(live.port, model="assistant", max_tokens=20)).status
+
+        async def served_one() -> bool:
+            return await one() == 200
+
+        await eventually(served_one)  # a hub that has just begun may take its time to lend
+        statuses = [200, *[await one() for _ in range(29)]]
         served = statuses.count(200)
         assert 100 <= 10 * served <= 250, "each used 10 tokens, and reserved ten times as many while it ran"
         assert statuses[served:] == [503] * (30 - served)

@@ -19,13 +19,13 @@ from tests.support.gateway import (
     completion,
     endpoint,
     eventually,
-    free_port,
     gateway_here,
     key_for,
     route,
     sends,
     streams,
 )
+from tests.support.ports import free_port
 
 
 def model(name: str, url: str, **more: Any) -> ModelRoute:

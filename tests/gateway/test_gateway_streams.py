@@ -202,7 +202,7 @@ async def test_a_stream_that_stops_is_ended(tmp_path: Path, engine: Start) -> No
 async def test_the_deadline_ends_a_stream_with_an_event(tmp_path: Path, engine: Start) -> None:
     one = await engine(sends(STREAM_HEAD, TWO, then="hang"))
     async with gateway_here(tmp_path, route(endpoint(one.url)), tick_seconds=0.02) as here:
-        answer = await ask(here.port, stream=True, headers=["x-headway-timeout: 0.3"])
+        answer = await ask(here.port, stream=True, headers=["x-headway-timeout: 1.0"])
         assert texts(answer) == ["a", "b"]
         assert answer.events[-1]["error"]["code"] == "deadline_exceeded"
         await eventually(lambda: one.gone == 1)

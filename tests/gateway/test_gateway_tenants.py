@@ -20,12 +20,10 @@ from tests.support.gateway import (
     DONE,
     GATE,
     STREAM_HEAD,
-    Answer,
-    Asked,
     GatewayProcess,
-    Peer,
     answers,
     ask,
+    bearer,
     chunked,
     completion,
     endpoint,
@@ -41,10 +39,6 @@ ACME, ACME_KEY = key_for("acme")
 OTHER, OTHER_KEY = key_for("other", models=("chat",))
 PAST, PAST_KEY = key_for("acme", expires=1.0, models=("x",))
 EVENT_TOKENS = 3
-
-
-def bearer(key: str) -> list[str]:
-    return [f"authorization: Bearer {key}"]
 
 
 def spent(live: GatewayProcess, tenant: str) -> tuple[int, int]:
@@ -289,162 +283,3 @@ async def test_two_hundred_callers_on_a_budget_for_a_hundred(tmp_path: Path, eng
                 await eventually(lambda: spent(live, "acme")[0] == used)  # noqa: B023
         finally:
             live.stop()
-
-
-# who waits for a place
-
-
-class Turnstile:
-    """An engine that answers one request at a time, when it is told to, and remembers who they were."""
-
-    def __init__(self) -> None:
-        self.gate = asyncio.Semaphore(0)
-        self.order: list[str] = []
-
-    async def script(self, asked: Asked, peer: Peer) -> None:
-        self.order.append(asked.json["messages"][0]["content"])
-        await self.gate.acquire()
-        await answers()(asked, peer)
-
-
-def say(live: GatewayProcess, who: str, key: str = "", *more: str) -> asyncio.Task[Answer]:
-    headers = [*(bearer(key) if key else []), *more]
-    message = [{"role": "user", "content": who}]
-    return asyncio.create_task(ask(live.port, headers=headers, messages=message, max_tokens=8, deadline=60))
-
-
-async def waits(live: GatewayProcess, count: int) -> None:
-    async def so_many() -> bool:
-        return (await live.stats()).running == count
-
-    await eventually(so_many)
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-async def test_a_flood_does_not_keep_others_waiting(tmp_path: Path, engine: Start, workers: int) -> None:
-    turnstile = Turnstile()
-    one = await engine(turnstile.script)
-    live = GatewayProcess(
-        tmp_path,
-        route(endpoint(one.url), capacity=1),
-        workers=workers,
-        tenants=(TenantRule("acme"), TenantRule("other")),
-        keys=(ACME_KEY, OTHER_KEY),
-    )
-    try:
-        first = say(live, "first", ACME)
-        await eventually(lambda: turnstile.order == ["first"])
-        flood = []
-        for _ in range(10):
-            flood.append(say(live, "flood", ACME))
-            await waits(live, 1 + len(flood))
-        few = [say(live, "few", OTHER) for _ in range(3)]
-        await waits(live, 14)
-        for done in range(1, 14):
-            turnstile.gate.release()
-            await eventually(lambda: len(turnstile.order) == done + 1)  # noqa: B023
-        turnstile.gate.release()
-        assert {(await task).status for task in [first, *flood, *few]} == {200}
-        assert one.asked[0].json["messages"][0]["content"] == "first"
-        # Who floods has had one request already; then they take turns.
-        assert turnstile.order[1:7].count("few") == 3, turnstile.order
-    finally:
-        live.stop()
-
-
-async def test_priority_goes_first_and_can_only_be_lowered(tmp_path: Path, engine: Start) -> None:
-    turnstile = Turnstile()
-    one = await engine(turnstile.script)
-    live = GatewayProcess(
-        tmp_path,
-        route(endpoint(one.url), capacity=1),
-        tenants=(TenantRule("acme"), TenantRule("other", priority="high")),
-        keys=(ACME_KEY, OTHER_KEY),
-    )
-    try:
-        asking = [say(live, "first", ACME)]
-        await eventually(lambda: turnstile.order == ["first"])
-        for who, key, more in (
-            ("normal", ACME, ()),
-            ("asks for high", ACME, ("x-headway-priority: high",)),
-            ("high, lowered", OTHER, ("x-headway-priority: low",)),
-            ("high", OTHER, ()),
-        ):
-            asking.append(say(live, who, key, *more))
-            await waits(live, len(asking))
-        for done in range(1, 5):
-            turnstile.gate.release()
-            await eventually(lambda: len(turnstile.order) == done + 1)  # noqa: B023
-        turnstile.gate.release()
-        assert [(await task).status for task in asking] == [200] * 5
-        assert turnstile.order == ["first", "high", "normal", "asks for high", "high, lowered"]
-    finally:
-        live.stop()
-
-
-async def test_who_leaves_the_line_or_finds_it_full(tmp_path: Path, engine: Start) -> None:
-    turnstile = Turnstile()
-    one = await engine(turnstile.script)
-    live = GatewayProcess(tmp_path, route(endpoint(one.url), capacity=1))
-    try:
-        first = say(live, "first")
-        await eventually(lambda: turnstile.order == ["first"])
-        impatient = say(live, "impatient", "", "x-headway-timeout: 300ms")
-        assert (await impatient).error["code"] == "deadline_exceeded"
-        leaves = say(live, "leaves")
-        await waits(live, 2)
-        leaves.cancel()
-        await waits(live, 1)
-        last = say(live, "last")
-        await waits(live, 2)
-        turnstile.gate.release()
-        await eventually(lambda: turnstile.order == ["first", "last"])
-        turnstile.gate.release()
-        assert [(await task).status for task in (first, last)] == [200, 200]
-        records = (await live.records()).records
-        assert next(each for each in records if each.status == 200 and each.waited).waited > 0
-    finally:
-        live.stop()
-
-
-async def test_a_dead_hub_lets_everybody_go(tmp_path: Path, engine: Start) -> None:
-    turnstile = Turnstile()
-    one = await engine(turnstile.script)
-    live = GatewayProcess(tmp_path, route(endpoint(one.url), capacity=1))
-    workers = psutil.Process(live.child.pid).children()
-    try:
-        asking = [say(live, "first")]
-        await eventually(lambda: turnstile.order == ["first"])
-        asking += [say(live, "second"), say(live, "third")]
-        await waits(live, 3)
-        live.child.kill()
-        await eventually(lambda: len(turnstile.order) == 3)  # the engine's own queue has to do
-        for _ in range(3):
-            turnstile.gate.release()
-        assert [(await task).status for task in asking] == [200] * 3
-    finally:
-        live.stop()
-        for worker in workers:
-            worker.kill()
-
-
-async def test_a_line_too_long_for_a_deadline_says_so(tmp_path: Path, engine: Start) -> None:
-    """Once it knows its pace: an answer after the deadline would help nobody."""
-    turnstile = Turnstile()
-    one = await engine(turnstile.script)
-    live = GatewayProcess(tmp_path, route(endpoint(one.url), capacity=1))
-    try:
-        crowd = [say(live, str(number)) for number in range(30)]
-        await waits(live, 30)
-        for number in range(25):
-            await asyncio.sleep(0.04)  # the pace of this engine
-            turnstile.gate.release()
-            await eventually(lambda n=number: len(turnstile.order) == n + 2)
-        got = await say(live, "late", "", "x-headway-timeout: 20ms")
-        assert (got.status, got.error["code"]) == (503, "saturated")
-        assert int(got.headers["retry-after"]) >= 1
-        for _ in range(5):
-            turnstile.gate.release()
-        assert {(await task).status for task in crowd} == {200}
-    finally:
-        live.stop()

@@ -6,7 +6,6 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,6 @@ from tests.support.gateway import (
     ask,
     endpoint,
     eventually,
-    free_port,
     gateway_here,
     key_for,
     raw,
@@ -36,6 +34,7 @@ from tests.support.gateway import (
     sends,
     streams,
 )
+from tests.support.ports import free_port
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 CALLER = f"traceparent: 00-{TRACE}-{SPAN}-01"
@@ -43,14 +42,6 @@ ACME, ACME_KEY = key_for("acme")
 QUIET, QUIET_KEY = key_for("quiet")
 _USAGE = {"prompt_tokens": 20, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 8}}
 USAGE = b"data: " + json.dumps({"choices": [], "usage": _USAGE}).encode() + b"\n\n"
-
-
-@pytest.fixture
-def gateways() -> Iterator[list[GatewayProcess]]:
-    started: list[GatewayProcess] = []
-    yield started
-    for one in started:
-        one.stop()
 
 
 async def root_of(to: Collector, request_id: str) -> Span:
@@ -89,11 +80,14 @@ async def test_a_request_as_spans(tmp_path: Path, engine: Start, gateways: list[
             more=("--otlp", to.url, "--trace-sample", "0"),
         )
         gateways.append(live)
-        for number in range(2):  # in turn: one of them meets the engine that dies
-            headers = [CALLER, "tracestate: a=1", f"x-request-id: traced-{number}", f"authorization: Bearer {ACME}"]
+        asked = 0
+        while not dies.asked:  # each worker asks them in turn: of its first two requests one meets the engine that dies
+            headers = [CALLER, "tracestate: a=1", f"x-request-id: traced-{asked}", f"authorization: Bearer {ACME}"]
             answer = await ask(live.port, stream=True, max_tokens=10, temperature=0.5, headers=headers)
             assert answer.status == 200
-        roots = [await root_of(to, f"traced-{number}") for number in range(2)]
+            asked += 1
+            assert asked <= 4
+        roots = [await root_of(to, f"traced-{number}") for number in range(asked)]
         root = next(each for each in roots if len(_children(to, each)) == 2)
         assert to.asked[0]["line"] == "POST /v1/traces HTTP/1.1"
         assert to.asked[0]["content-type"] == "application/json"

@@ -50,7 +50,7 @@ async def test_one_that_fails_is_ejected_tried_by_one_request_and_back(
 
     bad = await engine(moody)
     both = route(endpoint(good.url, "good"), endpoint(bad.url, "bad"), policy="round_robin")
-    async with gateway_here(tmp_path, both, **QUICK, eject_seconds=0.3) as here:
+    async with gateway_here(tmp_path, both, **QUICK, eject_seconds=2.0) as here:
         upstream = upstream_of(here, "bad")
 
         async def asks_until_ejected() -> bool:
@@ -175,7 +175,7 @@ async def test_a_whole_answer_may_take_long_unless_its_model_says_otherwise(tmp_
     one, two = await engine(slow), await engine(slow, answers())
     models = [
         route(endpoint(one.url, "one")),
-        route(endpoint(two.url, "two"), name="quick", deadlines=Deadlines(first_byte=0.1)),
+        route(endpoint(two.url, "two"), name="quick", deadlines=Deadlines(first_byte=0.5)),
         route(endpoint(one.url, "one"), name="short", deadlines=Deadlines(whole=0.2)),
     ]
     async with gateway_here(tmp_path, *models, first_byte_seconds=0.1, **QUICK) as here:
@@ -216,6 +216,6 @@ async def test_a_stream_of_a_model_has_its_own_idle_deadline(tmp_path: Path, eng
         b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n", b'data: {"choices": []}\n\n', then="hang"
     )
     one = await engine(script)
-    async with gateway_here(tmp_path, route(endpoint(one.url), deadlines=Deadlines(idle=0.2)), **QUICK) as here:
+    async with gateway_here(tmp_path, route(endpoint(one.url), deadlines=Deadlines(idle=0.5)), **QUICK) as here:
         got = await here.ask(stream=True)
-        assert got.events[-1]["error"]["message"] == "The engine sent nothing for 0.2 s in mid-answer."
+        assert got.events[-1]["error"]["message"] == "The engine sent nothing for 0.5 s in mid-answer."

@@ -10,7 +10,8 @@ from typing import Any
 from headway.gateway.table import Endpoint, TokenPrice
 from headway.policy.route import Slo
 from tests.gateway.conftest import Start
-from tests.support.gateway import GATE, ScriptedEngine, answers, eventually, free_port, gateway_here, route, sends
+from tests.support.gateway import GATE, ScriptedEngine, answers, eventually, gateway_here, route, sends
+from tests.support.ports import free_port
 
 
 def of(revision: str, engine: ScriptedEngine | str, **more: Any) -> Endpoint:

@@ -97,7 +97,7 @@ class Server:
         self.names, self.running = [name for name, _ in left], [each for _, each in left]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(0, 10**6), st.integers(20, 200), st.sampled_from([(1.0, 1.0), (1.0, 2.0), (3.0, 1.0)]))
 def test_the_service_gap_of_two_backlogged_tenants_is_bounded(
     seed: int, most: int, weights: tuple[float, float]
@@ -126,7 +126,7 @@ def test_the_service_gap_of_two_backlogged_tenants_is_bounded(
 
 
 @given(st.integers(0, 10**6))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_nobody_starves_within_a_class(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
     queue = unbounded()

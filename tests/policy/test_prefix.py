@@ -29,7 +29,7 @@ def fresh(draw: random.Random, blocks: int) -> list[int]:
 
 
 @given(st.integers(0, 40_000), st.integers(0, 40_000), st.integers(0, 3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_prompts_share_the_blocks_of_their_common_beginning_and_no_others(common: int, rest: int, seed: int) -> None:
     start = text(seed, common)
     left, right = (chain(7, start + bytes([mark]) + text(mark, rest)) for mark in (1, 2))
@@ -73,7 +73,7 @@ def histories(draw: st.DrawFn) -> list[tuple[str, list[int], int]]:
 
 
 @given(histories())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_with_room_enough_it_knows_exactly_what_was_routed(steps: list[tuple[str, list[int], int]]) -> None:
     index, plain = PrefixIndex(), PlainIndex()
     for kind, prompt, slot in steps:
@@ -87,7 +87,7 @@ def test_with_room_enough_it_knows_exactly_what_was_routed(steps: list[tuple[str
 
 
 @given(histories(), st.integers(10, 60), st.integers(2_000, 60_000))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_short_of_memory_or_room_it_claims_less_and_never_what_was_not_routed(
     steps: list[tuple[str, list[int], int]], capacity: int, room: int
 ) -> None:

@@ -14,9 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from headway.policy.admission import ceilings
 from headway.policy.budget import AXIS_OF, Amounts, Limit
@@ -286,12 +293,6 @@ class Budgets(RuleBasedStateMachine):
             assert all(purse.headroom(each.limit) >= each.size for each in limits), "a lease that was not used returns"
 
 
-TestBudgets = pytest.mark.timeout(300)(Budgets.TestCase)
-TestBudgets.settings = settings(
-    max_examples=60, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-
-
-def test_the_machine_admitted_and_refused() -> None:
-    """Runs after it; alone it has nothing to say."""
-    assert not SEEN or min(SEEN["admitted"], SEEN["refused"]) > 100
+def test_budgets_hold_whoever_dies() -> None:
+    run_state_machine_as_test(Budgets, settings=settings(max_examples=60, stateful_step_count=20))
+    assert min(SEEN["admitted"], SEEN["refused"]) > 100

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from headway.paths import StateDir
-from tests.support.running import eventually, free_port, ours
+from tests.support.ports import free_port
+from tests.support.running import eventually, ours
 
 __all__ = ["Control", "mock"]
 

@@ -7,7 +7,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -20,6 +19,7 @@ from headway.engines import llama_build, registry
 from headway.engines.base import Launch, Progress, Slot
 from headway.paths import cache_dir
 from headway.spec.revision import Revision
+from tests.support.ports import free_port
 
 REAL_CACHE = cache_dir()
 """As it is before any test points elsewhere."""
@@ -60,12 +60,6 @@ async def eventually(check: Callable[[], object], *, deadline: float = DEADLINE)
     async with asyncio.timeout(deadline):
         while not check():  # noqa: ASYNC110 - files and processes have no events to wait for
             await asyncio.sleep(0.02)
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @dataclass

@@ -58,11 +58,6 @@ async def eventually(
         await asyncio.sleep(0.01)
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
-
-
 # -------------------- a scripted engine
 
 
@@ -287,6 +282,10 @@ def key_for(tenant: str, **more: Any) -> tuple[str, KeyEntry]:
     return key, KeyEntry(hashlib.sha256(key.encode()).hexdigest(), f"{tenant}-1", tenant, **more)
 
 
+def bearer(key: str) -> list[str]:
+    return [f"authorization: Bearer {key}"]
+
+
 @dataclass
 class Here:
     """A gateway in this process."""
@@ -411,7 +410,7 @@ class GatewayProcess:
 
     async def admin(self, path: str) -> bytes:
         reader, writer = await asyncio.open_unix_connection(self.socket)
-        writer.write(f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
+        writer.write(f"GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode())
         data = await asyncio.wait_for(reader.read(), 10)
         writer.close()
         return Answer.parse(data).body

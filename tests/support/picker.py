@@ -39,7 +39,8 @@ from headway.gateway.picker.ext_proc_pb2 import (
 from headway.gateway.picker.server import EXT_PROC, Front
 from headway.gateway.picker.worker import PickerWorker
 from headway.gateway.table import ModelRoute, RoutingTable, write_table
-from tests.support.gateway import CHAT, ROOT, GatewayProcess, Here, chat_body, free_port, gateway_here
+from tests.support.gateway import CHAT, ROOT, GatewayProcess, Here, chat_body, gateway_here
+from tests.support.ports import free_port
 
 DEADLINE = 10.0
 DESTINATION = "x-gateway-destination-endpoint"

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.gateway import GatewayProcess, endpoint, eventually, free_port, route
+from tests.support.gateway import GatewayProcess, endpoint, eventually, route
+from tests.support.ports import free_port
 
 __all__ = ["Real", "real_gateway"]
 

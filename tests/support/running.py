@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,15 +15,11 @@ from typing import Any
 
 import psutil
 
-__all__ = ["EXAMPLES", "Headway", "eventually", "free_port", "ours"]
+from tests.support.ports import free_port
+
+__all__ = ["EXAMPLES", "Headway", "eventually", "ours"]
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def eventually(what: Callable[[], Any], deadline: float = 30.0) -> Any:

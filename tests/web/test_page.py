@@ -9,7 +9,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from headway.control.snapshot import Snapshot
-from tests.support.running import eventually, free_port
+from tests.support.ports import free_port
+from tests.support.running import eventually
 from tests.support.snapshots import Stage, a_decision, a_model, a_replica, a_snapshot
 from tests.support.web import console_errors, look, page_of, serving, shown
 

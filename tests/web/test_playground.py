@@ -7,7 +7,8 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from tests.support.running import eventually, free_port
+from tests.support.ports import free_port
+from tests.support.running import eventually
 from tests.support.snapshots import Stage, a_model, a_snapshot
 from tests.support.web import console_errors, page_of, serving, shown
 from tests.web.fake_gateway import ANSWER, REQUEST_ID, FakeGateway

@@ -327,7 +327,7 @@ TURNS = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(turns=TURNS)
 def test_any_call_is_a_chat_call_or_refused(turns: list[Any]) -> None:
     call = {"model": "chat", "max_tokens": 9, "messages": turns}
@@ -339,7 +339,7 @@ def test_any_call_is_a_chat_call_or_refused(turns: list[Any]) -> None:
         assert read.status == 400
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(said=st.lists(st.text(st.characters(codec="utf-8"), max_size=20), min_size=3, max_size=9))
 def test_a_conversation_that_grows_keeps_its_beginning(said: list[str]) -> None:
     """Byte for byte up to where the last message's own text ends: what the prefix index needs."""

@@ -28,6 +28,12 @@ def fleet(counts: Counts, facts: Facts) -> Iterator[Metric]:
     yield from _endpoints(counts, facts)
     yield from _limits(facts.standing)
     yield gauge(
+        "ledger_behind_seconds",
+        "Since the ledger was last reached: what was used since then is not settled.",
+        (),
+        [([], facts.ledger_behind)],
+    )
+    yield gauge(
         "line_length",
         "Requests in the fair line for a place.",
         ("model",),

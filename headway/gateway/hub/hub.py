@@ -58,7 +58,7 @@ class Listen:
     socket: Path
     workers: int = 1
     certificate: Certificate | None = None
-    ledger: Path | None = None  # what tenants spent; left out, beside the socket
+    ledger: str = ""  # what tenants spent (store.ledger_place); left out, a file beside the socket
     requests: Path | None = None  # the request log; None = none is kept
     sample: float = 0.01  # of the requests that are neither few nor odd, how many are logged
     collector: Collector | None = None  # of traces
@@ -92,7 +92,7 @@ class Hub:
         board = Board.create(listen.board, listen.workers)
         self._slots = Slots(board.running)
         self._treasurer = Treasurer(
-            listen.ledger or listen.socket.with_suffix(".ledger"), listen.socket.with_suffix(".leases")
+            listen.ledger or str(listen.socket.with_suffix(".ledger")), listen.socket.with_suffix(".leases")
         )
         self._salt_key = SaltKey(listen.socket.with_suffix(".salt"))
         start = start or partial(spawn, more=_pair(listen))
@@ -132,7 +132,7 @@ class Hub:
             await self._archive.close()
             if self._exporter is not None:
                 await self._exporter.close()
-            self._treasurer.close()
+            await self._treasurer.close()
 
     def hang_up(self) -> None:
         """SIGHUP: read the files now."""
@@ -176,7 +176,7 @@ class Hub:
         slots = self._slots.assign(endpoint.id for model in table.models for endpoint in model.endpoints)
         self._version, self._models = table.version, table.models
         self._settings.tune(table.settings or self._first_settings)
-        self._treasurer.follow(table.accounts, self._crew.members)
+        self._treasurer.follow(table.accounts)
         salt = self._salt_key.find(table.salt) if table.tenants else b""
         self._crew.use(Use(table, slots, salt))
         self._crew.lines.use(table.models, slots)
@@ -200,6 +200,7 @@ class Hub:
             engines=self._ear.said(),
             lines=self._crew.lines.lengths(),
             standing=tuple(self._treasurer.standing()),
+            ledger_behind=self._treasurer.behind,
             logged=self._archive.written,
             unlogged=self._archive.dropped,
             shelves=tuple(self._crew.vault.figures()),

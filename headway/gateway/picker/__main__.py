@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from headway.errors import HeadwayError, UsageError
+from headway.store.ledger_place import LEDGER_HELP
 
 __all__ = ["main"]
 
@@ -62,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--workers", type=int, default=1, help="processes that share the port; about one a core")
     add("--socket", type=Path, help="UNIX socket for /stats and /records (a private one if left out)")
-    add("--ledger", type=Path, help="SQLite file of what tenants spent (beside the socket if left out)")
+    add("--ledger", default="", help=LEDGER_HELP)
     return parser
 
 

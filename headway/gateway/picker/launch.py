@@ -23,6 +23,7 @@ from headway.gateway.picker.tls import self_signed
 from headway.gateway.picker.worker import words_of
 from headway.gateway.settings import Settings
 from headway.gateway.tls import Certificate
+from headway.store.ledger_place import check_place
 
 __all__ = ["launch"]
 
@@ -34,7 +35,9 @@ WORKER = "headway.gateway.picker.worker"
 def launch(given: argparse.Namespace) -> None:
     """Until it is terminated."""
     private = given.socket or private_socket("picker", given.port)
-    listen = Listen(given.table, given.host, given.metrics_port, private, given.workers, ledger=given.ledger)
+    listen = Listen(
+        given.table, given.host, given.metrics_port, private, given.workers, ledger=check_place(given.ledger)
+    )
     certificate = _certificate(given, listen)
     shared = bool(left_behind(listen.board))
     with reserved(given.host, given.port, "--port", shared=shared) as taken:

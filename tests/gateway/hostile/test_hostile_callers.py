@@ -53,11 +53,11 @@ async def tell(
     cases: dict[str, bytes],
     judge: Callable[[bytes, list[tuple[str, bytes]]], None],
     behind: bytes = BEHIND,
+    **settings: float,
 ) -> None:
     """Each case on its own connection to one gateway; `judge` gets what was answered and what reached the engine."""
     wrong: dict[str, str] = {}
-    times = {"tick_seconds": 0.01, "head_seconds": 0.3, "body_idle_seconds": 0.3}
-    async with gateway_here(folder, route(endpoint(recorder.url)), **times) as here:
+    async with gateway_here(folder, route(endpoint(recorder.url)), **settings) as here:
         for name, data in cases.items():
             recorder.got.clear()
             said = await raw(here.port, data + behind)
@@ -117,7 +117,8 @@ async def test_requests_for_no_engine_reach_none(tmp_path: Path, recorder: Recor
 async def test_requests_that_promise_more_than_comes_end_with_their_deadline(
     tmp_path: Path, recorder: Recorder
 ) -> None:
-    await tell(tmp_path, recorder, UNFINISHED, unfinished, behind=b"")
+    quick = {"tick_seconds": 0.01, "head_seconds": 0.3, "body_idle_seconds": 0.3}
+    await tell(tmp_path, recorder, UNFINISHED, unfinished, behind=b"", **quick)
 
 
 def test_the_second_parser_agrees_with_the_corpus() -> None:
