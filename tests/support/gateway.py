@@ -410,7 +410,7 @@ class GatewayProcess:
 
     async def admin(self, path: str) -> bytes:
         reader, writer = await asyncio.open_unix_connection(self.socket)
-        writer.write(f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
+        writer.write(f"GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode())
         data = await asyncio.wait_for(reader.read(), 10)
         writer.close()
         return Answer.parse(data).body
