@@ -169,9 +169,9 @@ def test_the_terms_add_up_to_the_cost() -> None:
     assert choice.why is Why.LEAST_COST
 
 
-def test_what_is_pending_wears_off_while_it_is_computed_and_never_below_nothing() -> None:
+def test_what_is_pending_wears_off_while_it_is_computed_but_not_below_half() -> None:
     one = end("one", pending=6000)
-    assert [one.ahead(NOW + after) for after in (0.0, 0.1, 0.5, 9.0)] == pytest.approx([6000, 5000, 1000, 0])
+    assert [one.ahead(NOW + after) for after in (0.0, 0.1, 0.5, 9.0)] == pytest.approx([6000, 5000, 3000, 3000])
     made, ask = ends(2), Ask(5000, [5000.0, 0.0], 50)
     made[0].running, made[0].pending_tokens = 1, 9000
     assert picked(made, ask) == 1

@@ -12,12 +12,16 @@ from typing import Final
 from headway.policy.routing.elsewhere import Elsewhere
 from headway.policy.speed import Speed
 
-__all__ = ["Candidate", "coming"]
+__all__ = ["STUCK", "Candidate", "coming"]
 
 _LAST: Final = 16.0
 _SOONEST: Final = 1e-3
 """How often an endpoint is asked is learned from about so many requests, whatever their pace; each counts as this much
 later than the one before at the least, so that a burst makes no rate without bound."""
+
+STUCK: Final = 0.5
+"""Share of what is pending that does not wear off before a first token comes: an engine that takes longer waits for
+something, and is not idle."""
 
 _ADAPTER_SECONDS: Final = 0.5
 """To load an adapter of some 100 MB from a local disk; engines do not say."""
@@ -56,7 +60,8 @@ class Candidate:
         one that is being computed is known to be whole only when its first token comes."""
         if self.pending_tokens <= 0:
             return 0.0
-        return max(0.0, self.pending_tokens - (now - self.prefilling_since) / self.speed.prefill)
+        left = self.pending_tokens - (now - self.prefilling_since) / self.speed.prefill
+        return max(STUCK * self.pending_tokens, left)
 
 
 def coming(candidates: Sequence[Candidate], now: float) -> float:

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from math import inf
 from typing import Final
 
-from headway.policy.routing.candidate import Candidate
+from headway.policy.routing.candidate import STUCK, Candidate
 from headway.policy.routing.elsewhere import FRESH_SECONDS
 from headway.policy.routing.shapes import Ask, Why
 
@@ -33,17 +33,17 @@ BEHIND: Final = 2.0
 """While a prompt is computed, `coming * (wait + prefill / 2)` others come to an endpoint and each waits longer by it:
 that is 1. They in turn keep others waiting, 1 / (1 - busy) times in all, and fleets are planned to be busy half of the
 time. Without this term a backlog feeds itself: everybody computes anew where it is a little emptier. `coming` is the
-mean of all candidates: with each one's own, all long prompts went to one or two
-of them that were seldom asked, and starved."""
+mean of all candidates: with each one's own, all long prompts went to one or two of them that were seldom asked, and
+starved. Not counted for adapters: it would spread them over endpoints where each puts another one out."""
 
-OTHERS: Final = 0.1
+OTHERS: Final = 0.3
 ANSWER: Final = 0.1
 DELAYED_MOST: Final = 4.0
 TIE: Final = 0.02
-"""Chosen by TTFT p95 with `python -m benchmarks.routing --virtual`, on other seeds than the benchmark's. Where nothing
-else is known, an answer's slower tokens are worth a tenth of a later first token. `delay` counts DELAYED_MOST of the
-requests that run there at most; the delay itself must not be capped, or a prompt costs no more where it is not cached.
-TIE of 0.1 was plainly worse, and of 0 could not be told from this."""
+"""Chosen by TTFT p95 with `python -m benchmarks.routing --virtual`, on other seeds than the benchmark's. An answer's
+slower tokens are worth a tenth of a later first token, and a third of it when they are others'. `delay` counts
+DELAYED_MOST of the requests that run there at most; the delay itself must not be capped, or a prompt costs no more
+where it is not cached. TIE of 0.1 was plainly worse, and of 0 could not be told from this."""
 
 KV_FULL, KV_SHORT = 0.85, 20.0
 """From this share of the KV cache on, so many times the request's time alone for the whole of it. Not tuned: with and
@@ -57,15 +57,15 @@ def predicted_latency(
     by term, and a test holds them together."""
     costs = [inf] * len(candidates)
     tokens, matched, output, adapter, session = ask.tokens, ask.matched, ask.output, ask.adapter, ask.session
-    least, coming = inf, ask.coming
+    least, coming = inf, 0.0 if adapter else ask.coming
     for index in pool:
         candidate = candidates[index]
         speed, elsewhere = candidate.speed, candidate.elsewhere
         running = float(candidate.running)
         each, sequence, context = speed.prefill, speed.sequence, speed.context
         uncached, ahead = tokens - matched[index], candidate.pending_tokens - (now - candidate.prefilling_since) / each
-        if ahead < 0.0:
-            ahead = 0.0
+        if ahead < STUCK * candidate.pending_tokens:
+            ahead = STUCK * candidate.pending_tokens
         if candidate.slot == session and tokens - ask.session_tokens < uncached:
             uncached = tokens - ask.session_tokens
         if uncached < 1.0:

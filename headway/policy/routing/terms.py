@@ -42,7 +42,7 @@ def terms(ask: Ask, candidate: Candidate, matched: float, now: float) -> Terms:
     alone = speed.first + ask.tokens * speed.prefill
     prefill = uncached * speed.prefill
     wait = speed.first + ahead * speed.prefill
-    behind = prefill * (wait + prefill / 2) * ask.coming
+    behind = 0.0 if ask.adapter else prefill * (wait + prefill / 2) * ask.coming
     delay = min(running, DELAYED_MOST) * (prefill + ask.output * (speed.sequence + speed.context * ask.tokens))
     decode = ask.output * (speed.step + speed.sequence * running + speed.context * candidate.context_tokens)
     short = 0.0
