@@ -54,8 +54,9 @@ class GatewayProcess:
     def address(self) -> str:
         return self.stats.address if self.stats else f"http://{self._settings.host}:{self._settings.port}"
 
-    async def open(self, deadline: float = 10.0) -> bool:
-        """Adopt the gateway that runs (True), or start one. Raises ResourceError when its port is taken."""
+    async def open(self, deadline: float = 30.0) -> bool:
+        """Adopt the gateway that runs (True), or start one. Raises ResourceError when its port is taken, EngineError
+        when it ends or stays silent."""
         if await self.observe():
             return True
         self._end_strays(HUB)
@@ -64,11 +65,13 @@ class GatewayProcess:
         if not self._settings.state.table.exists():
             write_table(self._settings.state.table, self._table)
         self._spawn()
-        async with asyncio.timeout(deadline):
-            while not await self.observe():
-                if self._child and self._child.poll() is not None:
-                    raise EngineError(f"the gateway ended at start: {_last_line(self._log)}", hint=f"see {self._log}")
-                await asyncio.sleep(0.02)
+        silent_until = asyncio.get_running_loop().time() + deadline
+        while not await self.observe():
+            if self._child and self._child.poll() is not None:
+                raise EngineError(f"the gateway ended at start: {_last_line(self._log)}", hint=f"see {self._log}")
+            if asyncio.get_running_loop().time() > silent_until:
+                raise EngineError(f"the gateway did not answer within {deadline:.0f} s", hint=f"see {self._log}")
+            await asyncio.sleep(0.02)
         return False
 
     async def observe(self) -> Stats | None:
@@ -105,8 +108,8 @@ class GatewayProcess:
             self._table = RoutingTable(last.version + 1, models, tenants, keys, routes=routes)
             write_table(self._settings.state.table, self._table)
             if self.stats:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(self.stats.pid, signal.SIGHUP)
+                with contextlib.suppress(psutil.Error):
+                    self._signal(signal.SIGHUP)
         return self._table.version
 
     async def story(self, request_id: str) -> Story | None:
@@ -120,11 +123,8 @@ class GatewayProcess:
     async def close(self, grace: float) -> None:
         """End it: SIGTERM, then SIGKILL after `grace` seconds."""
         await self.observe()
-        if self._pid is None:
-            return
         with contextlib.suppress(psutil.NoSuchProcess):
-            process = psutil.Process(self._pid)
-            process.terminate()
+            process = self._signal(signal.SIGTERM)
             _, alive = await asyncio.to_thread(psutil.wait_procs, [process], timeout=grace)
             if alive:
                 self._end_strays(HUB, WORKER)
@@ -153,7 +153,25 @@ class GatewayProcess:
     def _alive(self) -> bool:
         if self._child is not None and self._child.pid == self._pid:
             return self._child.poll() is None
-        return self._pid is not None and psutil.pid_exists(self._pid)
+        with contextlib.suppress(psutil.Error):
+            return bool(self._process())
+        return False
+
+    def _process(self) -> psutil.Process:
+        """The gateway. Raises psutil.NoSuchProcess when it is gone, and its number somebody else's by now."""
+        if self._pid is None or not self._is_ours(process := psutil.Process(self._pid)):
+            raise psutil.NoSuchProcess(self._pid or 0)
+        return process
+
+    def _signal(self, number: signal.Signals) -> psutil.Process:
+        process = self._process()
+        process.send_signal(number)
+        return process
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        with contextlib.suppress(psutil.Error, OSError):
+            return bool(process.environ().get(MARK) == str(self._settings.state.root))
+        return False
 
     def _end_strays(self, *programs: str) -> None:
         """A hub of ours that does not answer would keep the next one out."""
@@ -163,10 +181,10 @@ class GatewayProcess:
                 process.wait(5)
 
     def _marked(self, *programs: str) -> Sequence[psutil.Process]:
-        found, root = [], str(self._settings.state.root)
+        found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
-                if process.environ().get(MARK) == root and not set(programs).isdisjoint(process.cmdline()):
+                if self._is_ours(process) and not set(programs).isdisjoint(process.cmdline()):
                     found.append(process)
         return found
 
