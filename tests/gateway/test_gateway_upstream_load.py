@@ -13,6 +13,7 @@ from headway.gateway.prompt import Prompt, Sessions
 from headway.gateway.settings import Settings
 from headway.gateway.stay import Stay
 from headway.gateway.table import Endpoint, ModelRoute, RoutingTable
+from headway.gateway.timers import Wheel
 from headway.gateway.upstream import Upstream
 from headway.policy.prefix import PrefixIndex
 from headway.wire.openai import OPERATIONS, Refusal, read_call
@@ -21,7 +22,7 @@ TABLE = RoutingTable(1, (ModelRoute("chat", "chat", (Endpoint("a.1", "a", "r1", 
 
 
 class Time:
-    """As much of a Wheel as counts: its time."""
+    """As much of an event loop as counts: its time."""
 
     now = 100.0
 
@@ -30,7 +31,8 @@ class Time:
 
 
 def worker(board: Board, number: int, clock: Time) -> Catalog:
-    catalog = Catalog(Settings(), cast("Any", clock), board.sections, number, PrefixIndex())
+    wheel = Wheel(cast("Any", clock), 0.02)
+    catalog = Catalog(Settings(), wheel, board.sections, number, PrefixIndex())
     assert catalog.apply(TABLE, {"a.1": 3}) == []
     return catalog
 
