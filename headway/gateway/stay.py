@@ -34,7 +34,7 @@ class Stay:
         self.upstream, self._uncached, self._context, self._began = upstream, int(uncached), int(context), now
         self._first: float | None = None
         self._left = False
-        self._ahead = upstream.ahead(now) + self._uncached
+        self._ahead = upstream.ahead(now, adapter) + self._uncached
         self._beside, self._prefilled = (0, 0), 0
         loads = bool(adapter) and upstream.adapters is not None and adapter not in upstream.adapters
         self._waited = loads or 0 < upstream.seats <= upstream.running  # its first token says nothing of prefill

@@ -172,6 +172,7 @@ def test_the_terms_add_up_to_the_cost() -> None:
 def test_what_is_pending_wears_off_while_it_is_computed_but_not_below_half() -> None:
     one = end("one", pending=6000)
     assert [one.ahead(NOW + after) for after in (0.0, 0.1, 0.5, 9.0)] == pytest.approx([6000, 5000, 3000, 3000])
+    assert one.ahead(NOW + 9.0, "legal") == 6000, "it may be held back until its adapter is there"
     made, ask = ends(2), Ask(5000, [5000.0, 0.0], 50)
     made[0].running, made[0].pending_tokens = 1, 9000
     assert picked(made, ask) == 1

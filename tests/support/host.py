@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from headway.errors import UnreachableError
 from headway.store.connection import AnyDatabase
 from headway.store.leases import LeaseFile
 from headway.store.ledger import Ledger
@@ -51,7 +52,12 @@ class Host:
         for _ in range(times):
             if self.database.shared:  # then time is the database's
                 set_clock(self.database, self.now + self.monotonic)
-            self.treasury.tick(self.now, self.monotonic)
+            try:
+                self.treasury.tick(self.now, self.monotonic)
+            except UnreachableError:
+                if not self.database.shared:
+                    raise
+                self.treasury.tick(self.now, self.monotonic)  # a machine that stood still was hung up on: as a hub does
 
     def tokens(self, tenant: str = "team", period: str = "day") -> int:
         return sum(each.tokens for each in self.ledger.accounts(self.now, tenant) if each.period == period)

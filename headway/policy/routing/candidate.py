@@ -55,11 +55,12 @@ class Candidate:
         self.every += ((each if each > _SOONEST else _SOONEST) - self.every) * min(1.0, count / _LAST)
         self.asked_at = now
 
-    def ahead(self, now: float) -> float:
+    def ahead(self, now: float, adapter: str = "") -> float:
         """Tokens that it still has to compute before a prompt that comes now. That is less than what is pending: the
-        one that is being computed is known to be whole only when its first token comes."""
-        if self.pending_tokens <= 0:
-            return 0.0
+        one that is being computed is known to be whole only when its first token comes. With adapters it is all, since
+        nobody sees which of them wait for one."""
+        if adapter or self.pending_tokens <= 0:
+            return float(self.pending_tokens)
         left = self.pending_tokens - (now - self.prefilling_since) / self.speed.prefill
         return max(STUCK * self.pending_tokens, left)
 

@@ -38,7 +38,7 @@ def terms(ask: Ask, candidate: Candidate, matched: float, now: float) -> Terms:
     uncached = max(1.0, ask.tokens - matched)
     fresh = max(0.0, 1.0 - (now - elsewhere.at) / FRESH_SECONDS)
     running = candidate.running + fresh * elsewhere.requests
-    ahead = candidate.ahead(now) + fresh * elsewhere.waiting * elsewhere.prompt
+    ahead = candidate.ahead(now, ask.adapter) + fresh * elsewhere.waiting * elsewhere.prompt
     alone = speed.first + ask.tokens * speed.prefill
     prefill = uncached * speed.prefill
     wait = speed.first + ahead * speed.prefill
