@@ -81,13 +81,8 @@ class Placement:
             upstream.tried(now)
         if prompt.session:
             gateway.sessions.put(prompt.session, upstream.id, prompt.tokens + prompt.output)
-        elif prompt.hashes:
-            gateway.sessions.put(prompt.hashes[-1], upstream.id, prompt.tokens + prompt.output)
         self._cached = ask.matched[choice.index]
-        there = self._cached
-        if ask.session == upstream.slot:
-            there = max(there, ask.session_tokens)
-        uncached = max(1.0, prompt.tokens - there)
+        uncached = max(1.0, prompt.tokens - self._cached)
         return Stay(upstream, uncached, prompt.tokens + prompt.output, now, adapter=ask.adapter)
 
     def is_another(self, than: Upstream, now: float) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from xxhash import xxh3_64_intdigest
 
-from headway.policy.prefix import BOUNDARIES, PrefixIndex, blocks, chain
+from headway.policy.prefix import BOUNDARIES, PrefixIndex, chain
 from headway.policy.routing import Ask
 from headway.wire.calls import Call, TextCall
 
@@ -28,9 +28,7 @@ def point_of(identity: bytes, seed: int) -> float:
 
 
 class Sessions:
-    """Where a session's last request went and how many tokens it had: by its name, or where it has none by the last
-    whole block of its prompt, since what goes on from there is its next turn. Bounded by `capacity`, in two
-    generations."""
+    """Where a session's last request went and how many tokens it had. Bounded by `capacity`, in two generations."""
 
     def __init__(self, capacity: int) -> None:
         self._half = capacity // 2
@@ -75,11 +73,8 @@ class Prompt:
         unit = 1.0 / route.learned.sizes.token_bytes
         matched = index.match(self.hashes, route.slots, unit)
         ask = Ask(self.tokens, matched, self.output, route.model.adapter, turn=turn)
-        session, best = self.session, 0.0
-        if not session and self.hashes and (best := max(matched)) > 0.0:
-            session = self.hashes[blocks(best / unit) - 1]  # this may go on where another prompt ended
-        if session and (last := sessions.get(session)):
+        if self.session and (last := sessions.get(self.session)):
             endpoint, tokens = last
-            if endpoint in route.ids and matched[at := route.ids.index(endpoint)] >= best:
-                ask.session, ask.session_tokens = route.slots[at], min(tokens, self.tokens)
+            if endpoint in route.ids:
+                ask.session, ask.session_tokens = route.slots[route.ids.index(endpoint)], min(tokens, self.tokens)
         return ask

@@ -24,7 +24,7 @@ from typing import Final
 
 from xxhash import xxh3_64_intdigest
 
-__all__ = ["BOUNDARIES", "PrefixIndex", "PrefixStats", "blocks", "chain"]
+__all__ = ["BOUNDARIES", "PrefixIndex", "PrefixStats", "chain"]
 
 
 def _boundaries() -> tuple[int, ...]:
@@ -62,11 +62,6 @@ def chain(seed: int, data: bytes | memoryview) -> list[int]:
         seed = xxh3_64_intdigest(view[block], seed)
         hashes.append(seed)
     return hashes
-
-
-def blocks(size: float) -> int:
-    """How many blocks a prefix of so many bytes has, when it ends with one."""
-    return bisect_right(BOUNDARIES, size + 0.5) - 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,12 @@ import pytest
 
 from headway.gateway.board import Board
 from headway.gateway.catalog import Catalog
-from headway.gateway.prompt import Prompt, Sessions
 from headway.gateway.settings import Settings
 from headway.gateway.stay import Stay
 from headway.gateway.table import Endpoint, ModelRoute, RoutingTable
 from headway.gateway.timers import Wheel
 from headway.gateway.upstream import Upstream
 from headway.policy.prefix import PrefixIndex
-from headway.wire.openai import OPERATIONS, Refusal, read_call
 
 TABLE = RoutingTable(1, (ModelRoute("chat", "chat", (Endpoint("a.1", "a", "r1", "http://127.0.0.1:9"),)),))
 
@@ -63,27 +61,4 @@ def test_all_workers_see_work_wear_off_and_how_often_it_is_asked(tmp_path: Path)
     later.leave()
     two.look(clock.now)
     assert theirs.ahead(clock.now) == mine.ahead(clock.now) == 0
-    board.close()
-
-
-def test_the_next_turn_of_a_conversation_is_known_to_the_token(tmp_path: Path) -> None:
-    board = Board.create(tmp_path / "board", 1)
-    catalog = worker(board, 0, Time())
-    route, index, sessions = catalog.routes["chat"], PrefixIndex(), Sessions(100)
-
-    def prompt(*said: str) -> Prompt:
-        messages = ",".join(f'{{"role":"user","content":"{each}"}}' for each in said)
-        call = read_call(OPERATIONS["/v1/chat/completions"], f'{{"model":"chat","messages":[{messages}]}}'.encode())
-        assert not isinstance(call, Refusal)
-        return Prompt(call, route.seed, route.learned, b"", 0)
-
-    first = prompt("a" * 20_000)
-    index.insert(first.hashes, 3)
-    sessions.put(first.hashes[-1], "a.1", first.tokens + 50)
-    ask = prompt("a" * 20_000, "b" * 9_000).ask(route, index, sessions, 0)
-    assert ask.session == 3
-    assert ask.matched[0] < first.tokens < ask.session_tokens == first.tokens + 50
-    assert prompt("a" * 10_000, "b" * 9_000).ask(route, index, sessions, 0).session == -1, "it parts before the end"
-    index.forget(3)
-    assert prompt("a" * 20_000, "b" * 9_000).ask(route, index, sessions, 0).session == -1, "the engine is another one"
     board.close()

@@ -9,7 +9,12 @@
     seat      the engine computes only so many requests at once and they are all taken
     adapter   its adapter must be loaded first
 
-    cost = wait + prefill + BEHIND * behind + OTHERS * delay + ANSWER * decode + kv + seat + adapter
+    cost = wait + prefill + behind + OTHERS * delay + ANSWER * decode + kv + seat + adapter
+
+While a prompt waits and is computed, `coming * (wait + prefill / 2)` others come to an endpoint, and each waits longer
+by it. Without that a backlog feeds itself: everybody computes anew where it is a little emptier. `coming` is the mean of
+all candidates: with each one's own, long prompts all went to those that were seldom asked, and starved. With adapters
+nothing is counted for who comes, which spreads them over endpoints where each puts another one out.
 
 A prefix is followed to where it is cached until the wait there is longer than computing it elsewhere, and that
 spreads a popular one by itself. Costs within TIE of the least are equal as far as can be known, and `draw` decides:
@@ -27,16 +32,7 @@ from headway.policy.routing.candidate import STUCK, Candidate
 from headway.policy.routing.elsewhere import FRESH_SECONDS
 from headway.policy.routing.shapes import Ask, Why
 
-__all__ = ["ANSWER", "BEHIND", "DELAYED_MOST", "KV_FULL", "KV_SHORT", "OTHERS", "predicted_latency", "seat"]
-
-BEHIND: Final = 2.0
-"""While a prompt is computed, `coming * (wait + prefill / 2)` others come to an endpoint and each waits longer by it:
-that is 1. They in turn keep others waiting, 1 / (1 - busy) times in all, and fleets are planned to be busy half of the
-time. Without this term a backlog feeds itself: everybody computes anew where it is a little emptier. `coming` is the
-mean of all candidates: with each one's own, all long prompts went to one or two of them that were seldom asked, and
-starved. Adapters are different: nothing is counted for who comes, for that spreads them over endpoints where each puts
-another one out, and nothing that is pending wears off, for it may be held back until an adapter is loaded or has a slot
-(measured: with both, one endpoint took ever more of what it could not begin, and p95 went from 2 s to 28)."""
+__all__ = ["ANSWER", "DELAYED_MOST", "KV_FULL", "KV_SHORT", "OTHERS", "predicted_latency", "seat"]
 
 OTHERS: Final = 0.3
 ANSWER: Final = 0.1
@@ -83,7 +79,7 @@ def predicted_latency(
         decode = output * (speed.step + sequence * running + context * candidate.context_tokens)
         wait = first + ahead * each
         behind = prefill * (wait + 0.5 * prefill) * coming
-        cost = wait + prefill + BEHIND * behind + OTHERS * delay + ANSWER * decode
+        cost = wait + prefill + behind + OTHERS * delay + ANSWER * decode
         if fresh > 0.0 and (kv := candidate.kv_tokens):
             short = fresh * elsewhere.kv_used + (ahead + uncached + output) / kv - KV_FULL
             if short > 0.0:

@@ -33,7 +33,7 @@ class Ask(msgspec.Struct):
     matched: Sequence[float]  # of these, what each candidate is believed to have cached, by index (PrefixIndex.match)
     output: float  # tokens that the answer is expected to have (Sizes.output)
     adapter: str = ""
-    session: int = -1  # slot of the endpoint that the prompt before this one went to; -1 = none is known
+    session: int = -1  # slot of the endpoint that the session's last request went to; -1 = none
     session_tokens: float = 0.0  # what that one then held: its prompt and its answer
     turn: int = 0  # counts the requests of the model
     coming: float = 0.0  # requests a second that an endpoint gets, on the mean (candidate.coming)

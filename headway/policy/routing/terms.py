@@ -6,14 +6,14 @@ import msgspec
 
 from headway.policy.routing.candidate import Candidate
 from headway.policy.routing.elsewhere import FRESH_SECONDS
-from headway.policy.routing.predicted import ANSWER, BEHIND, DELAYED_MOST, KV_FULL, KV_SHORT, OTHERS, seat
+from headway.policy.routing.predicted import ANSWER, DELAYED_MOST, KV_FULL, KV_SHORT, OTHERS, seat
 from headway.policy.routing.shapes import Ask
 
 __all__ = ["Terms", "terms"]
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """Seconds, as they enter the sum: `behind`, `delay` and `decode` weighted. `cost` is their sum.
+    """Seconds, as they enter the sum: `delay` and `decode` weighted. `cost` is their sum.
     `uncached` is in tokens; `running` counts requests, with those that others are believed to have there."""
 
     uncached: float
@@ -52,7 +52,7 @@ def terms(ask: Ask, candidate: Candidate, matched: float, now: float) -> Terms:
     parts = {
         "wait": wait,
         "prefill": prefill,
-        "behind": BEHIND * behind,
+        "behind": behind,
         "delay": OTHERS * delay,
         "decode": ANSWER * decode,
         "kv": KV_SHORT * max(0.0, short) * alone,
