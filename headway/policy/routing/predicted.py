@@ -11,10 +11,10 @@
 
     cost = wait + prefill + behind + OTHERS * delay + ANSWER * decode + kv + seat + adapter
 
-While a prompt waits and is computed, `coming * (wait + prefill / 2)` others come to an endpoint, and each waits longer
-by it. Without that a backlog feeds itself: everybody computes anew where it is a little emptier. `coming` is the mean of
-all candidates: with each one's own, long prompts all went to those that were seldom asked, and starved. With adapters
-nothing is counted for who comes, which spreads them over endpoints where each puts another one out.
+While a prompt waits and is computed, `coming * (wait + prefill / 2)` others come to an endpoint, and each waits
+longer by it. Without that a backlog feeds itself: everybody computes anew where it is a little emptier. `coming` is
+the mean of all candidates: with each one's own, long prompts all went to those that were seldom asked, and starved.
+With adapters nothing is counted for who comes: that would spread them over endpoints where each puts another one out.
 
 A prefix is followed to where it is cached until the wait there is longer than computing it elsewhere, and that
 spreads a popular one by itself. Costs within TIE of the least are equal as far as can be known, and `draw` decides:
