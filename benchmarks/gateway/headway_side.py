@@ -58,7 +58,7 @@ def _headway(*, full: bool, compiled: bool) -> Start:
         write_table(place.folder / "table.json", everything(place) if full else bare(place))
         what = "keys, every limit, prices, fair line, predicted latency" if full else "round robin, no tenants"
         note = f"{what}, metering, metrics; {'compiled' if compiled else 'pure Python'}"
-        environment = {} if compiled else {"PYTHONPATH": str(ROOT)}
+        environment = {"PYTHONPATH": "" if compiled else str(ROOT)}  # a caller's own would hide what is compiled
         argv = command(python, place, place.folder / "table.json")
         return Launch(argv, f"headway {__version__}", environment, KEY if full else "", note)
 
