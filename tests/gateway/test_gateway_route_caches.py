@@ -17,6 +17,7 @@ from headway.gateway.table import Endpoint, ModelRoute, TenantRule
 from headway.policy.caching import CacheRule, CacheRules
 from headway.policy.route import Fallback, Match, RouteRule, ShadowRule, Target
 from tests.gateway.conftest import Start
+from tests.support.caches import ACME, ACME_KEY, ANSWERS, OTHER, OTHER_KEY
 from tests.support.gateway import (
     Answer,
     Asked,
@@ -30,16 +31,11 @@ from tests.support.gateway import (
     completion,
     endpoint,
     eventually,
-    key_for,
     raw,
     request_bytes,
     route,
 )
 from tests.support.mock_engine import engines
-
-ANSWERS = CacheRules(responses=CacheRule())
-ACME, ACME_KEY = key_for("acme")
-OTHER, OTHER_KEY = key_for("other")
 
 
 def numbered(name: str) -> Script:
