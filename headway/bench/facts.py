@@ -1,0 +1,50 @@
+"""What a run tells of itself: what was asked, how the generator fared, what the server's own counters said."""
+
+from __future__ import annotations
+
+import msgspec
+
+__all__ = ["Generator", "RunFacts", "ServerSample", "StageFacts"]
+
+
+class StageFacts(msgspec.Struct):
+    """`rate` is the one asked for, in requests a second; None in a closed loop or a trace. Seconds since the start."""
+
+    name: str
+    start: float
+    end: float
+    rate: float | None = None
+    concurrency: int | None = None
+
+
+class Generator(msgspec.Struct):
+    """One process of the generator. `loop_delays`: seconds that timers of its event loop were late, sampled every 10 ms;
+    `cpu`: seconds of CPU in all; `cpu_share`: the most of a core it took in any second."""
+
+    cpu: float = 0.0
+    cpu_share: float = 0.0
+    loop_delays: list[float] = []  # noqa: RUF012
+
+
+class ServerSample(msgspec.Struct):
+    """The server's own metrics at one moment, by name; sums over their labels of the model's series."""
+
+    at: float
+    values: dict[str, float]
+
+
+class RunFacts(msgspec.Struct):
+    """`started_at` is Unix time of second 0; `drained` says whether all that was sent had ended before the drain's
+    deadline."""
+
+    target: str
+    workload: str
+    seed: int
+    started_at: float
+    ended: float
+    stages: list[StageFacts]
+    generators: list[Generator] = []  # noqa: RUF012
+    server: list[ServerSample] = []  # noqa: RUF012
+    drained: bool = True
+    interrupted: bool = False
+    headway: str = ""
