@@ -1,0 +1,171 @@
+"""The highest rate that a server bears with the goal's share of requests inside the SLO: which rate to try next, or the answer.
+
+Pure: `decide(goal, seen)` looks at the stages so far, as the policies of this house do. Three steps:
+
+1. **Around it.** From a rate that one caller's pace suggests, three times as much until a stage is outside the goal.
+2. **Just under what was answered.** A server that could not keep up showed how much it answers while it always has work. Queues
+   take their toll before that, so this is where to look next and proves nothing.
+3. **Where the belief is.** Each further stage at the median of what all stages together say (headway.bench.belief), until the
+   interval is as narrow as was asked, or the load that may be spent is spent.
+
+A stage ends early when Wald's test has told (headway.bench.sequential), or when what waits grows without an end
+(`grows`). What a server cannot keep up with has, in the long run, not one request inside, and counts so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from headway.bench.belief import Evidence, believe
+from headway.bench.sequential import Ruling, design_effect, rule
+
+__all__ = ["Found", "Goal", "Probe", "Seen", "decide", "grows", "settled"]
+
+GROW = 3.0
+"""Between two rates on the way up."""
+FIRST_CALLERS = 4.0
+"""The first rate: so many callers at the pace of one that is alone."""
+UNDER = 0.95
+"""Of what an overloaded server answered, to look at next."""
+FEWEST_REQUESTS = 20
+"""Of a stage that says anything of 95 %; a slow server's stages last longer for it."""
+SHORTEST = 3.0
+"""Seconds of a stage, beyond its warm-up."""
+WAY_UP, CLOSE = 1 / 14, 1 / 6
+"""Of the load that may be spent: the most for a stage on the way up, and for one near the answer."""
+MOST_STAGES = 14
+HOPELESS = 5
+"""Stages that are all outside, each at a third of the last one's rate: no rate will do."""
+OVERLOAD_WEIGHT = 8.0
+"""Misses that an overloaded stage counts for, at least: growth without an end is no matter of a few unlucky ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """`share` inside the SLO (0..1); `seconds`: load that may be spent; `alone`: seconds that a request takes of a server
+    that does nothing else; `precision`: half of the interval as a share of the answer, at which the search ends; `first`: a
+    rate to begin at, where the user knows one; `warm`: seconds at the beginning of a stage that do not count."""
+
+    share: float = 0.95
+    seconds: float = 110.0
+    alone: float = 1.0
+    precision: float = 0.03
+    first: float | None = None
+    warm: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A stage: `rate` as it was realised (a Poisson stream of 100 requests is off by 10), `hits` in the order in which the
+    requests were due (without the warm-up), `answered` a second while it lasted."""
+
+    rate: float
+    hits: tuple[bool, ...]
+    seconds: float
+    overloaded: bool = False
+    answered: float = 0.0
+
+    @property
+    def share(self) -> float:
+        return sum(self.hits) / len(self.hits) if self.hits else 0.0
+
+    def is_outside(self, goal: float) -> bool:
+        return self.overloaded or (bool(self.hits) and self.share < goal)
+
+    def evidence(self, goal: float) -> Evidence:
+        weight = len(self.hits) / design_effect(self.hits, goal)
+        if self.overloaded:
+            return Evidence(self.rate, 0.0, max(weight, OVERLOAD_WEIGHT))
+        return Evidence(self.rate, weight * self.share, weight * (1 - self.share))
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Send `rate` requests a second for `seconds` at the most."""
+
+    rate: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """`rate` with its interval, requests a second; 0 when no rate will do. `precise`: as narrow as was asked."""
+
+    rate: float
+    low: float
+    high: float
+    stages: int
+    seconds: float
+    precise: bool
+    why: str
+
+
+def decide(goal: Goal, seen: Sequence[Seen]) -> Probe | Found:
+    if not seen:
+        return _probe(goal, seen, goal.first or FIRST_CALLERS / goal.alone, WAY_UP)
+    outside = [each for each in seen if each.is_outside(goal.share)]
+    inside = [each for each in seen if not each.is_outside(goal.share)]
+    if len(outside) == len(seen) >= HOPELESS:
+        return _answer(goal, seen, 0.0, 0.0, min(each.rate for each in seen), "no rate will do")
+    if _spent(goal, seen):
+        return _believed(goal, seen, "the load that may be spent is spent")
+    if not outside:
+        return _probe(goal, seen, max(each.rate for each in inside) * GROW, WAY_UP)
+    last = seen[-1]
+    if last.overloaded and last.answered > 0 and sum(each.overloaded for each in seen) == 1:
+        hint = UNDER * last.answered
+        if all(hint > each.rate for each in inside):
+            return _probe(goal, seen, hint, CLOSE)
+    if not inside:
+        return _probe(goal, seen, min(each.rate for each in seen) / GROW, WAY_UP)
+    belief = believe([each.evidence(goal.share) for each in seen], goal.share)
+    if belief.width <= goal.precision:
+        return _believed(goal, seen, f"known to {goal.precision:.0%}")
+    return _probe(goal, seen, belief.median, CLOSE)
+
+
+def settled(hits: Sequence[bool], goal: float) -> bool:
+    """Whether a stage has told enough to be ended early."""
+    return len(hits) >= FEWEST_REQUESTS and rule(hits, goal) is not Ruling.OPEN
+
+
+def grows(running: Sequence[tuple[float, float]], rate: float, alone: float) -> bool:
+    """Whether what was due and has not ended grows without an end; `running`: (seconds, how many), evenly over the stage.
+
+    Over the second half of the time, when the first answers of an empty server have long come (twice `alone` seconds), as
+    much more must be open as four standard deviations of the arrivals (of a Poisson stream the root of their number) and as
+    a tenth of them.
+    """
+    if not running or running[-1][0] < max(2 * SHORTEST, 4 * alone):
+        return False
+    end = running[-1][0]
+    half = min(running, key=lambda each: abs(each[0] - end / 2))
+    arrivals = rate * (end - half[0])
+    growth = running[-1][1] - half[1]
+    return growth > max(4 * math.sqrt(arrivals), 0.1 * arrivals)
+
+
+def _probe(goal: Goal, seen: Sequence[Seen], rate: float, share: float) -> Probe:
+    """As long as the test needs for a row of hits at its dearest, within what may be spent."""
+    left = goal.seconds - sum(each.seconds for each in seen)
+    longest = min(left, max(share * goal.seconds, FEWEST_REQUESTS / rate) + goal.warm)
+    return Probe(rate, max(min(longest, left), min(left, SHORTEST + goal.warm)))
+
+
+def _spent(goal: Goal, seen: Sequence[Seen]) -> bool:
+    return goal.seconds - sum(each.seconds for each in seen) < SHORTEST + goal.warm or len(seen) >= MOST_STAGES
+
+
+def _believed(goal: Goal, seen: Sequence[Seen], why: str) -> Found:
+    belief = believe([each.evidence(goal.share) for each in seen], goal.share)
+    high = belief.high
+    if not any(each.is_outside(goal.share) for each in seen):
+        high, why = math.inf, f"{why}; even the highest rate tried was inside"
+    return _answer(goal, seen, belief.median, belief.low, high, why)
+
+
+def _answer(goal: Goal, seen: Sequence[Seen], rate: float, low: float, high: float, why: str) -> Found:
+    precise = rate > 0 and (high - low) / 2 / rate <= goal.precision
+    return Found(rate, low, high, len(seen), sum(each.seconds for each in seen), precise, why)
