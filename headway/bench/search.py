@@ -8,8 +8,8 @@ Pure: `decide(goal, seen)` looks at the stages so far, as the policies of this h
 3. **Where the belief is.** Each further stage at the median of what all stages together say (headway.bench.belief), until the
    interval is as narrow as was asked, or the load that may be spent is spent.
 
-A stage ends early when Wald's test has told (headway.bench.sequential), or when what waits grows without an end
-(`grows`). What a server cannot keep up with has, in the long run, not one request inside, and counts so.
+When a stage may end early is headway.bench.staging's. What a server cannot keep up with has, in the long run, not one request
+inside, and counts so.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headway.bench.belief import Evidence, believe
-from headway.bench.sequential import Ruling, design_effect, rule
+from headway.bench.sequential import design_effect
 
-__all__ = ["Found", "Goal", "Probe", "Seen", "decide", "grows", "settled"]
+__all__ = ["Found", "Goal", "Probe", "Seen", "decide"]
 
 GROW = 3.0
 """Between two rates on the way up."""
@@ -42,18 +42,23 @@ OVERLOAD_WEIGHT = 8.0
 """Misses that an overloaded stage counts for, at least: growth without an end is no matter of a few unlucky ones."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """`share` inside the SLO (0..1); `seconds`: load that may be spent; `alone`: seconds that a request takes of a server
-    that does nothing else; `precision`: half of the interval as a share of the answer, at which the search ends; `first`: a
-    rate to begin at, where the user knows one; `warm`: seconds at the beginning of a stage that do not count."""
+    """`share` inside the SLO (0..1); `seconds`: load that may be spent; `precision`: half of the interval as a share of the
+    answer, at which the search ends; `first`: a rate to begin at, where the user knows one. Of the server: `alone`: seconds
+    that a request takes when there is no other; `patience`: seconds that the SLO lets one wait."""
 
     share: float = 0.95
     seconds: float = 110.0
-    alone: float = 1.0
     precision: float = 0.03
     first: float | None = None
-    warm: float = 1.0
+    alone: float = 1.0
+    patience: float = 0.0
+
+    @property
+    def warm(self) -> float:
+        """Seconds at the beginning of a stage that do not count: an empty server fills as long as a request takes."""
+        return min(max(0.5, 1.5 * self.alone), self.seconds / 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +96,8 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """`rate` with its interval, requests a second; 0 when no rate will do. `precise`: as narrow as was asked."""
+    """`rate` with its 95 % interval, requests a second; 0 when no rate will do, `high` infinite when none was too much.
+    `precise`: as narrow as was asked."""
 
     rate: float
     low: float
@@ -105,19 +111,15 @@ class Found:
 def decide(goal: Goal, seen: Sequence[Seen]) -> Probe | Found:
     if not seen:
         return _probe(goal, seen, goal.first or FIRST_CALLERS / goal.alone, WAY_UP)
-    outside = [each for each in seen if each.is_outside(goal.share)]
     inside = [each for each in seen if not each.is_outside(goal.share)]
-    if len(outside) == len(seen) >= HOPELESS:
+    if not inside and len(seen) >= HOPELESS:
         return _answer(goal, seen, 0.0, 0.0, min(each.rate for each in seen), "no rate will do")
     if _spent(goal, seen):
         return _believed(goal, seen, "the load that may be spent is spent")
-    if not outside:
+    if len(inside) == len(seen):
         return _probe(goal, seen, max(each.rate for each in inside) * GROW, WAY_UP)
-    last = seen[-1]
-    if last.overloaded and last.answered > 0 and sum(each.overloaded for each in seen) == 1:
-        hint = UNDER * last.answered
-        if all(hint > each.rate for each in inside):
-            return _probe(goal, seen, hint, CLOSE)
+    if (hint := _hint(seen, inside)) is not None:
+        return _probe(goal, seen, hint, CLOSE)
     if not inside:
         return _probe(goal, seen, min(each.rate for each in seen) / GROW, WAY_UP)
     belief = believe([each.evidence(goal.share) for each in seen], goal.share)
@@ -126,32 +128,19 @@ def decide(goal: Goal, seen: Sequence[Seen]) -> Probe | Found:
     return _probe(goal, seen, belief.median, CLOSE)
 
 
-def settled(hits: Sequence[bool], goal: float) -> bool:
-    """Whether a stage has told enough to be ended early."""
-    return len(hits) >= FEWEST_REQUESTS and rule(hits, goal) is not Ruling.OPEN
-
-
-def grows(running: Sequence[tuple[float, float]], rate: float, alone: float) -> bool:
-    """Whether what was due and has not ended grows without an end; `running`: (seconds, how many), evenly over the stage.
-
-    Over the second half of the time, when the first answers of an empty server have long come (twice `alone` seconds), as
-    much more must be open as four standard deviations of the arrivals (of a Poisson stream the root of their number) and as
-    a tenth of them.
-    """
-    if not running or running[-1][0] < max(2 * SHORTEST, 4 * alone):
-        return False
-    end = running[-1][0]
-    half = min(running, key=lambda each: abs(each[0] - end / 2))
-    arrivals = rate * (end - half[0])
-    growth = running[-1][1] - half[1]
-    return growth > max(4 * math.sqrt(arrivals), 0.1 * arrivals)
+def _hint(seen: Sequence[Seen], inside: Sequence[Seen]) -> float | None:
+    """Just under what the server answered when it was first overloaded; once, and only above what is known to be inside."""
+    last = seen[-1]
+    if not (last.overloaded and last.answered > 0 and sum(each.overloaded for each in seen) == 1):
+        return None
+    hint = UNDER * last.answered
+    return hint if all(hint > each.rate for each in inside) else None
 
 
 def _probe(goal: Goal, seen: Sequence[Seen], rate: float, share: float) -> Probe:
-    """As long as the test needs for a row of hits at its dearest, within what may be spent."""
     left = goal.seconds - sum(each.seconds for each in seen)
-    longest = min(left, max(share * goal.seconds, FEWEST_REQUESTS / rate) + goal.warm)
-    return Probe(rate, max(min(longest, left), min(left, SHORTEST + goal.warm)))
+    wanted = max(share * goal.seconds, FEWEST_REQUESTS / rate, SHORTEST) + goal.warm
+    return Probe(rate, min(left, wanted))
 
 
 def _spent(goal: Goal, seen: Sequence[Seen]) -> bool:
@@ -160,10 +149,9 @@ def _spent(goal: Goal, seen: Sequence[Seen]) -> bool:
 
 def _believed(goal: Goal, seen: Sequence[Seen], why: str) -> Found:
     belief = believe([each.evidence(goal.share) for each in seen], goal.share)
-    high = belief.high
-    if not any(each.is_outside(goal.share) for each in seen):
-        high, why = math.inf, f"{why}; even the highest rate tried was inside"
-    return _answer(goal, seen, belief.median, belief.low, high, why)
+    if any(each.is_outside(goal.share) for each in seen):
+        return _answer(goal, seen, belief.median, belief.low, belief.high, why)
+    return _answer(goal, seen, belief.median, belief.low, math.inf, f"{why}; even the highest rate was inside")
 
 
 def _answer(goal: Goal, seen: Sequence[Seen], rate: float, low: float, high: float, why: str) -> Found:
