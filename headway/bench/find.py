@@ -4,7 +4,8 @@
 
 Before the first stage a few requests with one caller show what the server does alone. After a stage that it could not keep up
 with, the next one begins when a single request is about as fast again: whoever is still busy with the last stage's queue
-would be judged by it.
+would be judged by it. A stage whose generator was at fault is not believed and done again; after a few of them in a row the
+search ends and says so.
 """
 
 from __future__ import annotations
@@ -30,8 +31,10 @@ LOOKS = 5
 CALM = 1.5
 """Times what it takes alone, at which a request is taken to be alone again."""
 CALM_TRIES = 20
-GENERATOR = frozenset({"send_lag", "cpu", "loop_delay", "fault", "unsent"})
-"""Reasons of a verdict that are the generator's own: a higher rate would measure nothing."""
+GENERATOR = frozenset({"send_lag", "unsent", "generator_cpu", "loop_delay", "arrivals", "fault"})
+"""Reasons of a verdict that are the generator's own: such a stage measured nothing."""
+MOST_FAULTY = 3
+"""Stages in a row whose generator was at fault; then more is asked than this machine can send."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +57,12 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """`asked` requests a second, and what came of it."""
+    """`asked` requests a second, and what came of it. `fault`: why it is not believed; empty = it is."""
 
     asked: float
     seen: Seen
     trial: Trial
+    fault: str = ""
 
 
 def find(
@@ -84,29 +88,37 @@ def find(
     )
     plan, stages = replace(plan, preflight=False), list[Stage]()
     while True:
-        step = decide(goal, [each.seen for each in stages])
+        step = decide(goal, _believed(stages))
         if isinstance(step, Found):
             return step, stages
         stage = _stage(replace(plan, seed=_seed(plan, len(stages))), limits, goal, step, live(step))
         stages.append(stage)
         told(stage)
-        if broken := _broken(stage.trial):
-            return _so_far(goal, stages, broken), stages
+        if why := _end(stages):
+            return _so_far(goal, stages, why), stages
         if stage.seen.overloaded:
             calm_down(plan, limits, alone)
 
 
 def look(plan: RunPlan, limits: list[Slo], requests: int = LOOKS) -> Alone:
+    """Raises EngineError when none of them is answered."""
     trial = measure(replace(plan, workload=with_one_caller(plan.workload, requests)), limits)
     answered = [each for each in trial.records if not each.error and each.sent is not None and each.ended is not None]
     if not answered:
         failed = next((each for each in trial.records if each.error), None)
-        why = "no request was sent" if failed is None else f"{failed.error} {failed.status or ''}: {failed.said}"
-        raise EngineError(f"{plan.target.url}: not one of {requests} requests was answered ({why})", hint="mend that first")
+        why = "none was sent" if failed is None else f"{failed.error} {failed.status or ''} {failed.said}".strip()
+        raise EngineError(f"{plan.target.url}: not one of {requests} requests was answered", hint=f"mend that first: {why}")
     counted = answered[1:] or answered
     whole = [each.ended - each.sent for each in counted if each.ended is not None and each.sent is not None]
     first = [each.first - each.sent for each in counted if each.first is not None and each.sent is not None]
     return Alone(statistics.median(whole), statistics.median(first or whole))
+
+
+def calm_down(plan: RunPlan, limits: list[Slo], alone: Alone) -> None:
+    """Until a single request takes about as long again as it takes alone; not for ever."""
+    for _ in range(CALM_TRIES):
+        if look(plan, limits, 1).e2e <= CALM * alone.e2e + 0.01:
+            return
 
 
 def _stage(plan: RunPlan, limits: list[Slo], goal: Goal, probe: Probe, live: Watch) -> Stage:
@@ -118,17 +130,19 @@ def _stage(plan: RunPlan, limits: list[Slo], goal: Goal, probe: Probe, live: Wat
 
     def enough(progress: Progress, records: Sequence[Record]) -> bool:
         fresh = records[len(known) :]
-        known.extend(zip((each.due for each in fresh), map(bool, hits(fresh, limits)), strict=True))
+        if fresh:
+            known.extend(zip((each.due for each in fresh), map(bool, hits(fresh, limits)), strict=True))
         counted = [hit for due, hit in sorted(known) if due >= goal.warm]
-        return live(progress, records) or watch.enough(progress.now, progress.due - progress.ended, counted)
+        live(progress, records)
+        return watch.enough(progress.now, progress.due - progress.ended, counted)
 
     trial = measure(replace(plan, workload=workload), limits, watch=enough)
-    return Stage(probe.rate, _seen(trial, limits, goal, probe, watch.overloaded), trial)
+    return Stage(probe.rate, _seen(trial, limits, goal, probe, watch.overloaded), trial, _fault(trial))
 
 
 def _seen(trial: Trial, limits: list[Slo], goal: Goal, probe: Probe, growing: bool) -> Seen:
-    from headway.bench.slo import kept  # noqa: PLC0415
     from headway.bench.measures import measured  # noqa: PLC0415
+    from headway.bench.slo import kept  # noqa: PLC0415
 
     end = probe.seconds if trial.facts.stopped is None else min(probe.seconds, trial.facts.stopped)
     records = sorted((each for each in trial.records if goal.warm <= each.due < end), key=lambda each: each.due)
@@ -148,27 +162,32 @@ def _answered(records: Sequence[Record]) -> float:
     return (late - early) / max(ends[late] - ends[early], 1e-9)
 
 
-def calm_down(plan: RunPlan, limits: list[Slo], alone: Alone) -> None:
-    """Until a single request takes about as long again as it takes alone; not for ever."""
-    for _ in range(CALM_TRIES):
-        if look(plan, limits, 1).e2e <= CALM * alone.e2e + 0.01:
-            return
-
-
-def _broken(trial: Trial) -> str:
-    """Why it makes no sense to go on, if so."""
+def _fault(trial: Trial) -> str:
+    verdict = trial.summary.verdict
     if trial.facts.interrupted:
         return "interrupted"
-    verdict = trial.summary.verdict
-    reason = next((each for each in verdict.reasons if verdict.word == "INVALID" and each.code in GENERATOR), None)
-    return f"the generator was not fast enough for more: {reason.text}" if reason else ""
+    return next((each.text for each in verdict.reasons if verdict.word == "INVALID" and each.code in GENERATOR), "")
 
 
-def _so_far(goal: Goal, stages: list[Stage], why: str) -> Found:
-    """What the stages before the broken one say."""
-    seen = [each.seen for each in stages[:-1]]
+def _believed(stages: Sequence[Stage]) -> list[Seen]:
+    return [each.seen for each in stages if not each.fault]
+
+
+def _end(stages: Sequence[Stage]) -> str:
+    """Why it makes no sense to go on, if so."""
+    last = stages[-MOST_FAULTY:]
+    if last[-1].trial.facts.interrupted:
+        return "interrupted"
+    if len(last) == MOST_FAULTY and all(each.fault for each in last):
+        return f"the generator was at fault: {last[-1].fault}"
+    return ""
+
+
+def _so_far(goal: Goal, stages: Sequence[Stage], why: str) -> Found:
+    """What the stages that are believed say."""
+    seen = _believed(stages)
     if not seen:
-        return Found(0.0, 0.0, float("inf"), len(stages), stages[-1].seen.seconds, False, why)
+        return Found(0.0, 0.0, float("inf"), len(stages), sum(each.seen.seconds for each in stages), False, why)
     spent = decide(replace(goal, seconds=0.0), seen)
     assert isinstance(spent, Found)  # noqa: S101
     return replace(spent, stages=len(stages), precise=False, why=why)

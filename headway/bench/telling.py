@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from headway.bench.figures import count, each_second, percent, seconds
+from headway.bench.readable import count, each_second, percent, seconds
 from headway.bench.schema import Distribution, Figures, Goodput, Interval, Part, Slo, Summary
 
 __all__ = ["Latency", "cell", "facts", "latencies", "limits", "parts", "share_inside"]

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
 
 from headway.bench.facts import RunFacts
 from headway.bench.record import Record
 from headway.bench.schema import Slo
 from headway.errors import ResourceError, UsageError
 
-__all__ = ["NOWHERE", "Folder", "folder_for"]
+if TYPE_CHECKING:
+    from headway.bench.records import RecordWriter
+
+__all__ = ["NOWHERE", "REPORT", "SUMMARY", "Folder", "folder_for"]
 
 NOWHERE = "none"
 FORMATS = ("jsonl", "parquet", "none")
@@ -24,62 +28,78 @@ SUMMARY, REPORT = "summary.json", "report.html"
 
 
 class Folder:
-    """`records`: jsonl, parquet or none. The folder is made at once, so that a run is not measured for nothing."""
+    """It is made at once, so that nothing is measured that cannot be written. `fault`: the first thing that could not be."""
 
     def __init__(self, path: Path, records: str) -> None:
-        from headway.bench.records import RecordWriter  # noqa: PLC0415
-
-        self.path = path
+        self.path, self._format = path, records
         self.fault: ResourceError | None = None
         self._written: list[str] = []
-        self._kept = self._dropped = 0
+        self._writer: RecordWriter | None = None
+        self._runs = 0
+        if any((path / name).exists() for name in (SUMMARY, REPORT, "records.jsonl", "records.parquet")):
+            raise UsageError(f"{path} holds a run already", hint="give another folder: --out DIR")
         try:
             path.mkdir(parents=True, exist_ok=True)
-            if any((path / name).exists() for name in (SUMMARY, "records.jsonl", "records.parquet")):
-                raise UsageError(f"{path} holds a run already", hint="give another folder: --out DIR")
-            self._records = None if records == "none" else RecordWriter(path / f"records.{records}", records)
         except OSError as error:
             raise ResourceError(f"{path}: {error.strerror or error}", hint="give another folder: --out DIR") from error
 
+    def open_records(self, name: str = "records") -> None:
+        if self._format == "none":
+            return
+        from headway.bench.records import RecordWriter  # noqa: PLC0415
+
+        file = self.path / f"{name}.{self._format}"
+        try:
+            self._writer = RecordWriter(file, cast('Literal["jsonl", "parquet"]', self._format))
+            self._written.append(file.name)
+        except OSError as error:
+            self._broken(error, file)
+
     def keep(self, record: Record) -> None:
-        if self._records is None or self.fault is not None:
-            self._dropped += self._records is not None
+        if self._writer is None:
             return
         try:
-            self._records.add(record)
-            self._kept += 1
+            self._writer.add(record)
         except OSError as error:
-            self._dropped += 1
-            self._broken(error)
+            self._broken(error, self._writer.path)
+            self._writer = None
 
     def close_records(self, facts: RunFacts, limits: list[Slo]) -> None:
-        if self._records is None:
+        if self._writer is None:
             return
         try:
-            self._records.close(facts, limits)
-            self._written.append(self._records.path.name)
+            self._writer.close(facts, limits)
         except OSError as error:
-            self._broken(error)
+            self._broken(error, self._writer.path)
+        self._writer = None
+
+    def add_run(self, records: Sequence[Record], facts: RunFacts, limits: list[Slo]) -> None:
+        """One of several, as a search has them: records-01, records-02, ..."""
+        self._runs += 1
+        self.open_records(f"records-{self._runs:02d}")
+        for record in records:
+            self.keep(record)
+        self.close_records(facts, limits)
 
     def write(self, name: str, text: str | bytes) -> None:
         try:
             (self.path / name).write_bytes(text.encode() if isinstance(text, str) else text)
             self._written.append(name)
         except OSError as error:
-            if self.fault is None:
-                self.fault = ResourceError(f"{self.path / name}: {error.strerror or error}", hint="free some space")
+            self._broken(error, self.path / name)
 
     @property
     def told(self) -> str:
-        return f"{self.path}/ ({' '.join(self._written) or 'nothing'})"
+        names = list(self._written)
+        if self._runs > 1:
+            names = [name for name in names if not name.startswith("records-")] + [f"records of {self._runs} stages"]
+        return f"{self.path}/ ({', '.join(names) or 'nothing'})"
 
-    def _broken(self, error: OSError) -> None:
-        if self.fault is not None or self._records is None:
-            return
-        self.fault = ResourceError(
-            f"{self._records.path}: {error.strerror or error}; the records before that are kept",
-            hint="free some space, or write elsewhere: --out DIR",
-        )
+    def _broken(self, error: OSError, file: Path) -> None:
+        if self.fault is None:
+            kept = "; the records before that are kept" if file.name.startswith("records") else ""
+            hint = "free some space, or write elsewhere: --out DIR"
+            self.fault = ResourceError(f"{file}: {error.strerror or error}{kept}", hint=hint)
 
 
 def folder_for(out: str | None, workload: str, records: str) -> Folder | None:
@@ -90,8 +110,7 @@ def folder_for(out: str | None, workload: str, records: str) -> Folder | None:
         return None
     if out is not None:
         return Folder(Path(out), records)
-    name = f"bench-{workload}-{time.strftime('%Y%m%d-%H%M%S')}"
-    return Folder(next(each for each in _names(name) if not each.exists()), records)
+    return Folder(next(each for each in _names(f"bench-{workload}-{time.strftime('%Y%m%d-%H%M%S')}") if not each.exists()), records)
 
 
 def _names(name: str) -> Iterator[Path]:

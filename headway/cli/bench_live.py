@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from headway.bench.figures import count, each_second, percent, seconds
+from headway.bench.readable import count, each_second, percent, seconds
 from headway.bench.plan import Progress
 from headway.bench.record import Record
 from headway.bench.schema import Slo

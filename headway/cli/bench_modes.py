@@ -16,7 +16,7 @@ import msgspec
 import typer
 
 from headway.bench.curve import Point
-from headway.bench.figures import each_second, percent, span
+from headway.bench.readable import each_second, percent, span
 from headway.bench.find import Stage, Wish, find
 from headway.bench.limits import limits_of
 from headway.bench.plan import RunPlan
@@ -67,6 +67,8 @@ def run_once(plan: RunPlan, told: Told) -> None:
     limits = limits_of(plan.workload)
     planned_traffic(plan.workload, plan.seed)  # a trace that cannot be read is told before any folder is made
     folder = folder_for(told.out, plan.workload.name, told.records)
+    if folder is not None:
+        folder.open_records()
     print(f"{told_arrivals(plan.workload, plan.seed)} -> {plan.target.url}", file=sys.stderr, flush=True)
     with LiveLine(limits) as live:
         trial = measure(plan, limits, keep=None if folder is None else folder.keep, watch=live)
@@ -111,7 +113,7 @@ def search(plan: RunPlan, told: Told, at_least: str, first_given: bool, lasts: s
         _print_json(_search_dict(found, stages, limits, share))
     else:
         show_lines(found_lines(found, share, slo, width()))
-    broken = bool(stages) and (stages[-1].trial.facts.interrupted or found.why.startswith("the generator"))
+    broken = bool(stages) and bool(stages[-1].fault)
     _end(folder, INVALID if broken else 0 if found.rate > 0 else OVERLOADED)
 
 
@@ -167,11 +169,11 @@ def _tell_stage(lines: ExitStack, stage: Stage, folder: Folder | None, limits: l
     """One line for each stage; the live one gives way to it."""
     lines.close()
     seen = stage.seen
-    state = "overloaded" if seen.overloaded else f"{percent(seen.share)} inside"
+    state = "not believed" if stage.fault else "overloaded" if seen.overloaded else f"{percent(seen.share)} inside"
     print(f"{each_second(seen.rate):>10}  {state:<18} {len(seen.hits):>6,} requests in {span(seen.seconds)}, "
           f"answered {each_second(seen.answered)}", file=sys.stderr, flush=True)  # fmt: skip
     if folder is not None:
-        folder.add_records(stage.trial.records, stage.trial.facts, limits)
+        folder.add_run(stage.trial.records, stage.trial.facts, limits)
 
 
 def _tell_point(lines: ExitStack, point: Point, trial: Trial, folder: Folder | None, limits: list[Slo]) -> None:
@@ -179,7 +181,7 @@ def _tell_point(lines: ExitStack, point: Point, trial: Trial, folder: Folder | N
     print(f"{each_second(point.rate):>10}  answered {each_second(point.answered)}, {trial.summary.verdict.word}",
           file=sys.stderr, flush=True)  # fmt: skip
     if folder is not None:
-        folder.add_records(trial.records, trial.facts, limits)
+        folder.add_run(trial.records, trial.facts, limits)
 
 
 def _search_dict(found: Found, stages: Sequence[Stage], limits: list[Slo], share: float) -> dict[str, Any]:

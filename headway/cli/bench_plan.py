@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from headway.bench.figures import count, each_second, percent, span
+from headway.bench.readable import count, each_second, percent, span
 from headway.errors import UsageError
 
 if TYPE_CHECKING:

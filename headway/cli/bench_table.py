@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from headway.bench.compare import Comparison, Row
 from headway.bench.curve import Point
-from headway.bench.figures import count, each_second, percent, ratio, seconds
+from headway.bench.readable import count, each_second, percent, ratio, seconds
 from headway.bench.schema import Part, Summary, Verdict
 from headway.bench.search import Found
 from headway.bench.telling import PERCENTILES, cell, facts, latencies, parts, share_inside
