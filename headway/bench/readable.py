@@ -8,7 +8,7 @@ __all__ = ["count", "each_second", "percent", "ratio", "seconds", "span"]
 
 NONE = "-"
 NEVER = "never"
-"""Infinitely late: of the requests that the percentile counts, so many failed that it falls on one."""
+"""Infinitely late: so many failed that a percentile falls on one of them."""
 
 
 def seconds(value: float | None) -> str:
@@ -18,26 +18,30 @@ def seconds(value: float | None) -> str:
     if math.isinf(value):
         return NEVER
     if abs(value) < 0.9995:
-        return f"{_digits(value * 1000)} ms"
-    return f"{_digits(value, fine=True)} s"
+        millis = value * 1000
+        return f"{millis:.0f} ms" if abs(millis) >= 9.95 else f"{millis:.1f} ms" if abs(millis) >= 0.995 else f"{millis:.2f} ms"
+    return f"{value:.2f} s" if value < 9.995 else f"{value:.1f} s" if value < 99.95 else f"{value:,.0f} s"
 
 
 def span(value: float) -> str:
-    """How long something lasts: 45 s, 90 s, 12 min, 3.5 h."""
+    """How long something lasts: 0.5 s, 45 s, 90 s, 12 min, 3.5 h."""
     if value < 100:
         return f"{value:.3g} s"
     return f"{value / 60:.3g} min" if value < 6000 else f"{value / 3600:.3g} h"
 
 
 def each_second(value: float | None) -> str:
-    """A rate: 0.3/s, 19.7/s, 1,182/s."""
-    if value is None or math.isnan(value):
+    """A rate: 0.30/s, 8.1/s, 19.7/s, 20/s, 1,182/s."""
+    if value is None or not math.isfinite(value):
         return NONE
-    return f"{_digits(value, fine=value < 0.1)}/s" if math.isfinite(value) else NONE
+    if value >= 99.95:
+        return f"{value:,.0f}/s"
+    told = f"{value:.1f}" if value >= 0.995 else f"{value:.2f}"
+    return f"{told.removesuffix('.0') if value >= 9.95 else told}/s"
 
 
 def count(value: float | None) -> str:
-    if value is None or math.isnan(value):
+    if value is None or not math.isfinite(value):
         return NONE
     return f"{value:,.0f}"
 
@@ -47,11 +51,11 @@ def percent(share: float | None) -> str:
     if share is None or math.isnan(share):
         return NONE
     if share in (0.0, 1.0):
-        return f"{share:.0%}".replace("%", " %")
+        return f"{share * 100:.0f} %"
     hundred = share * 100
-    if hundred > 99.995:
+    if hundred > 99.99:
         return "over 99.99 %"
-    if 0 < hundred < 0.005:
+    if hundred < 0.01:
         return "under 0.01 %"
     places = 2 if hundred > 99.9 or hundred < 0.1 else 1 if hundred > 99 or hundred < 1 else 0
     return f"{hundred:.{places}f} %"
@@ -59,14 +63,4 @@ def percent(share: float | None) -> str:
 
 def ratio(value: float) -> str:
     """B of A: 0.88, 1.02, 12.4."""
-    return NONE if math.isnan(value) else f"{value:.2f}" if value < 10 else f"{value:.1f}"
-
-
-def _digits(value: float, *, fine: bool = False) -> str:
-    """About three of them: two below ten (three when fine), thousands with commas."""
-    size = abs(value)
-    if size >= 99.95:
-        return f"{value:,.0f}"
-    if size >= 9.995:
-        return f"{value:.1f}" if fine or size < 99.95 and round(value, 1) % 1 else f"{value:.0f}"
-    return f"{value:.2f}" if fine or size < 0.995 else f"{value:.1f}"
+    return NONE if math.isnan(value) else f"{value:.2f}" if value < 9.995 else f"{value:.1f}"

@@ -101,5 +101,7 @@ def _read(path: Path) -> _Run:
     if not file.exists():
         raise SpecError("is not there", hint="give the folder of a run, or its records.jsonl", file=str(path))
     found = read_records(file)
+    if found.facts is None:
+        raise SpecError("ends early: what the run tells of itself is not there", hint="its disk was full, or it was killed; measure again", file=str(file))
     limits = list(found.slo)
     return _Run(path, list(found.records), found.facts, limits, summarise(found.records, found.facts, limits))

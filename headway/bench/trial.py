@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from headway.bench.facts import RunFacts
 from headway.bench.plan import Progress, RunPlan
@@ -29,8 +30,10 @@ def measure(
     *,
     keep: Callable[[Record], None] | None = None,
     watch: Watch | None = None,
+    tokenizer: Path | None = None,
 ) -> Trial:
-    """`keep` gets each record as it comes. Raises what `headway.bench.run.run` raises before any load, and what `keep` does."""
+    """`keep` gets each record as it comes. Raises what `headway.bench.run.run` raises before any load, and what `keep`
+    does; UsageError for a tokenizer that cannot be read."""
     from headway.bench.run import run  # noqa: PLC0415
     from headway.bench.summary import summarise  # noqa: PLC0415
 
@@ -42,4 +45,8 @@ def measure(
             keep(record)
 
     facts = run(plan, sink, watch=None if watch is None else lambda progress: watch(progress, records))
+    if tokenizer is not None:
+        from headway.bench.tokenizer import token_findings  # noqa: PLC0415
+
+        facts.checked = token_findings(records, tokenizer)
     return Trial(records, facts, summarise(records, facts, limits))

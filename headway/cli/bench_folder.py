@@ -1,11 +1,12 @@
 """The folder of a run: records as they come, then summary.json and report.html.
 
-A disk that fills up costs the records that no longer fit, and not the run: what is there stays and can be read, the run goes on, and
-its end says so.
+A disk that fills up costs the records that no longer fit, and not the run: what is there stays and can be read, the run goes
+on, and its end says so.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
 from collections.abc import Iterator, Sequence
@@ -28,7 +29,8 @@ SUMMARY, REPORT = "summary.json", "report.html"
 
 
 class Folder:
-    """It is made at once, so that nothing is measured that cannot be written. `fault`: the first thing that could not be."""
+    """It is made at once, so that nothing is measured that cannot be written, and goes again when nothing was: use it as a
+    context. `fault`: the first thing that could not be written."""
 
     def __init__(self, path: Path, records: str) -> None:
         self.path, self._format = path, records
@@ -36,6 +38,7 @@ class Folder:
         self._written: list[str] = []
         self._writer: RecordWriter | None = None
         self._runs = 0
+        self._made = not path.exists()
         if any((path / name).exists() for name in (SUMMARY, REPORT, "records.jsonl", "records.parquet")):
             raise UsageError(f"{path} holds a run already", hint="give another folder: --out DIR")
         try:
@@ -43,40 +46,53 @@ class Folder:
         except OSError as error:
             raise ResourceError(f"{path}: {error.strerror or error}", hint="give another folder: --out DIR") from error
 
+    def __enter__(self) -> Folder:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """A run that raised has measured nothing: no server, a wrong model, a trace that cannot be read."""
+        if kind is None or self._runs:
+            return
+        with contextlib.suppress(OSError):
+            if self._writer is not None:
+                self._writer.path.unlink()
+            if self._made:
+                self.path.rmdir()
+
     def open_records(self, name: str = "records") -> None:
+        """Raises UsageError or ResourceError."""
         if self._format == "none":
             return
         from headway.bench.records import RecordWriter  # noqa: PLC0415
 
         file = self.path / f"{name}.{self._format}"
-        try:
-            self._writer = RecordWriter(file, cast('Literal["jsonl", "parquet"]', self._format))
-            self._written.append(file.name)
-        except OSError as error:
-            self._broken(error, file)
+        self._writer = RecordWriter(file, cast('Literal["jsonl", "parquet"]', self._format))
+        self._written.append(file.name)
 
     def keep(self, record: Record) -> None:
-        if self._writer is None:
+        if self._writer is None or self.fault is not None:
             return
         try:
             self._writer.add(record)
-        except OSError as error:
-            self._broken(error, self._writer.path)
-            self._writer = None
+        except ResourceError as error:
+            self.fault = error
 
     def close_records(self, facts: RunFacts, limits: list[Slo]) -> None:
         if self._writer is None:
             return
         try:
             self._writer.close(facts, limits)
-        except OSError as error:
-            self._broken(error, self._writer.path)
+        except ResourceError as error:
+            self.fault = self.fault or error
         self._writer = None
 
     def add_run(self, records: Sequence[Record], facts: RunFacts, limits: list[Slo]) -> None:
         """One of several, as a search has them: records-01, records-02, ..."""
         self._runs += 1
-        self.open_records(f"records-{self._runs:02d}")
+        try:
+            self.open_records(f"records-{self._runs:02d}")
+        except ResourceError as error:
+            self.fault = self.fault or error
         for record in records:
             self.keep(record)
         self.close_records(facts, limits)
@@ -86,7 +102,8 @@ class Folder:
             (self.path / name).write_bytes(text.encode() if isinstance(text, str) else text)
             self._written.append(name)
         except OSError as error:
-            self._broken(error, self.path / name)
+            hint = "free some space, or write elsewhere: --out DIR"
+            self.fault = self.fault or ResourceError(f"{self.path / name}: {error.strerror or error}", hint=hint)
 
     @property
     def told(self) -> str:
@@ -94,12 +111,6 @@ class Folder:
         if self._runs > 1:
             names = [name for name in names if not name.startswith("records-")] + [f"records of {self._runs} stages"]
         return f"{self.path}/ ({', '.join(names) or 'nothing'})"
-
-    def _broken(self, error: OSError, file: Path) -> None:
-        if self.fault is None:
-            kept = "; the records before that are kept" if file.name.startswith("records") else ""
-            hint = "free some space, or write elsewhere: --out DIR"
-            self.fault = ResourceError(f"{file}: {error.strerror or error}{kept}", hint=hint)
 
 
 def folder_for(out: str | None, workload: str, records: str) -> Folder | None:
@@ -110,7 +121,8 @@ def folder_for(out: str | None, workload: str, records: str) -> Folder | None:
         return None
     if out is not None:
         return Folder(Path(out), records)
-    return Folder(next(each for each in _names(f"bench-{workload}-{time.strftime('%Y%m%d-%H%M%S')}") if not each.exists()), records)
+    name = f"bench-{workload}-{time.strftime('%Y%m%d-%H%M%S')}"
+    return Folder(next(each for each in _names(name) if not each.exists()), records)
 
 
 def _names(name: str) -> Iterator[Path]:

@@ -16,10 +16,10 @@ import msgspec
 import typer
 
 from headway.bench.curve import Point
-from headway.bench.readable import each_second, percent, span
 from headway.bench.find import Stage, Wish, find
 from headway.bench.limits import limits_of
 from headway.bench.plan import RunPlan
+from headway.bench.readable import each_second, percent, span
 from headway.bench.schema import Slo
 from headway.bench.search import Found, Probe
 from headway.bench.sweep import sweep
@@ -41,7 +41,8 @@ SEARCH_SECONDS = 110.0
 """Of load in all, so that a search takes two minutes."""
 CURVE_SECONDS = 10.0
 """At each rate."""
-OVERLOADED, INVALID = 1, 4
+FAILED, INVALID = 1, 4
+"""Exit statuses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +66,19 @@ def tell_schedule(workload: Workload, as_json: bool) -> None:
 
 def run_once(plan: RunPlan, told: Told) -> None:
     limits = limits_of(plan.workload)
-    planned_traffic(plan.workload, plan.seed)  # a trace that cannot be read is told before any folder is made
-    folder = folder_for(told.out, plan.workload.name, told.records)
-    if folder is not None:
-        folder.open_records()
-    print(f"{told_arrivals(plan.workload, plan.seed)} -> {plan.target.url}", file=sys.stderr, flush=True)
-    with LiveLine(limits) as live:
-        trial = measure(plan, limits, keep=None if folder is None else folder.keep, watch=live)
-    if told.tokenizer is not None:
-        trial = _with_tokens(trial, told.tokenizer)
+    planned_traffic(plan.workload, plan.seed)  # a trace that cannot be read is told before anything is made or asked
+    with ExitStack() as stack:
+        folder = _folder(stack, plan, told)
+        if folder is not None:
+            folder.open_records()
+        live = stack.enter_context(LiveLine(limits, first=f"{told_arrivals(plan.workload, plan.seed)} -> {plan.target.url}"))
+        keep = None if folder is None else folder.keep
+        trial = measure(plan, limits, keep=keep, watch=live, tokenizer=told.tokenizer)
+        if folder is not None:
+            folder.close_records(trial.facts, limits)
     if folder is not None:
         from headway.bench.report.page import page  # noqa: PLC0415
 
-        folder.close_records(trial.facts, limits)
         folder.write(SUMMARY, _json(trial.summary))
         folder.write(REPORT, page(trial))
     if told.as_json:
@@ -92,17 +93,13 @@ def search(plan: RunPlan, told: Told, at_least: str, first_given: bool, lasts: s
     if not limits:
         raise UsageError("--find-max needs limits", hint="say what is good enough: --slo ttft=500ms,itl=50ms")
     seconds = SEARCH_SECONDS if lasts is None else _duration(lasts)
-    folder = folder_for(told.out, plan.workload.name, told.records)
     slo = " and ".join(filter(None, map(told_limits, limits)))
-    print(f"{plan.workload.name}: the highest rate with {percent(share)} inside {slo}, in {span(seconds)} of load at the most "
-          f"-> {plan.target.url}", file=sys.stderr, flush=True)  # fmt: skip
+    first = f"{plan.workload.name}: the highest rate with {percent(share)} inside {slo}, in {span(seconds)} of load -> {plan.target.url}"
     wish = Wish(share=share, seconds=seconds, first=_first_rate(plan.workload) if first_given else None)
-    with ExitStack() as lines:
-        found, stages = find(
-            plan, limits, wish,
-            live=lambda probe: _live(lines, limits, probe),
-            told=lambda stage: _tell_stage(lines, stage, folder, limits),
-        )  # fmt: skip
+    with ExitStack() as stack:
+        folder = _folder(stack, plan, told)
+        teller = _Teller(stack, first, limits, folder)
+        found, stages = find(plan, limits, wish, live=teller.live, told=teller.stage)
     if folder is not None:
         from headway.bench.report.page import search_page  # noqa: PLC0415
 
@@ -114,20 +111,18 @@ def search(plan: RunPlan, told: Told, at_least: str, first_given: bool, lasts: s
     else:
         show_lines(found_lines(found, share, slo, width()))
     broken = bool(stages) and bool(stages[-1].fault)
-    _end(folder, INVALID if broken else 0 if found.rate > 0 else OVERLOADED)
+    _end(folder, INVALID if broken else 0 if found.rate > 0 else FAILED)
 
 
 def draw_curve(plan: RunPlan, told: Told, first_given: bool, lasts: str | None) -> None:
     limits = limits_of(plan.workload)
     seconds = CURVE_SECONDS if lasts is None else _duration(lasts)
-    folder = folder_for(told.out, plan.workload.name, told.records)
-    print(f"{plan.workload.name}: {span(seconds)} at each rate -> {plan.target.url}", file=sys.stderr, flush=True)
-    with ExitStack() as lines:
-        found = sweep(
-            plan, limits, seconds, _first_rate(plan.workload) if first_given else None,
-            live=lambda rate: _live(lines, limits, Probe(rate, seconds)),
-            told=lambda point, trial: _tell_point(lines, point, trial, folder, limits),
-        )  # fmt: skip
+    first = f"{plan.workload.name}: {span(seconds)} at each rate -> {plan.target.url}"
+    with ExitStack() as stack:
+        folder = _folder(stack, plan, told)
+        teller = _Teller(stack, first, limits, folder)
+        begin = _first_rate(plan.workload) if first_given else None
+        found = sweep(plan, limits, seconds, begin, live=lambda rate: teller.live(Probe(rate, seconds)), told=teller.point)
     points = [point for point, _ in found]
     if folder is not None:
         from headway.bench.report.page import curve_page  # noqa: PLC0415
@@ -139,8 +134,7 @@ def draw_curve(plan: RunPlan, told: Told, first_given: bool, lasts: str | None) 
         _print_json({"points": points})
     else:
         show_lines(curve_lines(points, width()))
-    trusted = [point for point in points if point.verdict != "INVALID"]
-    _end(folder, 0 if len(trusted) == len(points) and points else INVALID)
+    _end(folder, 0 if points and all(point.verdict != "INVALID" for point in points) else INVALID)
 
 
 def compare_runs(a: str, b: str, *, as_json: bool) -> None:
@@ -157,31 +151,38 @@ def compare_runs(a: str, b: str, *, as_json: bool) -> None:
         print(f"note: {caution}")
 
 
-def _paths(text: str) -> list[Path]:
-    return [Path(each.strip()) for each in text.split(",") if each.strip()]
+class _Teller:
+    """One line for each stage of a search or point of a curve; the live line gives way to it."""
+
+    def __init__(self, stack: ExitStack, first: str, limits: list[Slo], folder: Folder | None) -> None:
+        self._lines = stack.enter_context(ExitStack())
+        self._first, self._limits, self._folder = first, limits, folder
+
+    def live(self, probe: Probe) -> Watch:
+        first, self._first = self._first, ""
+        return self._lines.enter_context(LiveLine(self._limits, first=first, name=f"{each_second(probe.rate)}:"))
+
+    def stage(self, stage: Stage) -> None:
+        seen = stage.seen
+        state = "overloaded" if seen.overloaded else f"{percent(seen.share)} inside"
+        told = f"{len(seen.hits):,} requests in {span(seen.seconds)}, answered {each_second(seen.answered)}"
+        self._say(f"{each_second(seen.rate):>10}  {state:<18} {told}", stage.trial)
+        if stage.fault:
+            print(f"{'':>10}  not believed: {stage.fault}", file=sys.stderr, flush=True)
+
+    def point(self, point: Point, trial: Trial) -> None:
+        self._say(f"{each_second(point.rate):>10}  answered {each_second(point.answered)}, {point.verdict}", trial)
+
+    def _say(self, line: str, trial: Trial) -> None:
+        self._lines.close()
+        print(line, file=sys.stderr, flush=True)
+        if self._folder is not None:
+            self._folder.add_run(trial.records, trial.facts, self._limits)
 
 
-def _live(lines: ExitStack, limits: list[Slo], probe: Probe) -> Watch:
-    return lines.enter_context(LiveLine(limits, f"{each_second(probe.rate)}:"))
-
-
-def _tell_stage(lines: ExitStack, stage: Stage, folder: Folder | None, limits: list[Slo]) -> None:
-    """One line for each stage; the live one gives way to it."""
-    lines.close()
-    seen = stage.seen
-    state = "not believed" if stage.fault else "overloaded" if seen.overloaded else f"{percent(seen.share)} inside"
-    print(f"{each_second(seen.rate):>10}  {state:<18} {len(seen.hits):>6,} requests in {span(seen.seconds)}, "
-          f"answered {each_second(seen.answered)}", file=sys.stderr, flush=True)  # fmt: skip
-    if folder is not None:
-        folder.add_run(stage.trial.records, stage.trial.facts, limits)
-
-
-def _tell_point(lines: ExitStack, point: Point, trial: Trial, folder: Folder | None, limits: list[Slo]) -> None:
-    lines.close()
-    print(f"{each_second(point.rate):>10}  answered {each_second(point.answered)}, {trial.summary.verdict.word}",
-          file=sys.stderr, flush=True)  # fmt: skip
-    if folder is not None:
-        folder.add_run(trial.records, trial.facts, limits)
+def _folder(stack: ExitStack, plan: RunPlan, told: Told) -> Folder | None:
+    folder = folder_for(told.out, plan.workload.name, told.records)
+    return None if folder is None else stack.enter_context(folder)
 
 
 def _search_dict(found: Found, stages: Sequence[Stage], limits: list[Slo], share: float) -> dict[str, Any]:
@@ -198,11 +199,16 @@ def _search_dict(found: Found, stages: Sequence[Stage], limits: list[Slo], share
                 "inside": each.seen.share,
                 "overloaded": each.seen.overloaded,
                 "answered": each.seen.answered,
+                "fault": each.fault,
                 "summary": each.trial.summary,
             }
             for each in stages
         ],
     }
+
+
+def _paths(text: str) -> list[Path]:
+    return [Path(each.strip()) for each in text.split(",") if each.strip()]
 
 
 def _first_rate(workload: Workload) -> float | None:
@@ -217,17 +223,8 @@ def _duration(text: str) -> float:
         raise UsageError(f"--for: {fault.message}", hint=fault.hint) from None
 
 
-def _with_tokens(trial: Trial, tokenizer: Path) -> Trial:
-    """The server's counts of tokens beside those of a tokenizer."""
-    from headway.bench.reconcile import token_findings  # noqa: PLC0415
-
-    found = token_findings(trial.records, tokenizer)
-    summary = msgspec.structs.replace(trial.summary, server=[*trial.summary.server, *found])
-    return Trial(trial.records, trial.facts, summary)
-
-
 def _end(folder: Folder | None, code: int) -> None:
-    """Raises whatever ends the command: the disk's fault, or the exit status of the verdict."""
+    """Ends the command with the verdict's status; else with that of a disk that could not take all of it."""
     if folder is not None:
         print(f"wrote {folder.told}", file=sys.stderr)
         if folder.fault is not None:
