@@ -21,6 +21,8 @@ from headway.errors import UnreachableError, UsageError
 __all__ = ["Server", "model_of", "server_asked"]
 
 KEY_VARIABLES = ("HEADWAY_API_KEY", "OPENAI_API_KEY")
+TASKS = {"chat": ("chat",), "completion": ("completion", "chat"), "embedding": ("embedding",)}
+"""Which Models do what is asked for."""
 LIST_WITHIN = 10.0
 """Seconds for a list of models."""
 MOST_LISTED = 1_000_000
@@ -54,13 +56,12 @@ def server_asked(target: str | None, keys: Sequence[str]) -> Server:
 
 def model_of(server: Server, operation: str) -> str:
     """The one model that there is. Raises UsageError with the names where there are several."""
-    names = [name for name, task in server.models if (task == "embedding") == (operation == "embedding")]
+    names = [name for name, task in server.models if task in TASKS[operation]]
     names = names if server.models else _listed(server)
     if len(names) == 1:
         return names[0]
     if not names:
-        what = "makes embeddings" if operation == "embedding" else "talks"
-        raise UsageError(f"{server.url}: no model that {what}", hint="say which: --model NAME")
+        raise UsageError(f"{server.url}: no model for {operation}", hint="say which: --model NAME")
     shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     raise UsageError("which model?", hint=f"--model NAME; {server.url} has {shown}")
 
