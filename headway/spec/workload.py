@@ -239,7 +239,7 @@ class TraceFile(_Written):
     speed: Annotated[Speed, about.SPEED] = 1.0
     start: Annotated[Wait, about.FROM, Field(alias="from")] = 0.0
     lasts: Annotated[Seconds | None, about.REPLAYED, Field(alias="for")] = None
-    share: Annotated[Share, about.TRACE_SHARE] = 1.0
+    share: Annotated[Share | None, about.TRACE_SHARE] = None
     sessions: Annotated[Flag, about.KEEP_SESSIONS] = True
     models: Annotated[dict[str, Text], about.MODELS] = Field(default_factory=dict)
 
