@@ -46,6 +46,7 @@ MOST_PARTS = 100
 MOST_PREFIXES = 1_000_000
 MOST_CALLERS = 100_000
 LONGEST_NAME = 200
+_OF_ANSWERS = ("output", "sessions", "cancel")
 _NEITHER = "prompt, output, prefix, sessions, arrivals and mix are the trace's: leave them out"
 
 
@@ -271,10 +272,16 @@ class Workload(_Written):
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """The kinds of its requests, each with all that it does not say itself."""
+        """The kinds of its requests, each with all that it does not say itself; an embedding in a mix takes over nothing
+        that only answers have."""
         own = {name: getattr(self, name) for name in Part.model_fields if name != "weight"}
-        laid = (own | {name: value for name, value in part if value is not None} for part in self.mix or (Part(),))
-        return tuple(Part.model_construct(**fields) for fields in laid)
+        found = []
+        for part in self.mix or (Part(),):
+            said = {name: value for name, value in part if value is not None}
+            is_odd = said.get("operation") == "embedding" and self.operation != "embedding"
+            taken = {name: value for name, value in own.items() if not (is_odd and name in _OF_ANSWERS)}
+            found.append(Part.model_construct(**taken | said))
+        return tuple(found)
 
     @model_validator(mode="after")
     def _sound(self) -> Workload:
@@ -311,7 +318,7 @@ def _check_part(part: Part, path: tuple[str, ...]) -> None:
     if part.prompt is None:
         raise Fault("missing", "write prompt: 200, or quantiles: {p50: 200, p90: 900}", (*path, "prompt"), of_key=True)
     if part.operation == "embedding":
-        for name in ("output", "sessions", "cancel"):
+        for name in _OF_ANSWERS:
             if getattr(part, name) is not None:
                 raise Fault("an embedding has none", "remove it, or write operation: chat", (*path, name), of_key=True)
     elif part.output is None:

@@ -14,7 +14,7 @@ __all__ = ["Table", "columns_of"]
 
 def columns_of(line: str) -> tuple[str, ...]:
     """The names in a header, as they are compared: without case and blanks at their ends."""
-    return tuple(each.strip().strip('"').casefold() for each in line.split(","))
+    return tuple(each.strip().strip('"').strip().casefold() for each in line.split(","))
 
 
 class Table:
