@@ -8,13 +8,17 @@ __all__ = ["Generator", "RunFacts", "ServerSample", "StageFacts"]
 
 
 class StageFacts(msgspec.Struct):
-    """`rate` is the one asked for, in requests a second; None in a closed loop or a trace. Seconds since the start."""
+    """`rate` is the one asked for, in requests a second, on average; None in a closed loop or a trace. Seconds since the
+    start. `cv`: coefficient of variation of the gaps between arrivals (0 constant, 1 Poisson); None where arrivals have no
+    law of their own (a trace, sessions, a closed loop). `ramp`: the rate changes within the stage."""
 
     name: str
     start: float
     end: float
     rate: float | None = None
     concurrency: int | None = None
+    cv: float | None = None
+    ramp: bool = False
 
 
 class Generator(msgspec.Struct):
@@ -34,8 +38,9 @@ class ServerSample(msgspec.Struct):
 
 
 class RunFacts(msgspec.Struct):
-    """`started_at` is Unix time of second 0; `drained` says whether all that was sent had ended before the drain's
-    deadline."""
+    """`started_at` is Unix time of second 0; `ended` when the last answer ended; `drained` says whether all that was sent
+    had ended before the drain's deadline. `warmup`: seconds to leave out as the workload says, None = find it.
+    `stopped`: when sending ended before the schedule did (Ctrl-C, or a search that knew enough); None = it did not."""
 
     target: str
     workload: str
@@ -48,3 +53,5 @@ class RunFacts(msgspec.Struct):
     drained: bool = True
     interrupted: bool = False
     headway: str = ""
+    warmup: float | None = None
+    stopped: float | None = None

@@ -55,13 +55,16 @@ class Planned:
 @dataclass(frozen=True, slots=True)
 class Stage:
     """A stretch of the schedule with one law of arrivals. `rate`: requests a second asked for, on average (None: closed
-    loop or a trace's own); `concurrency`: callers that ask again at once (None: open loop)."""
+    loop or a trace's own); `concurrency`: callers that ask again at once (None: open loop). `cv`: coefficient of variation
+    of the gaps between arrivals (0 constant, 1 Poisson; None: no law of their own); `ramp`: the rate changes within."""
 
     name: str
     start: float
     end: float
     rate: float | None = None
     concurrency: int | None = None
+    cv: float | None = None
+    ramp: bool = False
 
 
 class Traffic(Protocol):
