@@ -8,9 +8,9 @@ __all__ = ["Generator", "RunFacts", "ServerSample", "StageFacts"]
 
 
 class StageFacts(msgspec.Struct):
-    """`rate` is the one asked for, in requests a second, on average; None in a closed loop or a trace. Seconds since the
-    start. `cv`: coefficient of variation of the gaps between arrivals (0 constant, 1 Poisson); None where arrivals have no
-    law of their own (a trace, sessions, a closed loop). `ramp`: the rate changes within the stage."""
+    """`rate` is the one asked for, in requests a second, on average; None in a closed loop or a trace. Seconds since
+    the start. `cv`: coefficient of variation of the gaps between arrivals (0 constant, 1 Poisson); None where arrivals
+    have no law of their own (a trace, sessions, a closed loop). `ramp`: the rate changes within the stage."""
 
     name: str
     start: float
@@ -22,8 +22,8 @@ class StageFacts(msgspec.Struct):
 
 
 class Generator(msgspec.Struct):
-    """One process of the generator. `loop_delays`: seconds that timers of its event loop were late, sampled every 10 ms;
-    `cpu`: seconds of CPU in all; `cpu_share`: the most of a core it took in any second."""
+    """One process of the generator. `loop_delays`: seconds that timers of its event loop were late, sampled every
+    10 ms; `cpu`: seconds of CPU in all; `cpu_share`: the most of a core it took in any second."""
 
     cpu: float = 0.0
     cpu_share: float = 0.0
@@ -38,8 +38,8 @@ class ServerSample(msgspec.Struct):
 
 
 class RunFacts(msgspec.Struct):
-    """`started_at` is Unix time of second 0; `ended` when the last answer ended; `drained` says whether all that was sent
-    had ended before the drain's deadline. `warmup`: seconds to leave out as the workload says, None = find it.
+    """`started_at` is Unix time of second 0; `ended` when the last answer ended; `drained` says whether all that was
+    sent had ended before the drain's deadline. `warmup`: seconds to leave out as the workload says, None = find it.
     `stopped`: when sending ended before the schedule did (Ctrl-C, or a search that knew enough); None = it did not."""
 
     target: str

@@ -144,7 +144,7 @@ class Tokens(Struct, frozen=True):
     longer: Annotated[int, Meta(description="answers with more")]
     sized: Annotated[
         dict[str, int],
-        Meta(description="streams by how a chunk's tokens are known: told, by their share of bytes, or taken as one each"),
+        Meta(description="streams by how a chunk's tokens are known: told, by its share of bytes, or taken as one"),
     ]
 
 
@@ -185,8 +185,8 @@ class Window(Struct, frozen=True):
     start: float
     end: float
     rule: Annotated[
-        Literal["explicit", "mser-5", "none"],
-        Meta(description="what set `start`: the workload's warmup, MSER-5 on what waited, or nothing is left out"),
+        Literal["explicit", "mser-5", "first-round", "none"],
+        Meta(description="what set `start`: the warmup asked for, what waited, a closed loop's first round, nothing"),
     ]
     growth: Annotated[Growth | None, Meta(description="null: a closed loop, or too few requests to tell")] = None
 
@@ -217,7 +217,7 @@ class Verdict(Struct, frozen=True):
     word: Annotated[
         Word,
         Meta(
-            description="VALID; OVERLOADED: the server did not keep up, the figures stand; FAILED: it answered with errors"
+            description="VALID; OVERLOADED: the server did not keep up, the figures stand; FAILED: it answered errors"
             " that load does not explain, the figures stand; INVALID: the figures are not to be used"
         ),
     ]

@@ -1,27 +1,22 @@
 """Which requests are inside their limits.
 
-A limit of TTFT or E2E is meant from when the request was due, for that is what its user felt. A limit of ITL is kept when
-at most 5 % of the request's own gaps between tokens are longer: a mean would be TPOT again, and hide the pauses. A limit
-that cannot apply (ITL of an answer that was not streamed, TPOT of one token) is neither kept nor missed. A failed request
-misses every limit; one that the workload cancelled is not asked.
+A limit of TTFT or E2E is meant from when the request was due, for that is what its user felt. A limit of ITL is kept
+when at most 5 % of the gaps between its tokens are longer: a mean would be TPOT again, and hide the pauses. A limit
+that cannot apply (ITL of an answer that was not streamed, TPOT of one token) is neither kept nor missed. A failed
+request misses every limit; one that the workload cancelled is not asked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+import numpy as np
+
+from headway.bench.arrays import Bools, Floats
 from headway.bench.measures import Measured, measured
 from headway.bench.record import Record
 from headway.bench.schema import Slo
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    Bools = npt.NDArray[np.bool_]
-    Floats = npt.NDArray[np.float64]
 
 __all__ = ["LIMITS", "Kept", "Slo", "as_slos", "hits", "kept"]
 
@@ -32,8 +27,8 @@ LONG_GAPS = 20
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """By request, in the order they were given: `asked` (all but the workload's own cancellations), `inside` (asked, answered
-    and every limit that applies kept); by limit, the requests that it applies to and those that keep it."""
+    """By request, in the order they were given. `asked`: all but the workload's own cancellations; `inside`: of those,
+    answered, and every limit that applies kept. By limit: whom it applies to, and who keeps it."""
 
     asked: Bools
     inside: Bools
@@ -53,49 +48,48 @@ def hits(records: Sequence[Record], slo: Slo | Sequence[Slo] | None) -> Bools:
 
 
 def kept(of: Measured, slos: Sequence[Slo]) -> Kept:
-    values = {"ttft": of.ttft_sched, "tpot": of.tpot, "e2e": of.e2e_sched}
     asked = ~of.cancelled
     inside = asked & of.answered
     applies, keeps = {}, {}
     for name in LIMITS:
-        limit = _limit(of, slos, name)
-        if limit is None:
+        if all(getattr(slo, name) is None for slo in slos):
             continue
-        if name == "itl":
-            has, good = _gaps_within(of, limit)
-        else:
-            has, good = values[name] == values[name], values[name] <= limit  # noqa: PLR0124 (nan is not itself)
-        has = asked & (limit == limit) & (has | of.failed)  # noqa: PLR0124
-        good &= has & ~of.failed
+        limit = _limit(of, slos, name)
+        has, good = _within(of, name, limit)
+        has = asked & ~np.isnan(limit) & (has | of.failed)
+        good = good & has & ~of.failed
         applies[name], keeps[name] = has, good
-        inside &= good | ~has
+        inside = inside & (good | ~has)
     return Kept(asked, inside, applies, keeps)
 
 
-def _limit(of: Measured, slos: Sequence[Slo], name: str) -> Floats | None:
-    """The limit of each request, nan = none; None where nobody has one."""
-    import numpy as np
-
-    if all(getattr(slo, name) is None for slo in slos):
-        return None
+def _limit(of: Measured, slos: Sequence[Slo], name: str) -> Floats:
+    """The limit of each request; nan: it has none."""
     found = np.full(len(of), np.nan)
-    open_ = np.ones(len(of), dtype=np.bool_)
+    free = np.ones(len(of), np.bool_)
     for slo in slos:
-        fits = open_.copy()
+        fits = free.copy()
         for group in ("model", "tenant", "adapter", "operation"):
             wanted = getattr(slo, group)
             if wanted is not None:
                 fits &= of.having(group, wanted)
-        found[fits] = np.nan if getattr(slo, name) is None else getattr(slo, name)
-        open_ &= ~fits
+        limit = getattr(slo, name)
+        found[fits] = np.nan if limit is None else limit
+        free &= ~fits
     return found
 
 
-def _gaps_within(of: Measured, limit: Floats) -> tuple[Bools, Bools]:
-    import numpy as np
+def _within(of: Measured, name: str, limit: Floats) -> tuple[Bools, Bools]:
+    """Who has the measure at all, and for whom it is no more than the limit."""
+    if name == "itl":
+        return _gaps_within(of, limit)
+    row = {"ttft": of.ttft_sched, "tpot": of.tpot, "e2e": of.e2e_sched}[name]
+    return ~np.isnan(row), row <= limit
 
+
+def _gaps_within(of: Measured, limit: Floats) -> tuple[Bools, Bools]:
     gaps = of.gaps
-    long_ = np.where(gaps.seconds > limit[gaps.owner], gaps.tokens, 0)
-    too_long = np.bincount(gaps.owner, weights=long_, minlength=len(of))
+    long = np.where(gaps.seconds > limit[gaps.owner], gaps.tokens, 0)
+    too_long = np.bincount(gaps.owner, weights=long, minlength=len(of))
     every = np.bincount(gaps.owner, weights=gaps.tokens, minlength=len(of))
     return every > 0, too_long * LONG_GAPS <= every
