@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
+
+from headway.bench.schema import Finding
 
 __all__ = ["Generator", "RunFacts", "ServerSample", "StageFacts"]
 
@@ -23,11 +27,13 @@ class StageFacts(msgspec.Struct):
 
 class Generator(msgspec.Struct):
     """One process of the generator. `loop_delays`: seconds that timers of its event loop were late, sampled every
-    10 ms; `cpu`: seconds of CPU in all; `cpu_share`: the most of a core it took in any second."""
+    10 ms; `cpu`: seconds of CPU in all; `cpu_share`: the most of a core it took in any second. A `collector` writes
+    records and reads the server's counters: a cost of the run, and no doubt about what the senders measured."""
 
     cpu: float = 0.0
     cpu_share: float = 0.0
     loop_delays: list[float] = []  # noqa: RUF012
+    role: Literal["sender", "collector"] = "sender"
 
 
 class ServerSample(msgspec.Struct):
@@ -40,7 +46,9 @@ class ServerSample(msgspec.Struct):
 class RunFacts(msgspec.Struct):
     """`started_at` is Unix time of second 0; `ended` when the last answer ended; `drained` says whether all that was
     sent had ended before the drain's deadline. `warmup`: seconds to leave out as the workload says, None = find it.
-    `stopped`: when sending ended before the schedule did (Ctrl-C, or a search that knew enough); None = it did not."""
+    `stopped`: when sending ended before the schedule did (Ctrl-C, or a search that knew enough); None = it did not.
+    `faults`: what broke in the generator itself (a process of it died, records were not taken in time); a run with any
+    is no measurement. `checked`: what counting a few answers with a tokenizer found."""
 
     target: str
     workload: str
@@ -55,3 +63,5 @@ class RunFacts(msgspec.Struct):
     headway: str = ""
     warmup: float | None = None
     stopped: float | None = None
+    faults: list[str] = []  # noqa: RUF012
+    checked: list[Finding] = []  # noqa: RUF012

@@ -32,7 +32,7 @@ from headway.bench.schema import (
 )
 from headway.bench.slo import Kept
 
-__all__ = ["distribution", "figures", "overlap"]
+__all__ = ["distribution", "figures", "overlap", "share_within"]
 
 
 def figures(
@@ -124,7 +124,7 @@ def _tokens(of: Measured, due: Bools, group: Bools, windows: Sequence[Window], s
     whole = group & of.answered
     for each in windows:
         read += _sum(of.input_tokens[whole & (of.first >= each.start) & (of.first < each.end)])
-        spread = _share(of.first[whole], of.ended[whole], each)
+        spread = share_within(of.first[whole], of.ended[whole], each.start, each.end)
         written += _sum(of.output_tokens[whole] * spread)
     return Tokens(
         input=int(_sum(of.input_tokens[answered])),
@@ -193,12 +193,12 @@ def overlap(begun: Floats, ended: Floats, window: Window) -> Floats:
     return np.maximum(np.minimum(ended, window.end) - np.maximum(begun, window.start), 0.0)
 
 
-def _share(begun: Floats, ended: Floats, window: Window) -> Floats:
-    """The part of each stretch that lies in the window; one without length is in it or is not."""
+def share_within(begun: Floats, ended: Floats, start: float, end: float) -> Floats:
+    """The part of each stretch that lies between two moments; one without length is there or is not."""
     length = ended - begun
-    at_once = (begun >= window.start) & (begun < window.end)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(length > 0, overlap(begun, ended, window) / length, at_once.astype(np.float64))
+    inside = np.maximum(np.minimum(ended, end) - np.maximum(begun, start), 0.0)
+    at_once = (begun >= start) & (begun < end)
+    return np.where(length > 0, inside / np.where(length > 0, length, 1.0), at_once.astype(np.float64))
 
 
 def _sum(row: Floats) -> float:

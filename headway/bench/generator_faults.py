@@ -35,6 +35,8 @@ _REMEDY = "use more --workers or another machine"
 
 
 def generator_faults(of: Evidence) -> Iterator[Reason]:
+    for text in of.facts.faults:
+        yield Reason("broken", f"the generator broke: {text}")
     yield from _late(of)
     yield from _unsent(of)
     yield from _starved(of)
@@ -71,7 +73,8 @@ def _starved(of: Evidence) -> Iterator[Reason]:
     if delay is not None and delay > LOOP_DELAY and not of.single:
         text = f"the generator's event loop was {millis(delay)} late at the 99th percentile"
         numbers = {"p99": delay, "bound": LOOP_DELAY}
-        yield Reason("loop_delay", f"{text} (bound {millis(LOOP_DELAY)}), and so may every latency be: {_REMEDY}", numbers)
+        text += f" (bound {millis(LOOP_DELAY)}), and so may every latency be: {_REMEDY}"
+        yield Reason("loop_delay", text, numbers)
 
 
 def _arrivals(of: Evidence) -> Iterator[Reason]:

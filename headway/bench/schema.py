@@ -86,8 +86,8 @@ class Latencies(Struct, frozen=True):
 class Requests(Struct, frozen=True):
     """Counts of the requests that were due in the window, whenever they ended."""
 
-    due: int
-    sent: int
+    due: Annotated[int, Meta(description="should have been sent in the window")]
+    sent: Annotated[int, Meta(description="of those, were sent")]
     answered: Annotated[int, Meta(description="whole answers with a 2xx status")]
     failed: Annotated[int, Meta(description="neither answered nor cancelled: each is a miss of every limit")]
     cancelled: Annotated[
@@ -104,15 +104,15 @@ class Rate(Struct, frozen=True):
     realised: Annotated[float, Meta(description="due in the window, by its length")]
     realised_interval: Annotated[Interval, Meta(description="of the realised rate, by the law of arrivals")]
     answered: Annotated[float, Meta(description="answered within the window, whenever they were due, by its length")]
-    answered_interval: Interval
+    answered_interval: Annotated[Interval, Meta(description="of the answered rate, as of a Poisson count")]
     in_flight: Annotated[float, Meta(description="requests that were due and had not ended, the mean over the window")]
 
 
 class Attainment(Struct, frozen=True):
     """A share of requests."""
 
-    inside: int
-    of: int
+    inside: Annotated[int, Meta(description="requests that kept it")]
+    of: Annotated[int, Meta(description="requests that were asked")]
     share: Annotated[float | None, Meta(description="inside / of; null: of nothing")]
     interval: Annotated[
         Interval, Meta(description="Wilson's, at the effective number of requests, as neighbours in time are alike")
@@ -131,9 +131,9 @@ class Goodput(Struct, frozen=True):
 class Tokens(Struct, frozen=True):
     """By the server's own usage, of the answered requests that were due in the window."""
 
-    input: int
-    output: int
-    cached: int
+    input: Annotated[int, Meta(description="tokens of prompts, cached ones too")]
+    output: Annotated[int, Meta(description="tokens of answers")]
+    cached: Annotated[int, Meta(description="tokens of prompts that the server had in a cache")]
     cached_share: Annotated[float | None, Meta(description="cached / input; null: no answer told of cached tokens")]
     input_rate: Annotated[float, Meta(description="input tokens a second, counted when a request's first token came")]
     output_rate: Annotated[
@@ -152,25 +152,25 @@ class Figures(Struct, frozen=True):
     """Everything that is measured of one set of requests."""
 
     seconds: Annotated[float, Meta(description="length of the window that the rates are of")]
-    requests: Requests
-    rate: Rate
-    tokens: Tokens
-    latency: Latencies
+    requests: Annotated[Requests, Meta(description="counts")]
+    rate: Annotated[Rate, Meta(description="asked, realised, answered")]
+    tokens: Annotated[Tokens, Meta(description="counts and rates of tokens")]
+    latency: Annotated[Latencies, Meta(description="how long things took")]
     goodput: Annotated[Goodput | None, Meta(description="null: no limits were given")] = None
 
 
 class Part(Struct, frozen=True):
     """A part of the run: a stage, or what has one model, tenant, adapter or operation."""
 
-    name: str
-    figures: Figures
+    name: Annotated[str, Meta(description="of the part, or of the measure")]
+    figures: Annotated[Figures, Meta(description="as of the whole")]
 
 
 class Growth(Struct, frozen=True):
     """How what waits (due and not ended) changed through a window."""
 
     at_start: Annotated[int, Meta(description="requests that waited when the window began")]
-    at_end: int
+    at_end: Annotated[int, Meta(description="requests that waited when it ended")]
     rate: Annotated[float, Meta(description="(at_end - at_start) / seconds")]
     interval: Annotated[Interval, Meta(description="of the rate, by the means of batches of the window")]
     growing: Annotated[bool, Meta(description="more than chance explains, at 99 %")]
@@ -180,35 +180,37 @@ class Growth(Struct, frozen=True):
 class Window(Struct, frozen=True):
     """What of a stage is counted: requests that were due from `start` to `end`, whenever they ended."""
 
-    stage: str
+    stage: Annotated[str, Meta(description="its name")]
     begun: Annotated[float, Meta(description="when the stage began")]
-    start: float
-    end: float
+    start: Annotated[float, Meta(description="from when on requests count, seconds since second 0")]
+    end: Annotated[float, Meta(description="when its arrivals ended")]
     rule: Annotated[
         Literal["explicit", "mser-5", "first-round", "none"],
         Meta(description="what set `start`: the warmup asked for, what waited, a closed loop's first round, nothing"),
     ]
+    asked: Annotated[float | None, Meta(description="requests a second; null: a closed loop or a trace")] = None
+    concurrency: Annotated[int | None, Meta(description="callers of a closed loop; null: an open one")] = None
     growth: Annotated[Growth | None, Meta(description="null: a closed loop, or too few requests to tell")] = None
 
 
 class GeneratorFigures(Struct, frozen=True):
     """How the generator itself fared; a run is INVALID when this is not good enough."""
 
-    processes: int
+    processes: Annotated[int, Meta(description="that made the load")]
     cpu: Annotated[float, Meta(description="seconds of CPU, of all processes")]
-    cpu_share: Annotated[float, Meta(description="of one core, the busiest process, over the whole run")]
-    cpu_peak: Annotated[float, Meta(description="of one core, the busiest process, in its busiest second")]
+    cpu_share: Annotated[float, Meta(description="of one core, the busiest process that sends, over the whole load")]
+    cpu_peak: Annotated[float, Meta(description="of one core, the busiest process that sends, in its busiest second")]
     send_lag: Annotated[Distribution, Meta(description="from when a request was due to when it was taken up")]
     loop_delay_p99: Annotated[float | None, Meta(description="how late the event loop was, the worst process")]
-    loop_delay_max: float | None = None
+    loop_delay_max: Annotated[float | None, Meta(description="the longest; null: not measured")] = None
 
 
 class Reason(Struct, frozen=True):
     """Why the verdict is what it is."""
 
-    code: str
+    code: Annotated[str, Meta(description="a word that stays the same")]
     text: Annotated[str, Meta(description="a sentence with the numbers")]
-    numbers: dict[str, float] = field(default_factory=dict)
+    numbers: Annotated[dict[str, float], Meta(description="those of the sentence")] = field(default_factory=dict)
 
 
 class Verdict(Struct, frozen=True):
@@ -234,18 +236,18 @@ class Verdict(Struct, frozen=True):
 class Finding(Struct, frozen=True):
     """One comparison of what the server says with what the client counted."""
 
-    code: str
+    code: Annotated[str, Meta(description="a word that stays the same")]
     text: Annotated[str, Meta(description="a sentence with both numbers and the bound")]
     agrees: Annotated[bool | None, Meta(description="null: it cannot be told")]
-    server: float | None = None
-    client: float | None = None
+    server: Annotated[float | None, Meta(description="what the server says; null: nothing")] = None
+    client: Annotated[float | None, Meta(description="what was counted here; null: nothing")] = None
 
 
 class Formula(Struct, frozen=True):
     """How a measure is computed."""
 
-    name: str
-    unit: str
+    name: Annotated[str, Meta(description="of the part, or of the measure")]
+    unit: Annotated[str, Meta(description="s, 1/s, tokens/s, share or requests")]
     formula: Annotated[str, Meta(description="over the fields of a record (headway.bench.record)")]
     of: Annotated[str, Meta(description="which requests have it, and what a failed one counts as")]
 
@@ -268,20 +270,20 @@ class Summary(Struct, frozen=True):
 
     schema_version: Annotated[str, Meta(description="of this shape")]
     headway: Annotated[str, Meta(description="version that made the load")]
-    target: str
-    workload: str
-    seed: int
+    target: Annotated[str, Meta(description="address of the server")]
+    workload: Annotated[str, Meta(description="its name")]
+    seed: Annotated[int, Meta(description="of the schedule: the same workload and seed ask the same again")]
     started_at: Annotated[float, Meta(description="Unix time of second 0")]
     seconds: Annotated[float, Meta(description="from second 0 to when the last answer ended")]
-    verdict: Verdict
-    slo: list[Slo]
+    verdict: Annotated[Verdict, Meta(description="whether all this may be believed")]
+    slo: Annotated[list[Slo], Meta(description="the limits; empty: none were given")]
     windows: Annotated[list[Window], Meta(description="by stage: what is counted")]
     whole: Annotated[Figures, Meta(description="all windows together")]
-    generator: GeneratorFigures
+    generator: Annotated[GeneratorFigures, Meta(description="how the generator itself fared")]
     stages: Annotated[list[Part], Meta(description="empty when there is one stage only")]
     models: Annotated[list[Part], Meta(description="empty when there is one only; so are the three below")]
-    tenants: list[Part]
-    adapters: list[Part]
-    operations: list[Part]
+    tenants: Annotated[list[Part], Meta(description="by tenant")]
+    adapters: Annotated[list[Part], Meta(description="by adapter; the name is empty where there is none")]
+    operations: Annotated[list[Part], Meta(description="by operation: chat, completion, embedding")]
     server: Annotated[list[Finding], Meta(description="server counters beside the client's; empty: none were read")]
     formulas: Annotated[dict[str, Formula], Meta(description="by the name of the measure")]

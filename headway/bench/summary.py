@@ -112,13 +112,15 @@ class _Run:
 
 
 def _generator(of: Measured, facts: RunFacts, due: Bools) -> GeneratorFigures:
+    """Of the processes that send: one that writes records takes nothing from the time of a request."""
     seconds = max((stage.end for stage in facts.stages), default=0.0)
-    delays = [np.array(each.loop_delays, np.float64) for each in facts.generators if each.loop_delays]
+    senders = [each for each in facts.generators if each.role == "sender"]
+    delays = [np.array(each.loop_delays, np.float64) for each in senders if each.loop_delays]
     return GeneratorFigures(
         processes=len(facts.generators),
         cpu=sum(each.cpu for each in facts.generators),
-        cpu_share=max((each.cpu / seconds for each in facts.generators), default=0.0) if seconds > 0 else 0.0,
-        cpu_peak=max((each.cpu_share for each in facts.generators), default=0.0),
+        cpu_share=max((each.cpu / seconds for each in senders), default=0.0) if seconds > 0 else 0.0,
+        cpu_peak=max((each.cpu_share for each in senders), default=0.0),
         send_lag=distribution(of.send_lag[due]),
         loop_delay_p99=max((ranked(each, [99])[0] for each in delays), default=None),
         loop_delay_max=max((float(each.max()) for each in delays), default=None),

@@ -54,7 +54,8 @@ def counted(of: Measured, windows: Sequence[Window]) -> list[Bools]:
 
 def _window(of: Measured, mine: Bools, facts: RunFacts, stage: StageFacts) -> Window:
     due = np.sort(of.due[mine])
-    whole = Window(stage.name, stage.start, stage.start, _end(due, facts, stage), "none")
+    end = _end(due, facts, stage)
+    whole = Window(stage.name, stage.start, stage.start, end, "none", stage.rate, stage.concurrency)
     window = _begun(of, due, facts.warmup, stage, whole)
     if stage.concurrency is not None:
         return window
