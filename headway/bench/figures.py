@@ -1,0 +1,210 @@
+"""The figures of one set of requests: counts, rates, tokens, latencies, goodput.
+
+Two ways of counting, and each figure has its own: latencies and limits are of the requests that were *due* in the
+window, whenever they ended, so that nobody drops out by being slow. Rates of answers and tokens are of what *came* in
+the window, whenever it was due, so that answers that came after the last arrival do not make a server look fast.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from headway.bench.arrays import Bools, Floats
+from headway.bench.gaps import SIZED, Gaps, sized_by
+from headway.bench.intervals import of_percentile, of_rate, of_share
+from headway.bench.measures import Measured, failure
+from headway.bench.percentile import PERCENTS, enough, rank, weighted
+from headway.bench.schema import (
+    Attainment,
+    Distribution,
+    Figures,
+    Goodput,
+    Interval,
+    Latencies,
+    Rate,
+    Requests,
+    Tokens,
+    Window,
+)
+from headway.bench.slo import Kept
+
+__all__ = ["distribution", "figures", "overlap", "share_within"]
+
+
+def figures(
+    of: Measured,
+    due: Bools,
+    group: Bools,
+    windows: Sequence[Window],
+    kept: Kept | None,
+    asked: float | None,
+    cv: float | None,
+) -> Figures:
+    """Of the requests of a `group` (all of them, or one model's); `due`: those of it that the windows count."""
+    seconds = sum(window.end - window.start for window in windows)
+    return Figures(
+        seconds=seconds,
+        requests=_requests(of, due),
+        rate=_rate(of, due, group, windows, seconds, asked, cv),
+        tokens=_tokens(of, due, group, windows, seconds),
+        latency=_latencies(of, due),
+        goodput=None if kept is None else _goodput(of, due, kept, seconds),
+    )
+
+
+def distribution(row: Floats) -> Distribution:
+    """Of one value a request, in the order of time; nan: it has none, inf: it failed."""
+    row = row[~np.isnan(row)]
+    known = row[np.isfinite(row)]
+    if not len(row):
+        return Distribution(0, 0)
+    ordered = np.sort(row)
+    values = {percent: float(ordered[rank(len(row), percent) - 1]) for percent in PERCENTS}
+    return Distribution(
+        count=len(known),
+        beyond=len(row) - len(known),
+        mean=float(known.mean()) if len(known) else None,
+        max=float(known.max()) if len(known) else None,
+        intervals={f"p{each}": of_percentile(row, ordered, each, value) for each, value in values.items()},
+        thin=[f"p{percent}" for percent in PERCENTS if not enough(len(row), percent)],
+        **{f"p{percent}": value if math.isfinite(value) else None for percent, value in values.items()},
+    )
+
+
+def _requests(of: Measured, due: Bools) -> Requests:
+    failed = [of.records[place] for place in np.flatnonzero(due & of.failed)]
+    counts = Counter(map(failure, failed))
+    return Requests(
+        due=int(due.sum()),
+        sent=int((due & ~np.isnan(of.sent)).sum()),
+        answered=int((due & of.answered).sum()),
+        failed=len(failed),
+        cancelled=int((due & of.cancelled).sum()),
+        unsent=counts["unsent"],
+        failures=dict(sorted(counts.items(), key=lambda each: (-each[1], each[0]))),
+    )
+
+
+def _rate(
+    of: Measured,
+    due: Bools,
+    group: Bools,
+    windows: Sequence[Window],
+    seconds: float,
+    asked: float | None,
+    cv: float | None,
+) -> Rate:
+    came = group & (of.answered | of.cancelled)
+    answered = sum(int((came & (of.ended >= each.start) & (of.ended < each.end)).sum()) for each in windows)
+    inside = sum(float(overlap(of.due[group], of.ended[group], each).sum()) for each in windows)
+    count = int(due.sum())
+    return Rate(
+        asked=asked,
+        realised=_per(count, seconds),
+        realised_interval=of_rate(count, seconds, cv),
+        answered=_per(answered, seconds),
+        answered_interval=of_rate(answered, seconds),
+        in_flight=_per(inside, seconds),
+    )
+
+
+def _tokens(of: Measured, due: Bools, group: Bools, windows: Sequence[Window], seconds: float) -> Tokens:
+    answered = due & of.answered
+    text = answered & np.fromiter((each.operation != "embedding" for each in of.records), np.bool_, len(of))
+    silent = answered & (np.isnan(of.input_tokens) | (text & np.isnan(of.output_tokens)))
+    told = answered & ~np.isnan(of.cached_tokens) & ~np.isnan(of.input_tokens)
+    cached, behind = _sum(of.cached_tokens[told]), _sum(of.input_tokens[told])
+    wanted = np.fromiter((each.wanted_tokens for each in of.records), np.float64, len(of))
+    counts = Counter(sized_by(each) for place in np.flatnonzero(text) if (each := of.records[place]).stream)
+    read, written = 0.0, 0.0
+    whole = group & of.answered
+    for each in windows:
+        read += _sum(of.input_tokens[whole & (of.first >= each.start) & (of.first < each.end)])
+        spread = share_within(of.first[whole], of.ended[whole], each.start, each.end)
+        written += _sum(of.output_tokens[whole] * spread)
+    return Tokens(
+        input=int(_sum(of.input_tokens[answered])),
+        output=int(_sum(of.output_tokens[answered])),
+        cached=int(cached),
+        cached_share=cached / behind if behind else None,
+        input_rate=_per(read, seconds),
+        output_rate=_per(written, seconds),
+        without_usage=int(silent.sum()),
+        shorter=int((text & (wanted > 0) & (of.output_tokens < wanted)).sum()),
+        longer=int((text & (wanted > 0) & (of.output_tokens > wanted)).sum()),
+        sized={way: counts[way] for way in SIZED if counts[way]},
+    )
+
+
+def _latencies(of: Measured, due: Bools) -> Latencies:
+    return Latencies(
+        ttft_sched=distribution(of.ttft_sched[due]),
+        ttft_send=distribution(of.ttft_send[due]),
+        tpot=distribution(of.tpot[due]),
+        itl=_between(of.gaps, due),
+        ntpot=distribution(of.ntpot[due]),
+        e2e_sched=distribution(of.e2e_sched[due]),
+        e2e_send=distribution(of.e2e_send[due]),
+        connect=distribution(of.connect[due]),
+    )
+
+
+def _between(gaps: Gaps, due: Bools) -> Distribution:
+    """Without intervals: the gaps of one answer are far from independent."""
+    chosen = due[gaps.owner]
+    whole = bool(chosen.all())
+    seconds, tokens = (gaps.seconds, gaps.tokens) if whole else (gaps.seconds[chosen], gaps.tokens[chosen])
+    count = int(tokens.sum())
+    if not count:
+        return Distribution(0, 0)
+    values = weighted(seconds, tokens)
+    return Distribution(
+        count=count,
+        beyond=0,
+        mean=float((seconds * tokens).sum() / count),
+        max=float(seconds.max()),
+        thin=[f"p{percent}" for percent in PERCENTS if not enough(count, percent)],
+        **{f"p{percent}": value for percent, value in zip(PERCENTS, values, strict=True)},
+    )
+
+
+def _goodput(of: Measured, due: Bools, kept: Kept, seconds: float) -> Goodput:
+    inside = due & kept.inside
+    return Goodput(
+        rate=_per(int(inside.sum()), seconds),
+        output_rate=_per(_sum(of.output_tokens[inside]), seconds),
+        inside=_attained(kept.inside[due & kept.asked]),
+        each={name: _attained(kept.keeps[name][due & has]) for name, has in kept.applies.items()},
+    )
+
+
+def _attained(hit: Bools) -> Attainment:
+    if not len(hit):
+        return Attainment(0, 0, None, Interval(None, None))
+    return Attainment(int(hit.sum()), len(hit), float(hit.mean()), of_share(hit))
+
+
+def overlap(begun: Floats, ended: Floats, window: Window) -> Floats:
+    """Seconds of each stretch that lie in the window."""
+    return np.maximum(np.minimum(ended, window.end) - np.maximum(begun, window.start), 0.0)
+
+
+def share_within(begun: Floats, ended: Floats, start: float, end: float) -> Floats:
+    """The part of each stretch that lies between two moments; one without length is there or is not."""
+    length = ended - begun
+    inside = np.maximum(np.minimum(ended, end) - np.maximum(begun, start), 0.0)
+    at_once = (begun >= start) & (begun < end)
+    return np.where(length > 0, inside / np.where(length > 0, length, 1.0), at_once.astype(np.float64))
+
+
+def _sum(row: Floats) -> float:
+    """Of what is known."""
+    return float(np.nansum(row))
+
+
+def _per(amount: float, seconds: float) -> float:
+    return amount / seconds if seconds > 0 else 0.0
