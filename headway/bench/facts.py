@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 __all__ = ["Generator", "RunFacts", "ServerSample", "StageFacts"]
@@ -19,11 +21,13 @@ class StageFacts(msgspec.Struct):
 
 class Generator(msgspec.Struct):
     """One process of the generator. `loop_delays`: seconds that timers of its event loop were late, sampled every 10 ms;
-    `cpu`: seconds of CPU in all; `cpu_share`: the most of a core it took in any second."""
+    `cpu`: seconds of CPU in all; `cpu_share`: the most of a core it took in any second. A `collector` writes records
+    and reads the server's counters: what it takes is a cost of the run, and no doubt about what the senders measured."""
 
     cpu: float = 0.0
     cpu_share: float = 0.0
     loop_delays: list[float] = []  # noqa: RUF012
+    role: Literal["sender", "collector"] = "sender"
 
 
 class ServerSample(msgspec.Struct):
@@ -35,7 +39,8 @@ class ServerSample(msgspec.Struct):
 
 class RunFacts(msgspec.Struct):
     """`started_at` is Unix time of second 0; `drained` says whether all that was sent had ended before the drain's
-    deadline."""
+    deadline. `faults`: what broke in the generator itself (a process of it died, records could not be taken in time);
+    a run with any is no measurement."""
 
     target: str
     workload: str
@@ -48,3 +53,4 @@ class RunFacts(msgspec.Struct):
     drained: bool = True
     interrupted: bool = False
     headway: str = ""
+    faults: list[str] = []  # noqa: RUF012

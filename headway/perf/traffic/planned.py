@@ -76,3 +76,6 @@ class Traffic(Protocol):
         """Until the last stage's end."""
 
     def __iter__(self) -> Iterator[Planned]: ...
+
+    def of(self, stage: int) -> Iterator[Planned]:
+        """One stage's requests alone; endless in a closed loop, whose reader stops at the stage's end."""
