@@ -43,7 +43,8 @@ class RunPlan:
     TARGET/metrics where there is such a page, "" = none. `salt` makes the prompts' text; None = fresh text each run, so
     that a run does not find the prompts of the one before in the server's prefix cache. `preflight`: ask once
     before any load whether the server, the models and the keys are right. `sockets`: the most connections at once; a
-    request that would need one more is not sent and says so.
+    request that would need one more is not sent and says so. `keep_text`: of so many requests of each process the text of
+    question and answer is kept, to be counted with a tokenizer.
     """
 
     workload: Workload
@@ -57,6 +58,7 @@ class RunPlan:
     salt: int | None = None
     preflight: bool = True
     sockets: int = 20_000
+    keep_text: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
