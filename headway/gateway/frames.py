@@ -1,21 +1,21 @@
 """What the hub and its workers say to each other, and the connection they say it on.
 
-A frame is its length (4 bytes, big-endian) and a msgpack object with a `type`. The connection is a socket pair that
-the worker inherits: it ends when either process ends, and that is how each learns of it.
+The connection (wire.channel) is a socket pair that the worker inherits: it ends when either process ends, and that is how
+each learns of it.
 """
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable
-from typing import Literal, cast
+from typing import Literal
 
 import msgspec
 
 from headway.gateway.counts import Counts
 from headway.gateway.record import Record, Stats
 from headway.gateway.table import RoutingTable
+from headway.wire import channel
 
 __all__ = [
     "Applied",
@@ -49,7 +49,6 @@ __all__ = [
     "Want",
 ]
 
-MOST_BYTES = 256 * 1024 * 1024
 
 
 class Use(msgspec.Struct, tag="use"):
@@ -322,57 +321,11 @@ Frame = (
     | Lined
 )
 
-_ENCODER = msgspec.msgpack.Encoder()
 _DECODER: msgspec.msgpack.Decoder[Frame] = msgspec.msgpack.Decoder(Frame)
 
 
-class Channel(asyncio.Protocol):
-    """One end. `heard` gets each frame, `gone` is called once when the other end is no more."""
+class Channel(channel.Channel[Frame]):
+    """One end of it."""
 
     def __init__(self, heard: Callable[[Frame], None], gone: Callable[[], None]) -> None:
-        self._heard, self._gone = heard, gone
-        self._transport: asyncio.Transport | None = None
-        self._rest = bytearray()
-
-    @property
-    def open(self) -> bool:
-        return self._transport is not None and not self._transport.is_closing()
-
-    @property
-    def backlog(self) -> int:
-        """Bytes that the other end has not taken yet."""
-        return self._transport.get_write_buffer_size() if self._transport is not None else 0
-
-    def say(self, frame: Frame) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            data = _ENCODER.encode(frame)
-            self._transport.write(len(data).to_bytes(4, "big") + data)
-
-    def close(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
-
-    # asyncio's callbacks
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-
-    def data_received(self, data: bytes) -> None:
-        rest = self._rest
-        rest += data
-        at = 0
-        while len(rest) - at >= 4:
-            end = at + 4 + int.from_bytes(rest[at : at + 4], "big")
-            if end - at > MOST_BYTES:
-                self.close()
-                return
-            if len(rest) < end:
-                break
-            frame = _DECODER.decode(memoryview(rest)[at + 4 : end].tobytes())
-            at = end
-            self._heard(frame)
-        del rest[:at]
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
-        self._gone()
+        super().__init__(_DECODER, heard, gone)

@@ -1,0 +1,317 @@
+"""One request from when it is due to its Record: sent once, its answer read, and every way that it can end.
+
+Nothing is asked again: a 429, a 503, a broken connection is what the server did, and is recorded. The one exception is a
+kept connection that the server had closed while it lay idle: a request that meets this is sent on a fresh one at once
+(RFC 9112 section 9.3.1), its clock running on from when it was due and first sent, and its Record says `resent`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+from itertools import pairwise
+from time import monotonic, time
+from typing import Final
+
+import msgspec
+
+from headway.bench.answer import Answer, Refused, Streamed, Vectors, Whole
+from headway.bench.connection import Connection
+from headway.bench.framing import Head
+from headway.bench.pool import Pool
+from headway.bench.record import Record
+from headway.perf.traffic.planned import Planned
+
+__all__ = ["Desk", "Exchange", "Then"]
+
+_STALE: Final = 0.25
+"""Seconds within which a kept connection that was already closed shows it; later the server has had the request."""
+_LINGER: Final = 1.0
+"""Seconds that a connection may take to end an answer that has said [DONE]."""
+
+Then = Callable[["Exchange", str, float], None]
+
+
+class Desk:
+    """What the requests of one process share. `start` is second 0, of the monotonic clock; `tell` gets each Record."""
+
+    def __init__(
+        self, pool: Pool, start: float, timeout: float, tell: Callable[[Record], None], keep_text: int = 0
+    ) -> None:
+        self.pool, self.start, self.timeout, self._tell = pool, start, timeout, tell
+        self._texts = keep_text
+        self.flying: dict[Exchange, None] = {}  # in the order in which they began
+        self.due = self.sent = self.ended = self.failed = 0
+        self.last_sent = 0.0
+
+    def exchange(
+        self, planned: Planned, due: float, data: bytes, then: Then | None = None, keeps: bool = False
+    ) -> Exchange:
+        """A request that is made ready. The text of the first few is kept."""
+        asked = ""
+        if self._texts > 0 and planned.operation != "embedding":
+            self._texts -= 1
+            asked, keeps = _text_of(data), True
+        return Exchange(planned, due, data, self, then, keeps, asked)
+
+    def over(self, record: Record) -> None:
+        self.ended += 1
+        self.failed += record.error not in ("", "cancelled", "interrupted")
+        self._tell(record)
+
+    def look(self, now: float) -> None:
+        """End what has taken too long."""
+        while self.flying:
+            oldest = next(iter(self.flying))
+            if now - oldest.begun < self.timeout:
+                return
+            oldest.end("timeout", f"no whole answer within {self.timeout:g} s", now)
+
+    def end_all(self, error: str, said: str) -> None:
+        now = monotonic()
+        for exchange in list(self.flying):
+            exchange.end(error, said, now)
+
+
+class Exchange:
+    """`due` and `begun` are of the monotonic clock. `then` is called once when it is over, with the answer's text if it
+    `keeps` that ("" when there is none) and the moment. `asked`: the question's text, if the Record is to have both."""
+
+    __slots__ = (
+        "_answer",
+        "_asked",
+        "_connection",
+        "_data",
+        "_desk",
+        "_ended",
+        "_first_byte",
+        "_head",
+        "_keeps",
+        "_over",
+        "_resent",
+        "_sent",
+        "_then",
+        "begun",
+        "due",
+        "planned",
+    )
+
+    def __init__(
+        self,
+        planned: Planned,
+        due: float,
+        data: bytes,
+        desk: Desk,
+        then: Then | None,
+        keeps: bool,
+        asked: str,
+    ) -> None:
+        self.planned, self.due, self.begun = planned, due, 0.0
+        self._data, self._desk, self._then = data, desk, then
+        self._keeps, self._asked = keeps, asked
+        self._connection: Connection | None = None
+        self._head: Head | None = None
+        self._answer: Answer | None = None
+        self._sent: float | None = None
+        self._first_byte: float | None = None
+        self._ended: float | None = None  # said that it is done; the connection is not through with it
+        self._over = self._resent = False
+
+    @property
+    def heard(self) -> bool:
+        """The server said something to it, be it a refusal."""
+        return self._head is not None
+
+    def begin(self) -> None:
+        """It is due: send it now."""
+        desk = self._desk
+        self.begun = monotonic()
+        desk.due += 1
+        desk.flying[self] = None
+        connection = desk.pool.take()
+        if connection is not None:
+            self.connected(connection)
+        elif not desk.pool.wait(self):
+            self.end("unsent", f"all {desk.pool.sockets} sockets that this process may have are in use", self.begun)
+
+    # the pool's callbacks
+
+    def connected(self, connection: Connection) -> None:
+        self._connection = connection
+        connection.send(self._data, self)
+        if self._sent is None:
+            self._sent = self._desk.last_sent = monotonic()
+            self._desk.sent += 1
+
+    def not_connected(self, said: str) -> None:
+        self.end("connect", said, monotonic())
+
+    # the connection's callbacks
+
+    def began(self, now: float) -> None:
+        self._first_byte = now
+        self._data = b""  # it cannot be asked for again
+
+    def answered(self, head: Head) -> None:
+        self._head = head
+        if not 200 <= head.status < 300:
+            self._answer = Refused()
+        elif self.planned.operation == "embedding":
+            self._answer = Vectors()
+        elif head.streams:
+            self._answer = Streamed(self._keeps)
+        else:
+            self._answer = Whole()
+
+    def body(self, data: bytes, now: float) -> None:
+        answer, connection = self._answer, self._connection
+        if self._over or answer is None or connection is None:
+            return
+        answer.push(data, now)
+        if type(answer) is Streamed:
+            limit = self.planned.cancel_after
+            if limit is not None and answer.received >= limit and not answer.ended:
+                self.end("cancelled", "", now)
+            elif answer.trouble:
+                self.end("stream", answer.trouble, now)
+            elif answer.ended and self._ended is None:
+                self._ended = now
+                if not connection.whole:
+                    asyncio.get_running_loop().call_later(_LINGER, self._linger)
+
+    def complete(self, now: float) -> None:
+        answer = self._answer
+        if self._over or answer is None or self._head is None:
+            return
+        answer.close(now)
+        self._connection = None  # it has gone back to the pool
+        code = ("stream" if 200 <= self._head.status < 300 else "http") if answer.trouble else ""
+        self.end(code, answer.trouble, now)
+
+    def broken(self, code: str, said: str, now: float) -> None:
+        connection, self._connection = self._connection, None
+        if self._over:
+            return
+        if self._ended is not None:  # it had said that it is done
+            self.end("", "", now)
+        elif connection is not None and self._is_stale(connection, code, now):
+            self._resent = True
+            self.begin_again()
+        else:
+            self.end(code, said, now)
+
+    def begin_again(self) -> None:
+        if not self._desk.pool.wait(self):
+            self.end("closed", "the server had closed the connection, and there is no room for another", monotonic())
+
+    def _is_stale(self, connection: Connection, code: str, now: float) -> bool:
+        quick = self._sent is not None and now - self._sent < _STALE
+        return (
+            code in ("closed", "reset")
+            and connection.uses > 1
+            and not connection.heard
+            and quick
+            and not self._resent
+            and self._first_byte is None
+        )
+
+    def _linger(self) -> None:
+        """The answer is there, and the connection has not ended it."""
+        if not self._over:
+            self.end("", "", monotonic())
+
+    # its end
+
+    def end(self, error: str, said: str, now: float) -> None:
+        """What came, came; a connection that is still at work is dropped."""
+        if self._over:
+            return
+        self._over = True
+        desk = self._desk
+        desk.flying.pop(self, None)
+        if self._connection is not None:
+            self._connection.drop()
+        else:
+            desk.pool.forget(self)
+        desk.over(self._record(error, said, now))
+        if self._then is not None:
+            self._then(self, self._answer.text if self._answer is not None else "", now)
+
+    def _record(self, error: str, said: str, now: float) -> Record:
+        planned, start = self.planned, self._desk.start
+        record = Record(
+            number=planned.number,
+            stage=planned.stage,
+            operation=planned.operation,
+            model=planned.model,
+            due=self.due - start,
+            started=self.begun - start,
+            error=error,
+            said=said or ("resent" if self._resent else ""),
+            tenant=planned.tenant,
+            adapter=planned.adapter,
+            session=planned.session,
+            turn=planned.turn,
+            stream=planned.stream,
+            planned_prompt=planned.prompt_tokens,
+            wanted_tokens=planned.output_tokens,
+            ended=(now if self._ended is None else self._ended) - start,
+        )
+        if self._sent is not None:
+            record.sent = self._sent - start
+        if self._first_byte is not None:
+            record.first_byte = self._first_byte - start
+        if self._head is not None:
+            self._note_head(record, self._head)
+        if self._answer is not None:
+            _note_answer(record, self._answer, start)
+            if self._asked:
+                record.prompt_text, record.text = self._asked, self._answer.text
+        return record
+
+    def _note_head(self, record: Record, head: Head) -> None:
+        record.status, record.request_id = head.status, head.request_id
+        if head.retry_after:
+            record.retry_after = _seconds(head.retry_after)
+
+
+def _note_answer(record: Record, answer: Answer, start: float) -> None:
+    record.finish = answer.finish
+    usage = answer.usage
+    if usage is not None:
+        record.prompt_tokens, record.output_tokens = usage.prompt_tokens, usage.completion_tokens
+        record.cached_tokens = usage.cached_tokens
+    if isinstance(answer, Streamed) and answer.times:
+        times, tokens = answer.times, answer.tokens
+        record.first, record.last = times[0] - start, times[-1] - start
+        record.gaps = [int((after - before) * 1e6 + 0.5) for before, after in pairwise(times)]
+        record.sizes, record.sized_by = (answer.sizes, "bytes") if tokens is None else (tokens, "tokens")
+
+
+def _seconds(retry_after: str) -> float | None:
+    """Seconds, or a date (RFC 9110 section 10.2.3); None for what is neither."""
+    try:
+        seconds = float(retry_after)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(retry_after).timestamp() - time()
+        except ValueError:
+            return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+class _Message(msgspec.Struct):
+    content: str = ""
+
+
+class _Question(msgspec.Struct):
+    messages: list[_Message] = []  # noqa: RUF012
+    prompt: str = ""
+
+
+def _text_of(request: bytes) -> str:
+    """What a request says, without its template."""
+    body = msgspec.json.decode(request.partition(b"\r\n\r\n")[2], type=_Question)
+    return body.prompt + "".join(message.content for message in body.messages)
