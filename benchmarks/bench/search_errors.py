@@ -19,6 +19,7 @@ SERVERS = {
     "the same, 2 % miss whatever the load": PaperServer(12, 0.1, 0.15, lapse=0.02),
     "32 at once, 1 s exponential, Poisson": PaperServer(32, 1.0, 0.5, spread=1.0),
     "64 at once, 4 s, Poisson, patient (2 s)": PaperServer(64, 4.0, 2.0, spread=0.5),
+    "1 at a time, 33 ms, Poisson (30/s)": PaperServer(1, 1 / 30, 0.25),
     "4 at once, 0.5 s, Poisson (8 requests/s)": PaperServer(4, 0.5, 0.5),
     "200 at once, 0.2 s, Poisson (1,000/s)": PaperServer(200, 0.2, 0.1, spread=0.5),
 }

@@ -86,7 +86,7 @@ def find(
         alone=alone.e2e,
         patience=patience(limits, alone.e2e),
     )
-    plan, stages = replace(plan, preflight=False), list[Stage]()
+    stages: list[Stage] = []
     while True:
         step = decide(goal, _believed(stages))
         if isinstance(step, Found):

@@ -31,7 +31,7 @@ def sweep(
     """`seconds` at each rate, from `first` on (None: from one that no queue is seen at). Ctrl-C ends it with the points so
     far. Raises what a run raises before any load."""
     alone = look(plan, limits)
-    plan, found = replace(plan, preflight=False), list[tuple[Point, Trial]]()
+    found: list[tuple[Point, Trial]] = []
     while (rate := next_rate([each for each, _ in found], first or FIRST_CALLERS / alone.e2e, MOST_POINTS)) is not None:
         workload = at_rate(plan.workload, rate, seconds)
         trial = measure(replace(plan, workload=workload), limits, watch=live(rate))
