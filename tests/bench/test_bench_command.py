@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -101,6 +102,7 @@ async def test_a_generator_that_stood_still_is_no_measurement(tmp_path: Path) ->
             until = time.monotonic() + DEADLINE
             while (await to.json("/mock/totals"))["finished"]["requests"] < 30:
                 assert time.monotonic() < until
+                await asyncio.sleep(0.02)
             os.killpg(process.pid, signal.SIGSTOP)
             time.sleep(0.7)  # noqa: ASYNC251 - what is to happen to it
             os.killpg(process.pid, signal.SIGCONT)
