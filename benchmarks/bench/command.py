@@ -102,8 +102,12 @@ def _rounds(bench: Bench, tools: Sequence[Tool], cases: Sequence[Case], rounds: 
 def _searches(given: argparse.Namespace) -> list[Found]:
     found = []
     for wish in SEARCHES[:1] if given.quick else SEARCHES:
-        found.append(search(wish, given.cores))
-        print(f"--find-max {wish.name}: {found[-1].rate:.1f} of {found[-1].true:.1f}/s", file=sys.stderr)
+        try:
+            found.append(search(wish, given.cores))
+        except BenchError as error:
+            print(f"--find-max {wish.name}: NO FIGURES: {error}", file=sys.stderr)
+        else:
+            print(f"--find-max {wish.name}: {found[-1].rate:.1f} of {found[-1].true:.1f}/s", file=sys.stderr)
     return found
 
 

@@ -83,12 +83,13 @@ def search(wish: Search, cores: Sequence[int]) -> Found:
             told: dict[str, Any] = json.loads((room / "out" / "summary.json").read_text())
         except OSError:
             raise BenchError(f"--find-max wrote no summary: {ran.output[-300:]}") from None
+    found = told["found"]
     return Found(
         name=wish.name,
         true=wish.true,
-        rate=told["rate"],
-        low=told["low"],
-        high=told["high"] if told["high"] is not None else float("inf"),
-        load=told["seconds"],
-        stages=len(told["stages"]) if isinstance(told["stages"], list) else told["stages"],
+        rate=found["rate"],
+        low=found["low"],
+        high=float("inf") if found["high"] is None else found["high"],
+        load=found["seconds"],
+        stages=found["stages"],
     )

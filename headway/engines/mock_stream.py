@@ -35,7 +35,7 @@ class Telling:
         self._made = 0  # tokens of which events were made
         self._told = 0  # tokens of which events were written to their end
         self._opened = False
-        breaks = (fault.after(kind) for kind in ("half-close-after", "reset-after", "error-after"))
+        breaks = fault.after("half-close-after"), fault.after("reset-after"), fault.after("error-after")
         self._break_at = next((at for at in breaks if at is not None), None)
         self.sequence = Sequence(
             question.prompt,
