@@ -1,0 +1,202 @@
+"""Latencies that are known are found, within 1 ms + 2 %, whatever shape the stream has; and what is no answer counts as
+none.
+
+One engine gives its scripts to the requests in turn; what each should have measured is what the engine wrote down for
+that very request. Medians, and times long enough, keep a busy machine out of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from headway.bench.measures import measured
+from headway.bench.record import Record
+from headway.bench.schema import Slo
+from headway.engines.mock_arrivals import Arrival
+from tests.support.bench import Run, bench, paired, workload
+from tests.support.mock_engine import engines
+
+Pairs = list[tuple[Record, Arrival]]
+
+TTFT, ITL, TOKENS = 0.2, 0.02, 25
+SCRIPTS = (
+    "",
+    "chunk=4",
+    "first=empty",
+    "usage=last",
+    "usage=continuous chunk=3",
+    "keep-alive=15ms",
+    "split=utf8",
+    "split=tcp",
+    "split=tcp first=empty chunk=5 usage=continuous",
+    "keep-alive=7ms first=empty chunk=24",
+)
+EACH = 3
+
+
+async def golden(folder: Path, operation: str) -> tuple[Run, Pairs]:
+    """EACH requests of each script, 25 a second, all of the same length."""
+    log = folder / "arrivals.jsonl"
+    scripts = [word for script in SCRIPTS for word in ("--script", script)]
+    load = workload(
+        operation=operation,
+        arrivals={"rate": "25/s", "pattern": "constant"},
+        requests=EACH * len(SCRIPTS),
+        output=TOKENS,
+        warmup="0s",
+    )
+    async with engines("--ttft", str(TTFT), "--itl", str(ITL), *scripts, "--arrivals", str(log)) as to:
+        run = await bench(to, load)
+    return run, paired(run, log)
+
+
+@pytest.fixture(scope="module", params=["chat", "completion"])
+def known(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Pairs]:
+    return asyncio.run(golden(tmp_path_factory.mktemp("golden"), request.param))
+
+
+def near(found: float, true: float) -> bool:
+    """The issue's own tolerance."""
+    return abs(found - true) <= 0.001 + 0.02 * true
+
+
+def test_known_latencies_are_found_in_every_stream(known: tuple[Run, Pairs]) -> None:
+    run, pairs = known
+    assert {(each.error, each.output_tokens) for each in run.records} == {("", TOKENS)}
+    for index, script in enumerate(SCRIPTS):
+        mine = pairs[index :: len(SCRIPTS)]
+        found = measured([record for record, _ in mine])
+        ttft, tpot, e2e = (statistics.median(values) for values in (found.ttft_send, found.tpot, found.e2e_send))
+        truths = [truth for _, truth in mine]
+        assert near(ttft, statistics.median((each.first or 0) - each.came for each in truths)), (script, ttft)
+        true = statistics.median(((each.last or 0) - (each.first or 0)) / (each.tokens - 1) for each in truths)
+        assert near(tpot, true), (script, tpot)
+        assert near(true, ITL)
+        assert near(e2e, statistics.median(each.ended - each.came for each in truths)), (script, e2e)
+        assert list(found.ntpot) == pytest.approx([each / TOKENS for each in found.e2e_sched])
+
+
+def test_gaps_are_weighted_by_the_tokens_of_their_chunks(known: tuple[Run, Pairs]) -> None:
+    """20 ms a token, told in chunks of 1 to 24: the ITL of all is 20 ms, whatever the chunks; a mean over chunks is not."""
+    run, _ = known
+    itl = run.summary().whole.latency.itl
+    assert itl.count == len(run.records) * (TOKENS - 1)
+    assert itl.mean is not None
+    assert itl.p50 is not None
+    assert near(itl.mean, ITL)
+    assert near(itl.p50, ITL)
+    chunks = [gap / 1e6 for record in run.records for gap in record.gaps]
+    assert not near(statistics.fmean(chunks), ITL)
+
+
+def test_the_first_chunk_is_the_first_with_content(known: tuple[Run, Pairs]) -> None:
+    """An event without a token comes at once, and is none."""
+    _, pairs = known
+    for record, truth in pairs[SCRIPTS.index("first=empty") :: len(SCRIPTS)]:
+        assert record.first_byte is not None
+        assert record.first is not None
+        assert record.sent is not None
+        assert record.first_byte - record.sent < TTFT
+        assert record.first - record.sent >= (truth.first or 0) - truth.came - 0.002
+
+
+async def faulty(folder: Path, *flags: str, **fields: object) -> tuple[Run, Pairs]:
+    """Twenty requests, of 10 tokens each."""
+    log = folder / "arrivals.jsonl"
+    load = workload(arrivals={"rate": "40/s", "pattern": "constant"}, requests=20, warmup="0s", **fields)
+    async with engines("--ttft", "0.02", "--itl", "0.005", *flags, "--arrivals", str(log)) as to:
+        run = await bench(to, load, slo=Slo(ttft=10.0))
+    return run, paired(run, log)
+
+
+def one_of(records: Sequence[Record]) -> Record:
+    """They are all alike."""
+    first = records[0]
+    assert {(each.status, each.error) for each in records} == {(first.status, first.error)}
+    return first
+
+
+async def test_an_error_in_mid_stream_is_a_failure_and_a_miss(tmp_path: Path) -> None:
+    run, pairs = await faulty(tmp_path, "--fault", "error-after=4")
+    assert [truth.tokens for _, truth in pairs] == [4] * 20
+    one = one_of(run.records)
+    assert (one.status, one.error) == (200, "stream")
+    assert "told to fail after 4 tokens" in one.said
+    figures = run.summary().whole
+    assert (figures.requests.failed, figures.requests.answered) == (20, 0)
+    assert figures.goodput is not None
+    assert figures.goodput.inside.share == 0
+
+
+@pytest.mark.parametrize("fault", ["reset-after=4", "half-close-after=4", "no-done"])
+async def test_an_answer_that_is_cut_short_is_a_failure(fault: str, tmp_path: Path) -> None:
+    run, pairs = await faulty(tmp_path, "--fault", fault)
+    assert len(pairs) == 20
+    assert all(each.error for each in run.records)
+    assert run.summary().whole.requests.failed == 20
+
+
+async def test_a_refusal_is_told_with_its_retry_after_and_never_tried_again(tmp_path: Path) -> None:
+    run, pairs = await faulty(tmp_path, "--fault", "status=429;retry-after=3")
+    assert [truth.status for _, truth in pairs] == [429] * 20
+    one = one_of(run.records)
+    assert (one.status, one.error, one.retry_after) == (429, "http", 3.0)
+    summary = run.summary()
+    assert summary.whole.requests.failures == {"429": 20}
+    assert summary.verdict.exit_code == 1
+
+
+async def test_refusals_are_beyond_every_percentile(tmp_path: Path) -> None:
+    """Some of 20 are refused: in the percentiles they are longer than any, in the SLO they are misses."""
+    run, pairs = await faulty(tmp_path, "--fault", "status=429", "--fault-share", "0.3", "--seed", "4")
+    refused = sum(truth.status == 429 for _, truth in pairs)
+    assert 0 < refused < 10
+    figures = run.summary().whole
+    assert (figures.requests.failed, figures.requests.answered) == (refused, 20 - refused)
+    assert figures.latency.ttft_sched.beyond == refused
+    assert figures.latency.ttft_sched.p50 is not None
+    assert figures.latency.ttft_sched.p99 is None
+    assert figures.goodput is not None
+    assert (figures.goodput.inside.inside, figures.goodput.inside.of) == (20 - refused, 20)
+
+
+@pytest.mark.parametrize(("script", "tokens"), [("tokens=+5", 15), ("tokens=-5", 5)])
+async def test_more_or_fewer_tokens_than_asked_are_counted_as_they_came(
+    script: str, tokens: int, tmp_path: Path
+) -> None:
+    run, pairs = await faulty(tmp_path, "--script", script)
+    assert [truth.tokens for _, truth in pairs] == [tokens] * 20
+    assert {(each.output_tokens, each.wanted_tokens) for each in run.records} == {(tokens, 10)}
+    told = run.summary().whole.tokens
+    assert (told.longer, told.shorter) == ((20, 0) if tokens > 10 else (0, 20))
+    assert told.output == 20 * tokens
+
+
+async def test_without_usage_nothing_is_made_up(tmp_path: Path) -> None:
+    run, _ = await faulty(tmp_path, "--script", "usage=none")
+    assert {(each.error, each.output_tokens) for each in run.records} == {("", None)}
+    assert run.summary().whole.tokens.without_usage == 20
+
+
+async def test_who_leaves_is_no_failure_and_the_server_sees_it(tmp_path: Path) -> None:
+    """Half of the callers leave after three tokens of ten."""
+    run, pairs = await faulty(tmp_path, cancel={"share": 0.5, "after": 3})
+    left = {each.number for each in run.records if each.error == "cancelled"}
+    assert 3 < len(left) < 17
+    assert {record.number for record, truth in pairs if truth.tokens < 10} == left
+    figures = run.summary().whole
+    assert (figures.requests.cancelled, figures.requests.failed) == (len(left), 0)
+    assert figures.goodput is not None
+    assert figures.goodput.inside.of == 20 - len(left)
+
+
+async def test_an_answer_in_one_piece_has_its_whole_time(tmp_path: Path) -> None:
+    run, pairs = await faulty(tmp_path, stream=False)
+    e2e = statistics.median(measured(run.records).e2e_send)
+    assert near(e2e, statistics.median(truth.ended - truth.came for _, truth in pairs))
+    assert e2e >= 0.02 + 9 * 0.005
