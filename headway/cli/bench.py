@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from headway.bench.plan import RunPlan
     from headway.spec.workload import Workload
 
-__all__ = ["register"]
-
-
 
 
 def register(app: typer.Typer) -> None:
@@ -37,11 +34,12 @@ def bench(
     ] = None,
     model: Annotated[str | None, typer.Option(help="Left out: the workload's, or the only one there is.")] = None,
     workload: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="chat, rag, agent, code, summarise, embed, or a YAML file of kind Workload.", autocompletion=complete_workload
+            help="chat (the default), rag, agent, code, summarise, embed, or a YAML file of kind Workload.",
+            autocompletion=complete_workload,
         ),
-    ] = "chat",
+    ] = None,
     rate: Annotated[str | None, typer.Option(help="Requests, whatever the server does: 20/s, 600/min, 5..50/s.")] = None,
     concurrency: Annotated[int | None, typer.Option(min=1, help="In place of a rate: callers that wait for answers.")] = None,
     lasts: Annotated[str | None, typer.Option("--for", help="How long: 60s, 5m; of --find-max, load in all.")] = None,
@@ -154,10 +152,10 @@ def _plan(
     if dialect not in ("auto", "engine", "openai"):
         raise UsageError(f"--dialect: found {dialect!r}", hint="write one of auto, engine, openai")
     for name, file in (("--ca", ca), ("--tokenizer", tokenizer)):
-        if file is not None and not file.is_file():
+        if file is not None and not file.exists():
             raise UsageError(f"{name}: no file {file}", hint="check the path")
     server = server_asked(target, keys)
-    if workload.trace is None and any(part.model is None for part in workload.parts):
+    if _names_no_model(workload):
         workload = workload_from_json(written(workload) | {"model": model_of(server, workload.operation)})
     return RunPlan(
         workload=workload,
@@ -192,3 +190,13 @@ def _seconds(text: str, option: str) -> float:
         return parse_duration(text)
     except Fault as fault:
         raise UsageError(f"{option}: {fault.message}", hint=fault.hint) from None
+
+
+def _names_no_model(workload: Workload) -> bool:
+    """Some of its requests, or of a trace the first one."""
+    if workload.trace is None:
+        return any(part.model is None for part in workload.parts)
+    from headway.bench.schedule import traffic_of  # noqa: PLC0415
+
+    first = next(iter(traffic_of(workload, None, None)), None)
+    return first is not None and not first.model

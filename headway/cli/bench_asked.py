@@ -32,6 +32,7 @@ OPTIONS = {
     "warmup": "--warmup",
 }
 """Fields of a Workload by the option that lays a value over them."""
+DEFAULT = "chat"
 LIMITS = ("ttft", "itl", "tpot", "e2e")
 OF_A_TRACE = ("arrivals", "prompt", "output", "prefix", "sessions", "mix", "for", "requests")
 """What a trace brings itself."""
@@ -41,7 +42,7 @@ OF_A_TRACE = ("arrivals", "prompt", "output", "prefix", "sessions", "mix", "for"
 class Asked:
     """The options as they were written; None = left out."""
 
-    workload: str = "chat"
+    workload: str | None = None
     model: str | None = None
     rate: str | None = None
     pattern: str | None = None
@@ -67,12 +68,11 @@ def workload_asked(asked: Asked) -> Workload:
     from headway.spec.check import workload_from_json  # noqa: PLC0415
 
     _check_options(asked)
-    workload = _named(asked.workload)
-    data, laid = written(workload), _laid_over(asked)
-    if not laid and asked.trace is None:
-        return workload
+    replayed_alone = asked.workload is None and asked.trace is not None
+    data = {} if replayed_alone else written(_named(asked.workload or DEFAULT))
+    laid = _laid_over(asked)
     if asked.trace is not None:
-        data = _replay(data, asked)
+        data = _replay(data, asked.trace, asked.speed)
     if "arrivals" in laid:
         data = _with_arrivals(data, laid.pop("arrivals"))
     for one, other in (("for", "requests"), ("requests", "for")):
@@ -181,15 +181,12 @@ def _limits(text: str) -> dict[str, str]:
     return found
 
 
-def _replay(data: dict[str, Any], asked: Asked) -> dict[str, Any]:
+def _replay(data: dict[str, Any], file: Path, speed: str | None) -> dict[str, Any]:
     from headway.spec.names import dns_label  # noqa: PLC0415
 
-    assert asked.trace is not None  # noqa: S101
     kept = {key: value for key, value in data.items() if key not in OF_A_TRACE}
-    trace: dict[str, Any] = {"file": str(asked.trace.absolute())}
-    if asked.speed is not None:
-        trace["speed"] = _speed(asked.speed)
-    return kept | {"name": dns_label(asked.trace.stem) or "trace", "trace": trace}
+    trace: dict[str, Any] = {"file": str(file.absolute())} | ({} if speed is None else {"speed": _speed(speed)})
+    return kept | {"name": dns_label(file.stem) or "trace", "trace": trace}
 
 
 def _speed(text: str) -> float:
@@ -204,5 +201,5 @@ def _of_option(error: SpecError, asked: Asked) -> UsageError:
     field = error.field
     while field and field not in OPTIONS:
         field = field.rpartition(".")[0]
-    where = OPTIONS.get(field) or f"{asked.workload} with these options: {error.field}"
+    where = OPTIONS.get(field) or f"{asked.workload or DEFAULT} with these options: {error.field}"
     return UsageError(f"{where}: {error.message}", hint=error.hint)

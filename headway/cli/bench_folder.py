@@ -37,7 +37,7 @@ class Folder:
         self.fault: ResourceError | None = None
         self._written: list[str] = []
         self._writer: RecordWriter | None = None
-        self._runs = 0
+        self._runs = self._kept = 0
         self._made = not path.exists()
         if any((path / name).exists() for name in (SUMMARY, REPORT, "records.jsonl", "records.parquet")):
             raise UsageError(f"{path} holds a run already", hint="give another folder: --out DIR")
@@ -51,7 +51,7 @@ class Folder:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """A run that raised has measured nothing: no server, a wrong model, a trace that cannot be read."""
-        if kind is None or self._runs:
+        if kind is None or self._runs or self._kept:
             return
         with contextlib.suppress(OSError):
             if self._writer is not None:
@@ -74,6 +74,7 @@ class Folder:
             return
         try:
             self._writer.add(record)
+            self._kept += 1
         except ResourceError as error:
             self.fault = error
 

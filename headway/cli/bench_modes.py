@@ -20,6 +20,7 @@ from headway.bench.find import Stage, Wish, find
 from headway.bench.limits import limits_of
 from headway.bench.plan import RunPlan
 from headway.bench.readable import each_second, percent, span
+from headway.bench.schedule import traffic_of
 from headway.bench.schema import Slo
 from headway.bench.search import Found, Probe
 from headway.bench.sweep import sweep
@@ -28,7 +29,7 @@ from headway.bench.trial import Trial, Watch, measure
 from headway.cli.bench_asked import parse_share
 from headway.cli.bench_folder import REPORT, SUMMARY, Folder, folder_for
 from headway.cli.bench_live import LiveLine
-from headway.cli.bench_plan import outlook, outlook_lines, planned_traffic, told_arrivals
+from headway.cli.bench_plan import outlook, outlook_lines, told_arrivals
 from headway.cli.bench_table import comparison_lines, curve_lines, found_lines, show_lines, summary_lines, width
 from headway.errors import UsageError
 from headway.spec.fault import Fault
@@ -56,7 +57,7 @@ class Told:
 
 
 def tell_schedule(workload: Workload, as_json: bool) -> None:
-    found = outlook(planned_traffic(workload, None))
+    found = outlook(traffic_of(workload, None, None))
     if as_json:
         _print_json(found)
         return
@@ -66,7 +67,11 @@ def tell_schedule(workload: Workload, as_json: bool) -> None:
 
 def run_once(plan: RunPlan, told: Told) -> None:
     limits = limits_of(plan.workload)
-    planned_traffic(plan.workload, plan.seed)  # a trace that cannot be read is told before anything is made or asked
+    _ = traffic_of(plan.workload, plan.trace, plan.seed).stages  # a trace that cannot be read is told before anything is made or asked
+    if told.tokenizer is not None:
+        from headway.bench.tokenizer import token_findings  # noqa: PLC0415
+
+        token_findings([], told.tokenizer)  # and so is a tokenizer
     with ExitStack() as stack:
         folder = _folder(stack, plan, told)
         if folder is not None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from headway.perf.traffic.planned import Planned, Traffic
     from headway.spec.workload import Workload
 
-__all__ = ["Outlook", "outlook", "outlook_lines", "planned_traffic", "told_arrivals"]
+__all__ = ["Outlook", "outlook", "outlook_lines", "told_arrivals"]
 
 MOST_LOOKED_AT = 200_000
 FIRST = 10
@@ -41,14 +41,6 @@ class Outlook:
         from dataclasses import asdict  # noqa: PLC0415
 
         return asdict(self)
-
-
-def planned_traffic(workload: Workload, seed: int | None) -> Traffic:
-    """Raises UsageError, or the HeadwayError of a trace's file and line."""
-    from headway.perf.traffic.schedule import traffic  # noqa: PLC0415
-    from headway.wire.traces import trace_of  # noqa: PLC0415
-
-    return traffic(workload, trace_of(workload), seed=seed)
 
 
 def outlook(traffic: Traffic) -> Outlook:
