@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from headway.bench.plan import RunPlan
     from headway.spec.workload import Workload
 
+__all__ = ["register"]
+
 
 
 def register(app: typer.Typer) -> None:
