@@ -33,7 +33,7 @@ class Planned:
     prompt before, that answer's Piece, and what is new.
     `turn` is 0 for the first that is sent of a session: one that had begun before the schedule did has its history in
     that prompt. `session` -1: it is none. `cancel_after`: the caller leaves when so many tokens of the answer have come.
-    `part`: which of `Workload.parts` it is of.
+    `part`: which of `Workload.parts` it is of. `last`: no later turn of its session follows.
     """
 
     number: int
@@ -51,6 +51,7 @@ class Planned:
     stream: bool = True
     cancel_after: int | None = None
     part: int = 0
+    last: bool = True
 
     @property
     def prompt_tokens(self) -> int:

@@ -21,6 +21,8 @@ MOST_OUT_OF_ORDER = 4096
 """Lines that are held back to put them in order: logs are written when requests end, or by several writers."""
 _HEAD = 64 << 10
 _LOGS = ("headway", "headway-sampled")
+_ALONE = ("azure", "mooncake", "servegen")
+"""Without sessions."""
 _BY_LINES: dict[TraceFormat, Callable[[Lines], Iterator[Call | None]]] = {
     "azure": azure.read,
     "burstgpt": burstgpt.read,
@@ -81,6 +83,7 @@ class _FileTrace:
     def __init__(self, path: Path, format: TraceFormat) -> None:  # noqa: A002
         self._path, self.format = path, format
         self.name = str(path)
+        self.has_sessions = format not in _ALONE
         self.passed_over = 0
 
     def calls(self, start: float, end: float, seed: int) -> Iterator[Call]:
