@@ -42,8 +42,8 @@ class _Said:
     free_at: float | None
 
     def goes_on_with(self, call: Call) -> bool:
-        """It was asked when the answer before it was there."""
-        return self.free_at is not None and self.free_at <= call.at
+        """It was asked when the answer before it was there, and tells when its own was."""
+        return self.free_at is not None and call.answer is not None and self.free_at <= call.at
 
 
 class _Sessions(OrderedDict[str, _Said]):
@@ -131,7 +131,7 @@ class Replay:
             if not call.session:
                 continue
             before = sessions.get(call.session)
-            if before is not None and before.goes_on_with(call) and call.answer is not None:
+            if before is not None and before.goes_on_with(call):
                 found.add(before.last)
             sessions.note(call.session, _said(number, call, (), 0, None))
         return frozenset(found)
