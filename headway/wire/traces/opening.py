@@ -11,7 +11,7 @@ from typing import Literal, get_args
 from headway.errors import SpecError
 from headway.perf.traffic.trace import Call, Trace
 from headway.spec.workload import TraceFormat, Workload
-from headway.wire.traces import azure, burstgpt, mooncake, records, request_log, servegen
+from headway.wire.traces import azure, burstgpt, mooncake, records, request_log, servegen, servegen_folder
 from headway.wire.traces.fields import columns_of
 from headway.wire.traces.lines import Lines, fault, head
 
@@ -50,6 +50,10 @@ def trace_of(workload: Workload) -> Trace | None:
 def read_trace(path: Path | str, format: TraceFormat | Literal["auto"] = "auto") -> Trace:  # noqa: A002
     """Looks at its beginning alone. Raises SpecError when it is not there, or of no format that is known."""
     path = Path(path)
+    if path.is_dir():
+        if format in ("auto", "servegen") and next(path.glob(servegen_folder.TRACES), None) is not None:
+            return _FileTrace(path, "servegen")
+        raise fault(path, 0, "a folder", "name a file; only the folders of ServeGen (chunk-1-trace.csv, ...) are traces")
     start = head(path, _HEAD)
     if format == "auto":
         format = _detected(path, start)  # noqa: A001
