@@ -13,8 +13,8 @@ from headway.errors import SpecError
 __all__ = ["GZIP", "Lines", "fault", "head", "whole"]
 
 GZIP = b"\x1f\x8b"
-LONGEST_LINE = 8 << 20
-"""Bytes. A request with a million blocks is shorter; a file without line ends would else be read whole."""
+LONGEST_LINE = 64 << 20
+"""Bytes. No request is as long; a file without line ends would else be read whole."""
 
 
 def fault(path: Path, line: int, message: str, hint: str) -> SpecError:
