@@ -25,7 +25,7 @@ def shared_trace(name: str) -> Path:
 class Recorded:
     """A Trace of these calls."""
 
-    format = "made"
+    format, has_sessions = "made", True
 
     def __init__(self, *calls: Call) -> None:
         self._calls = calls

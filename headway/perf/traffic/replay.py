@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -18,7 +18,7 @@ from headway.errors import UsageError
 from headway.perf.traffic.draws import stream
 from headway.perf.traffic.lengths import law
 from headway.perf.traffic.pieces import ANSWER, BLOCK, OWN, fitted, piece_id
-from headway.perf.traffic.planned import Piece, Planned, Stage
+from headway.perf.traffic.planned import Operation, Piece, Planned, Stage
 from headway.perf.traffic.trace import Call, Trace
 from headway.spec.workload import TraceFile, Workload
 
@@ -29,15 +29,29 @@ MOST_SESSIONS = 100_000
 LEAST_SECONDS = 0.001
 
 
-@dataclass(slots=True)
-class _Session:
-    """`said`: the last prompt and its answer. `free_at`: in the trace's time, when that answer had ended."""
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """Where a session stands. `number`: of its first request; `last`: of its last so far. `pieces`: the last prompt and
+    its answer, of so many `tokens`. `free_at`: in the trace's time, when that answer had ended."""
 
     number: int
+    last: int
     turn: int
-    said: tuple[Piece, ...]
+    pieces: tuple[Piece, ...]
     tokens: int
     free_at: float | None
+
+    def goes_on_with(self, call: Call) -> bool:
+        """It was asked when the answer before it was there, and tells when its own was."""
+        return self.free_at is not None and call.answer is not None and self.free_at <= call.at
+
+
+class _Sessions(OrderedDict[str, _Said]):
+    def note(self, session: str, said: _Said) -> None:
+        self[session] = said
+        self.move_to_end(session)
+        if len(self) > MOST_SESSIONS:
+            self.popitem(last=False)
 
 
 class Replay:
@@ -50,14 +64,15 @@ class Replay:
     def stages(self) -> tuple[Stage, ...]:
         """Reads the trace once, to its end: whoever asks learns of a line that cannot be read before anything is sent."""
         count, last = 0, 0.0
-        for planned in self:
-            count, last = count + 1, planned.at
+        for call in self._calls():
+            count, last = count + 1, (call.at - self._file.start) / self._file.speed
         if not count:
             wanted = f"{self._trace.name}: no request from {self._file.start:g} s on that could be sent"
             over = f" ({self.passed_over} failed or empty ones were passed over)" if self.passed_over else ""
             raise UsageError(f"{wanted}{over}", hint="look at from, for and share of the trace")
         gap = max(last / max(count - 1, 1), LEAST_SECONDS)  # the last one, too, has a gap behind it
         return (Stage(self._workload.name, 0.0, min(last + gap, self._lasts)),)
+
     @property
     def seconds(self) -> float:
         return self.stages[-1].end
@@ -67,68 +82,81 @@ class Replay:
         """Recorded requests that cannot be sent: failed, or empty. Known once the trace was read."""
         return self._trace.passed_over
 
+    def __iter__(self) -> Iterator[Planned]:
+        file, workload, continued, sessions = self._file, self._workload, self._continued, _Sessions()
+        leaves_after = self._leaving()
+        for number, call in enumerate(self._calls()):
+            before = sessions.get(call.session) if call.session else None
+            goes_on = before is not None and before.goes_on_with(call)
+            prompt, output = self._sizes(number, call, before)
+            said = _said(number, call, prompt, output, before if goes_on else None)
+            if call.session:
+                sessions.note(call.session, said)
+            waits = file.sessions and call.answer is not None and call.session != ""
+            yield Planned(
+                number,
+                (call.at - file.start) / file.speed,
+                0,
+                self._operation(call),
+                file.models.get(call.model) or workload.model or call.model,
+                prompt,
+                output,
+                workload.tenant or call.tenant,
+                workload.adapter or "",
+                said.number if waits else -1,
+                said.turn if waits else 0,
+                _thought(call, before) / file.speed if waits and said.turn else 0.0,
+                workload.stream and self._operation(call) != "embedding",
+                leaves_after(output),
+                0,
+                number not in continued,
+            )
+
+    def of(self, stage: int) -> Iterator[Planned]:
+        return iter(self) if stage == 0 else iter(())
+
     @property
     def _lasts(self) -> float:
         """Seconds of the run, as far as the workload bounds it."""
         told = math.inf if self._file.lasts is None else self._file.lasts / self._file.speed
         return min(told, self._workload.lasts or math.inf)
 
-    def __iter__(self) -> Iterator[Planned]:
-        sessions: OrderedDict[str, _Session] = OrderedDict()
-        leaves, after = (stream(self._seed, each).random for each in ("cancel", "after"))
-        cancel = self._workload.cancel
-        drawn_after = law(cancel.after) if cancel else None
-        most = math.inf if self._workload.requests is None else self._workload.requests
+    @cached_property
+    def _continued(self) -> frozenset[int]:
+        """Requests that a later one of their session waits for. Reads the trace once, where it has sessions."""
+        if not (self._file.sessions and self._trace.has_sessions):
+            return frozenset()
+        found, sessions = set(), _Sessions()
         for number, call in enumerate(self._calls()):
-            if number >= most:
-                return
-            operation = call.operation or self._workload.operation
-            output = 0 if operation == "embedding" else max(call.output_tokens, 1)
-            prompt, before = self._prompt(number, call, sessions)
-            if self._workload.context is not None:
-                prompt, output = fitted(prompt, output, self._workload.context)
-            session = self._note(number, call, prompt, output, before, sessions)
-            free_at = before.free_at if before is not None and session is not None and session.turn else None
-            leaving = cancel is not None and leaves() < cancel.share
-            tokens = drawn_after(after()) if drawn_after is not None else 0
-            yield Planned(
-                number,
-                (call.at - self._file.start) / self._file.speed,
-                0,
-                operation,
-                self._file.models.get(call.model) or self._workload.model or call.model,
-                prompt,
-                output,
-                self._workload.tenant or call.tenant,
-                self._workload.adapter or "",
-                session.number if session is not None else -1,
-                session.turn if session is not None else 0,
-                (call.at - free_at) / self._file.speed if free_at is not None else 0.0,
-                self._workload.stream and operation != "embedding",
-                min(tokens, output - 1) if leaving and output > 1 else None,
-            )
-
-    def of(self, stage: int) -> Iterator[Planned]:
-        return iter(self) if stage == 0 else iter(())
+            if not call.session:
+                continue
+            before = sessions.get(call.session)
+            if before is not None and before.goes_on_with(call):
+                found.add(before.last)
+            sessions.note(call.session, _said(number, call, (), 0, None))
+        return frozenset(found)
 
     def _calls(self) -> Iterator[Call]:
-        """Of the window, and of these the share, by whole sessions."""
-        start, share = self._file.start, self._file.share
+        """Of the window, and of these the share, by whole sessions; no more than are wanted."""
+        start, share, left = self._file.start, self._file.share, self._workload.requests
         draw = stream(self._seed, "share").random
         for call in self._trace.calls(start, start + self._lasts * self._file.speed, self._seed):
+            if left is not None and left <= 0:
+                return
             lot = draw()
             if share is None or (self._lot(call.session) if call.session else lot) < share:
+                left = None if left is None else left - 1
                 yield call
 
     def _lot(self, session: str) -> float:
         """A session's own, the same for all of its requests."""
         return int.from_bytes(blake2b(f"{self._seed}/{session}".encode(), digest_size=7).digest()) / 2**56
 
-    def _prompt(
-        self, number: int, call: Call, sessions: OrderedDict[str, _Session]
-    ) -> tuple[tuple[Piece, ...], _Session | None]:
-        """And the session that it goes on with."""
-        before = sessions.get(call.session) if call.session else None
+    def _operation(self, call: Call) -> Operation:
+        return call.operation or self._workload.operation
+
+    def _sizes(self, number: int, call: Call, before: _Said | None) -> tuple[tuple[Piece, ...], int]:
+        """The prompt and the tokens of the answer."""
         pieces: list[Piece] = []
         left = call.prompt_tokens
         if call.blocks:
@@ -137,35 +165,42 @@ class Replay:
                     pieces.append(Piece(piece_id(BLOCK, 0, block), min(tokens, left)))
                 left -= tokens
         elif before is not None and before.tokens < left:
-            pieces += before.said
+            pieces += before.pieces
             left -= before.tokens
         if left > 0:
             pieces.append(Piece(piece_id(OWN, 0, number), left))
-        return tuple(pieces), before
+        output = 0 if self._operation(call) == "embedding" else max(call.output_tokens, 1)
+        context = self._workload.context
+        return (tuple(pieces), output) if context is None else fitted(pieces, output, context)
 
-    def _note(
-        self,
-        number: int,
-        call: Call,
-        prompt: tuple[Piece, ...],
-        output: int,
-        before: _Session | None,
-        sessions: OrderedDict[str, _Session],
-    ) -> _Session | None:
-        """None: it goes out at its recorded time, whatever became of those before it."""
-        if not call.session:
-            return None
-        waits = self._file.sessions and before is not None and before.free_at is not None and before.free_at <= call.at
-        said = (*prompt, Piece(piece_id(ANSWER, 0, number), output)) if output else prompt
-        found = _Session(
-            before.number if waits and before is not None else number,
-            before.turn + 1 if waits and before is not None else 0,
-            said,
-            sum(each.tokens for each in said),
-            None if call.answer is None else call.at + call.answer,
-        )
-        sessions[call.session] = found
-        sessions.move_to_end(call.session)
-        if len(sessions) > MOST_SESSIONS:
-            sessions.popitem(last=False)
-        return found if self._file.sessions and call.answer is not None else None
+    def _leaving(self) -> Callable[[int], int | None]:
+        """From the tokens of an answer to those after which its caller leaves."""
+        cancel = self._workload.cancel
+        if cancel is None:
+            return lambda _: None
+        share, after = cancel.share, law(cancel.after)
+        lots, lengths = stream(self._seed, "cancel").random, stream(self._seed, "after").random
+
+        def leaves_after(output: int) -> int | None:
+            leaves, tokens = lots() < share, after(lengths())
+            return min(tokens, output - 1) if leaves and output > 1 else None
+
+        return leaves_after
+
+
+def _said(number: int, call: Call, prompt: tuple[Piece, ...], output: int, before: _Said | None) -> _Said:
+    """`before`: what it goes on with."""
+    pieces = (*prompt, Piece(piece_id(ANSWER, 0, number), output)) if output else prompt
+    return _Said(
+        number if before is None else before.number,
+        number,
+        0 if before is None else before.turn + 1,
+        pieces,
+        sum(each.tokens for each in pieces),
+        None if call.answer is None else call.at + call.answer,
+    )
+
+
+def _thought(call: Call, before: _Said | None) -> float:
+    """Seconds, in the trace's time, from the answer before to this question."""
+    return call.at - before.free_at if before is not None and before.free_at is not None else 0.0

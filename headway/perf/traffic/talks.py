@@ -60,6 +60,7 @@ class Talk:
             self.talker.is_streamed,
             self.cancels[turn],
             self.talker.index,
+            turn + 1 == len(self.outputs),
         )
 
 

@@ -41,6 +41,10 @@ class Trace(Protocol):
     @property
     def format(self) -> str: ...
 
+    @property
+    def has_sessions(self) -> bool:
+        """Whether requests may be of sessions; no: `Call.session` is always empty."""
+
     def calls(self, start: float, end: float, seed: int) -> Iterator[Call]:
         """Those from `start` up to `end` (seconds), in the order of their times. `seed` is for formats that hold the law of
         requests and not each of them. Raises HeadwayError with file and line at the first line that cannot be read."""

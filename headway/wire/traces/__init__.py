@@ -3,7 +3,7 @@
     azure              TIMESTAMP,ContextTokens,GeneratedTokens          Azure 2023 (conversation, code) and 2024
     burstgpt           Timestamp,[Session ID,Elapsed time,]Model,...    BurstGPT 1.x and 2.0
     mooncake           {"timestamp", "input_length", "output_length", "hash_ids"}, one a line
-    servegen           client,t_start_s,rate_rps,cv,dist,param1,param2  and beside it ....lengths.jsonl
+    servegen           a folder of chunk-1-trace.csv, chunk-1-dataset.json, ...; or the same in two files
     headway            requests.db, the request log of a gateway; headway-sampled: of its rows the fair sample alone
     headway-records    records of a gateway (GET /records) or of `headway bench`, JSON, one a line
 

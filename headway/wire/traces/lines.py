@@ -10,11 +10,11 @@ from pathlib import Path
 
 from headway.errors import SpecError
 
-__all__ = ["GZIP", "Lines", "fault", "head"]
+__all__ = ["GZIP", "Lines", "fault", "head", "whole"]
 
 GZIP = b"\x1f\x8b"
-LONGEST_LINE = 8 << 20
-"""Bytes. A request with a million blocks is shorter; a file without line ends would else be read whole."""
+LONGEST_LINE = 64 << 20
+"""Bytes. No request is as long; a file without line ends would else be read whole."""
 
 
 def fault(path: Path, line: int, message: str, hint: str) -> SpecError:
@@ -26,6 +26,15 @@ def head(path: Path, size: int) -> bytes:
     try:
         with _opened(path) as file:
             return file.read(size)
+    except (OSError, EOFError, zlib.error) as error:
+        raise _unreadable(path, 0, error) from error
+
+
+def whole(path: Path) -> bytes:
+    """All of it, unpacked, where it is one JSON value. Raises SpecError."""
+    try:
+        with _opened(path) as file:
+            return file.read()
     except (OSError, EOFError, zlib.error) as error:
         raise _unreadable(path, 0, error) from error
 

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 from headway.errors import SpecError
 from headway.perf.traffic.trace import Call, Trace
 from headway.spec.workload import TraceFormat, Workload
-from headway.wire.traces import azure, burstgpt, mooncake, records, request_log, servegen
+from headway.wire.traces import azure, burstgpt, mooncake, records, request_log, servegen, servegen_folder
 from headway.wire.traces.fields import columns_of
 from headway.wire.traces.lines import Lines, fault, head
 
@@ -21,6 +21,8 @@ MOST_OUT_OF_ORDER = 4096
 """Lines that are held back to put them in order: logs are written when requests end, or by several writers."""
 _HEAD = 64 << 10
 _LOGS = ("headway", "headway-sampled")
+_ALONE = ("azure", "mooncake", "servegen")
+"""Without sessions."""
 _BY_LINES: dict[TraceFormat, Callable[[Lines], Iterator[Call | None]]] = {
     "azure": azure.read,
     "burstgpt": burstgpt.read,
@@ -48,6 +50,10 @@ def trace_of(workload: Workload) -> Trace | None:
 def read_trace(path: Path | str, format: TraceFormat | Literal["auto"] = "auto") -> Trace:  # noqa: A002
     """Looks at its beginning alone. Raises SpecError when it is not there, or of no format that is known."""
     path = Path(path)
+    if path.is_dir():
+        if format in ("auto", "servegen") and next(path.glob(servegen_folder.TRACES), None) is not None:
+            return _FileTrace(path, "servegen")
+        raise fault(path, 0, "a folder", "name a file; only the folders of ServeGen (chunk-1-trace.csv, ...) are traces")
     start = head(path, _HEAD)
     if format == "auto":
         format = _detected(path, start)  # noqa: A001
@@ -81,6 +87,7 @@ class _FileTrace:
     def __init__(self, path: Path, format: TraceFormat) -> None:  # noqa: A002
         self._path, self.format = path, format
         self.name = str(path)
+        self.has_sessions = format not in _ALONE
         self.passed_over = 0
 
     def calls(self, start: float, end: float, seed: int) -> Iterator[Call]:

@@ -1,28 +1,29 @@
 """ServeGen: what each client of a service sent, window by window, as laws and not request by request.
 
-https://github.com/alibaba/ServeGen, Apache-2.0; Xiang et al., "ServeGen", NSDI 2026. Two files belong together:
-`NAME.traces.csv` has `client,t_start_s,rate_rps,cv,dist,param1,param2` (windows of 600 s; param1 is the shape of the gaps'
-law) and `NAME.lengths.jsonl` has `{"client", "t", "input_tokens_q", "output_tokens_q"}` (quantiles from t seconds on).
-Requests are drawn from them by the seed (`perf.traffic.clients`).
+https://github.com/alibaba/ServeGen, Apache-2.0; Xiang et al., "ServeGen", NSDI 2026. Two forms are read. Its own folders
+(`servegen_folder`), and the same in two files: `NAME.traces.csv` with `client,t_start_s,rate_rps,cv,dist,param1,param2`
+(windows of 600 s; param1 is the shape of the gaps' law) and `NAME.lengths.jsonl` with `{"client", "t",
+"input_tokens_q", "output_tokens_q"}` (quantiles from t seconds on). Requests are drawn from them by the seed
+(`perf.traffic.clients`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
 
 import msgspec
 
-from headway.perf.traffic.clients import Client, Gaps, LengthTable, Window, calls_of
+from headway.perf.traffic.clients import Client, LengthTable, Window, calls_of
 from headway.perf.traffic.trace import Call
-from headway.wire.traces.fields import Row, Table
+from headway.wire.traces import servegen_folder
+from headway.wire.traces.fields import Table
 from headway.wire.traces.lines import Lines, fault
+from headway.wire.traces.servegen_folder import WINDOW_SECONDS, window_of
 
 __all__ = ["COLUMNS", "calls"]
 
 COLUMNS = ("client", "t_start_s", "rate_rps", "dist", "param1")
-WINDOW_SECONDS = 600.0
 _PARTS = (".traces.csv", ".lengths.jsonl")
 
 
@@ -38,33 +39,27 @@ _DECODER = msgspec.json.Decoder(_Lengths)
 
 def calls(path: Path, start: float, end: float, seed: int) -> Iterator[Call]:
     """Of windows that touch [start, end) alone, so that an hour of a week costs an hour's memory."""
+    read = servegen_folder.clients if path.is_dir() else _clients
+    yield from calls_of(read(path, start, end), start, end, seed)
+
+
+def _clients(path: Path, start: float, end: float) -> list[Client]:
     windows: dict[str, list[Window]] = {}
-    for row in Table(Lines(path), COLUMNS).rows():
+    lines = Lines(path)
+    for row in Table(lines, COLUMNS).rows():
         begins = row.number("t_start_s")
-        if begins < end and begins + WINDOW_SECONDS > start and (window := _window(row, begins)):
-            windows.setdefault(row.text("client"), []).append(window)
-    tables = _tables(_beside(path))
+        if begins < end and begins + WINDOW_SECONDS > start:
+            cells = row.text("rate_rps"), row.text("dist"), row.text("param1")
+            if window := window_of(lines, begins, WINDOW_SECONDS, *cells):
+                windows.setdefault(row.text("client"), []).append(window)
+    beside = _beside(path)
+    tables = _tables(beside)
     lacking = next((each for each in windows if each not in tables), None)
     if lacking is not None:
-        raise fault(path, 0, f"client {lacking} has no lengths in {_beside(path).name}", "fetch both files again")
-    clients = [
+        raise fault(path, 0, f"client {lacking} has no lengths in {beside.name}", "fetch both files again")
+    return [
         Client(name, tuple(sorted(found, key=lambda each: each.start)), tables[name]) for name, found in windows.items()
     ]
-    yield from calls_of(clients, start, end, seed)
-
-
-def _window(row: Row, begins: float) -> Window | None:
-    """None: nothing was sent in it."""
-    rate = row.number("rate_rps")
-    if rate <= 0:
-        return None
-    gaps = next((each for each in get_args(Gaps) if each.casefold() == row.text("dist").casefold()), None)
-    if gaps is None:
-        raise row.fault("dist", f"one of {', '.join(get_args(Gaps))}")
-    shape = row.number("param1")
-    if gaps != "Exponential" and not 1e-4 <= shape <= 1e6:
-        raise row.fault("param1", "a shape above 0")
-    return Window(begins, WINDOW_SECONDS, rate, gaps, shape)
 
 
 def _beside(path: Path) -> Path:

@@ -136,3 +136,9 @@ def test_a_window_and_callers_that_leave() -> None:
 def test_nothing_to_send_is_said() -> None:
     with pytest.raises(UsageError, match="made here: no request from 50 s on that could be sent; look at from, for and"):
         _ = made(Call(0, 5, 5), trace={"from": "50s"}).stages
+
+
+def test_the_last_turn_of_a_session_is_known() -> None:
+    assert [each.last for each in replayed(*TALK)] == [False, True, True, False, True]
+    assert [each.last for each in replayed(*TALK, requests=4)] == [False, True, True, True]
+    assert all(each.last for each in replayed(*TALK, trace={"sessions": False}))

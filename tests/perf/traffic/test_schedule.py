@@ -84,6 +84,7 @@ def check_bounds(each: Planned, fields: dict[str, Any]) -> None:
 def check_sessions(found: list[Planned]) -> None:
     """Turns count up, wait for their thinking, and hold all that was said before."""
     last: dict[int, Planned] = {}
+    assert all(each.last for each in found if each.session < 0)
     for each in found:
         if each.session < 0:
             assert each.turn == 0
@@ -92,6 +93,7 @@ def check_sessions(found: list[Planned]) -> None:
         if before is None:
             assert (each.turn, each.think) == (0, 0.0)
         else:
+            assert not before.last
             assert each.turn == before.turn + 1
             assert each.at == pytest.approx(before.at + each.think, abs=1e-6)
             assert each.prompt[: len(before.prompt)] == before.prompt

@@ -194,7 +194,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     binary.write_bytes(AZURE_2023.encode() + b"\xff\xfe,1,2\n")
     for path, fault in (
         (tmp_path / "none.csv", "none.csv: cannot be read: No such file or directory; check the path"),
-        (tmp_path, ": cannot be read: Is a directory; check the path"),
+        (tmp_path, ": a folder; name a file; only the folders of ServeGen (chunk-1-trace.csv, ...) are traces"),
         (binary, "binary.csv:6: not UTF-8 text (byte 0 of the line); give a text file, or its .gz"),
     ):
         with pytest.raises(SpecError) as found:
@@ -358,3 +358,26 @@ def test_the_recorded_laws_of_servegen() -> None:
     assert found
     assert all(3600 <= each.at < 3660 for each in found)
     assert list(trace.calls(3600, 3630, 1)) == [each for each in found if each.at < 3630]
+
+
+def test_a_folder_of_servegen_as_its_repository_has_it(tmp_path: Path) -> None:
+    written(tmp_path, "chunk-3-trace.csv", "0,10,1.4,Gamma,0.5,0.2\n600,0.0,0,,0,0\n1200,5,1,Exponential,0,0.2\n")
+    written(tmp_path, "chunk-4-trace.csv", "0,0,0,,0,0\n600,2,1.7,Weibull,0.6,0.3\n1200,0,0,,0,0\n")
+    lengths = {"0": {"input_tokens": "{10: 0.25, 30: 0.75}", "output_tokens": "{7: 1.0}"}}
+    for client in (3, 4):
+        written(tmp_path, f"chunk-{client}-dataset.json", json.dumps(lengths))
+    trace = read_trace(tmp_path)
+    found = list(trace.calls(0, 1e9, 1))
+    assert trace.format == "servegen"
+    assert sum(each.at < 600 for each in found) == pytest.approx(6000, rel=0.1)
+    assert sum(600 <= each.at < 1200 for each in found) == pytest.approx(1200, rel=0.2)
+    assert {each.output_tokens for each in found} == {7}
+    assert sum(each.prompt_tokens == 30 for each in found) / len(found) == pytest.approx(0.75, abs=0.03)
+    assert list(trace.calls(1200, 1300, 1)) == [each for each in found if 1200 <= each.at < 1300]
+    written(tmp_path, "chunk-4-trace.csv", "0,1,0,Lomax,1,1\n")
+    with pytest.raises(SpecError, match=r"chunk-4-trace\.csv:1: found 'Lomax'; the law of the gaps is to be one of Gamma"):
+        list(trace.calls(0, 1e9, 1))
+    written(tmp_path, "chunk-4-trace.csv", "0,1,1,Gamma,1,1\n")
+    written(tmp_path, "chunk-4-dataset.json", '{"0": {"input_tokens": "{1: ", "output_tokens": "{}"}}')
+    with pytest.raises(SpecError, match=r"chunk-4-dataset\.json: not lengths of ServeGen: .*; fetch the folder again"):
+        list(trace.calls(0, 1e9, 1))
