@@ -64,6 +64,7 @@ class Pool:
         while self._idle:
             connection = self._idle.pop()
             if connection.usable:
+                connection.kept = True
                 return connection
         return None
 
@@ -153,4 +154,5 @@ class Pool:
         if connection.stays is not None:
             self._idle_seconds = min(self._idle_seconds, max(0.5, connection.stays - 1.0))
         if self._waiting:
+            connection.kept = connection.uses > 0
             self._waiting.popleft().connected(connection)

@@ -84,10 +84,10 @@ class Sender:
         self._deadline = min(self._deadline, monotonic() + start.drain)
         while desk.flying and monotonic() < self._deadline:
             await asyncio.sleep(0.01)
-            desk.look(monotonic())
+            desk.look(desk.clock())
         drained = not desk.flying
         desk.end_all(self._error, self._said)
-        ended = monotonic() - start.at
+        ended = desk.clock()
         if self._ticking is not None:
             self._ticking.cancel()
         self._tell(desk)
@@ -133,7 +133,7 @@ class Sender:
         desk = self._desk
         assert desk is not None  # noqa: S101
         self._ticking = asyncio.get_running_loop().call_later(TICK, self._tick)
-        desk.look(monotonic())
+        desk.look(desk.clock())
         self._tell(desk)
         if self._backlog() > MOST_UNTAKEN:
             raise HeadwayError(
@@ -142,5 +142,4 @@ class Sender:
 
     def _tell(self, desk: Desk) -> None:
         records, self._records = self._records, []
-        last_sent = max(0.0, desk.last_sent - desk.start)
-        self._say(Told(records, desk.due, desk.sent, desk.ended, desk.failed, len(desk.flying), last_sent))
+        self._say(Told(records, desk.due, desk.sent, desk.ended, desk.failed, len(desk.flying), desk.last_sent))

@@ -7,11 +7,11 @@ import itertools
 from collections.abc import Iterator
 from time import monotonic
 
-from headway.bench.alarm import alarm
+from headway.wire.alarm import alarm
 from headway.bench.prompts import Prompts
 from headway.perf.traffic.planned import Piece, Planned
 from tests.support.gateway import Asked, Peer, answers, completion, sends
-from tests.support.load import DONE, call, call_on, data, endless, said, scripted, send, sse
+from tests.support.load import DONE, call, call_on, data, endless, said, scripted, send, sse, tells
 
 WHOLE = sse(said("one"), said(" two"), data(delta={}, finish="stop"), DONE)
 
@@ -78,7 +78,7 @@ def turns(session: int, count: int, *, think: float, at: float = 0.0, first: int
 
 
 async def test_a_later_turn_is_due_so_long_after_the_answer_and_says_it() -> None:
-    async with scripted(sends(WHOLE, then="hang")) as engine:
+    async with scripted(tells(WHOLE)) as engine:
         records = await send(engine.url, *turns(3, 3, think=0.15))
         asked = [each.json["messages"] for each in engine.asked]
     assert [(record.turn, record.error) for record in records] == [(0, ""), (1, ""), (2, "")]
@@ -92,7 +92,7 @@ async def test_a_later_turn_is_due_so_long_after_the_answer_and_says_it() -> Non
 
 
 async def test_a_session_goes_on_after_a_failure_with_the_answer_that_was_planned() -> None:
-    async with scripted(answers(b"", 500), sends(WHOLE, then="hang")) as engine:
+    async with scripted(answers(b"", 500), tells(WHOLE)) as engine:
         records = await send(engine.url, *turns(3, 2, think=0.05))
         asked = engine.asked[1].json["messages"]
     assert [record.error for record in records] == ["http", ""]
@@ -100,14 +100,14 @@ async def test_a_session_goes_on_after_a_failure_with_the_answer_that_was_planne
 
 
 async def test_turns_that_would_come_after_the_end_are_not_sent() -> None:
-    async with scripted(sends(WHOLE, then="hang")) as engine:
+    async with scripted(tells(WHOLE)) as engine:
         records = await send(engine.url, *turns(3, 3, think=0.3), call(9, 0.1), end=0.5)
     assert [(record.session, record.turn) for record in records] == [(3, 0), (-1, 0), (3, 1)]
 
 
 async def test_an_answer_full_of_quotes_comes_back_as_it_was() -> None:
     text = 'say "ah"\n\\ \u00e9 \U0001f600'
-    async with scripted(sends(sse(said(text), data(delta={}, finish="stop"), DONE), then="hang")) as engine:
+    async with scripted(tells(sse(said(text), data(delta={}, finish="stop"), DONE))) as engine:
         await send(engine.url, *turns(1, 2, think=0.01))
         assert engine.asked[1].json["messages"][1]["content"] == text
 
@@ -137,7 +137,7 @@ async def test_a_caller_goes_through_a_session_and_takes_the_next() -> None:
         for number in itertools.count():
             yield from turns(number, 2, think=0.0, first=2 * number)
 
-    async with scripted(sends(WHOLE, then="hang")) as engine:
+    async with scripted(tells(WHOLE)) as engine:
         records = await call_on(engine.url, 1, 0.4, sessions())
     by_due = [(record.session, record.turn) for record in records]
     assert by_due == [(number // 2, number % 2) for number in range(len(by_due))]

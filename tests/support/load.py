@@ -22,10 +22,10 @@ from headway.bench.record import Record
 from headway.bench.requests import Requests
 from headway.bench.target import Heads, address_of, trust_of
 from headway.perf.traffic.planned import Operation, Piece, Planned
-from tests.support.gateway import Script, ScriptedEngine
+from tests.support.gateway import Asked, Peer, Script, ScriptedEngine
 
 __all__ = [
-    "DONE", "Sending", "call", "call_on", "data", "endless", "said", "scripted", "send", "sending", "spaced", "sse", "usage",
+    "DONE", "Sending", "call", "call_on", "data", "endless", "said", "scripted", "send", "sending", "spaced", "sse", "tells", "usage",
 ]  # fmt: skip
 
 DEADLINE = 20.0
@@ -67,7 +67,7 @@ class Sending:
         async with asyncio.timeout(DEADLINE):
             await self.sent_all.wait()
             while self.desk.flying:
-                self.desk.look(monotonic())
+                self.desk.look(self.desk.clock())
                 await asyncio.sleep(0.005)
         return sorted(self.records, key=lambda record: (record.due, record.number))
 
@@ -147,3 +147,13 @@ def sse(*events: bytes) -> bytes:
     """A whole answer, each event a chunk."""
     head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
     return head + b"".join(b"%x\r\n%b\r\n" % (len(event), event) for event in events) + b"0\r\n\r\n"
+
+
+def tells(*pieces: bytes) -> Script:
+    """So it answers, and goes on to the next request of the connection."""
+
+    async def script(asked: Asked, peer: Peer) -> None:
+        for piece in pieces:
+            await peer.send(piece)
+
+    return script
