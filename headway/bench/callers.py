@@ -96,7 +96,8 @@ class Callers:
             self._begin(self._now_on)
         if self._over:
             return
-        if self._now_on is None and not self._phases:
+        idle = self._now_on is None or (not self._asking and math.isinf(self._now_on.end))
+        if idle and not self._phases:
             self.stop()
             return
         self._set(now)

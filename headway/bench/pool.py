@@ -90,12 +90,6 @@ class Pool:
         while self.ready < count and self.sockets < self._most and len(self._opening) < _MOST_OPENING:
             self._start()
 
-    async def settle(self, seconds: float) -> int:
-        """Wait for the handshakes under way; the connections that are open then."""
-        if self._opening:
-            await asyncio.wait(self._opening, timeout=seconds)
-        return len(self._open)
-
     def close(self) -> None:
         self._closed = True
         self._timer.cancel()
@@ -141,6 +135,7 @@ class Pool:
                 connection.drop()
             else:
                 self._came_back(connection)
+                self.foresee(self._foreseen)
 
     def _failed(self, task: asyncio.Task[None], said: str) -> None:
         self._opening.discard(task)
