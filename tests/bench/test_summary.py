@@ -8,6 +8,7 @@ import random
 import msgspec
 import pytest
 
+from headway.bench.facts import Generator
 from headway.bench.schema import Interval, Slo, Summary
 from headway.bench.summary import summarise
 from tests.support.bench_records import answer, facts, failed, served
@@ -150,8 +151,6 @@ def test_the_order_of_the_records_does_not_matter() -> None:
 
 
 def test_the_generators_own_figures() -> None:
-    from headway.bench.facts import Generator
-
     generators = [
         Generator(cpu=6.0, cpu_share=0.5, loop_delays=[0.001] * 99 + [0.004]),
         Generator(cpu=3.0, cpu_share=0.7, loop_delays=[0.002] * 100),

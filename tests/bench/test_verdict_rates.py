@@ -1,6 +1,6 @@
 """How often queues of known load are called what, over many seeds: false verdicts are the enemy in both directions.
 
-Run as a program it prints the table of docs/bench-verdicts: `python -m tests.bench.test_verdict_rates 200`.
+As a program it prints the table that docs/bench-verdicts.md shows: `python -m tests.bench.test_verdict_rates 400`.
 """
 
 from __future__ import annotations

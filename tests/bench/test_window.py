@@ -81,7 +81,7 @@ def test_requests_count_by_when_they_were_due_in_their_own_stage() -> None:
 
 def test_a_run_that_was_ended_early_ends_there() -> None:
     records = [answer(n, n * 0.05) for n in range(200)]
-    [window] = windows(measured(records), facts(60, 20, stopped=10.0))
+    [window] = windows(measured(records), facts(60, 20, stopped=10.0, warmup=0.0))
     assert window.end == 10.0
     assert counted(measured(records), [window])[0].all()
 
@@ -89,7 +89,7 @@ def test_a_run_that_was_ended_early_ends_there() -> None:
 def test_of_so_many_requests_none_is_lost_when_the_last_comes_after_the_stages_end() -> None:
     records = [answer(n, n * 0.06) for n in range(100)]
     of = measured(records)
-    assert counted(of, windows(of, facts(5.0, 20.0)))[0].all()
+    assert counted(of, windows(of, facts(5.0, 20.0, warmup=0.0)))[0].all()
 
 
 def test_nothing_due_is_a_window_without_requests() -> None:
