@@ -59,19 +59,24 @@ def figures(
 def distribution(row: Floats) -> Distribution:
     """Of one value a request, in the order of time; nan: it has none, inf: it failed."""
     row = row[~np.isnan(row)]
-    known = row[np.isfinite(row)]
     if not len(row):
         return Distribution(0, 0)
-    ordered = np.sort(row)
-    values = {percent: float(ordered[rank(len(row), percent) - 1]) for percent in PERCENTS}
+    known, ordered = row[np.isfinite(row)], np.sort(row)
+    values = [float(ordered[rank(len(row), percent) - 1]) for percent in PERCENTS]
+    bounds = (of_percentile(row, ordered, *each) for each in zip(PERCENTS, values, strict=True))
+    p50, p75, p90, p95, p99 = (value if math.isfinite(value) else None for value in values)
     return Distribution(
         count=len(known),
         beyond=len(row) - len(known),
         mean=float(known.mean()) if len(known) else None,
+        p50=p50,
+        p75=p75,
+        p90=p90,
+        p95=p95,
+        p99=p99,
         max=float(known.max()) if len(known) else None,
-        intervals={f"p{each}": of_percentile(row, ordered, each, value) for each, value in values.items()},
-        thin=[f"p{percent}" for percent in PERCENTS if not enough(len(row), percent)],
-        **{f"p{percent}": value if math.isfinite(value) else None for percent, value in values.items()},
+        intervals={f"p{percent}": each for percent, each in zip(PERCENTS, bounds, strict=True)},
+        thin=_thin(len(row)),
     )
 
 
@@ -161,15 +166,13 @@ def _between(gaps: Gaps, due: Bools) -> Distribution:
     count = int(tokens.sum())
     if not count:
         return Distribution(0, 0)
-    values = weighted(seconds, tokens)
-    return Distribution(
-        count=count,
-        beyond=0,
-        mean=float((seconds * tokens).sum() / count),
-        max=float(seconds.max()),
-        thin=[f"p{percent}" for percent in PERCENTS if not enough(count, percent)],
-        **{f"p{percent}": value for percent, value in zip(PERCENTS, values, strict=True)},
-    )
+    p50, p75, p90, p95, p99 = weighted(seconds, tokens)
+    mean, longest = float((seconds * tokens).sum() / count), float(seconds.max())
+    return Distribution(count, 0, mean, p50, p75, p90, p95, p99, longest, thin=_thin(count))
+
+
+def _thin(count: int) -> list[str]:
+    return [f"p{percent}" for percent in PERCENTS if not enough(count, percent)]
 
 
 def _goodput(of: Measured, due: Bools, kept: Kept, seconds: float) -> Goodput:

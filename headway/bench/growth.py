@@ -29,6 +29,8 @@ FEWEST = 5
 """Batches, and requests in each, at least; with fewer nothing can be told."""
 LEAST_SPREAD = 1.0
 """Requests, of what a batch adds: arrivals that are regular to the millisecond still begin and end mid-batch."""
+CLOCK = 6
+"""Decimals of a second: what differs by less is the same."""
 SURE = 0.99
 SLOWER_Z = 1.645
 """Of Kendall's test, one-sided at 95 %: it only confirms what the first test found."""
@@ -68,7 +70,7 @@ def _medians(latencies: Floats, due: Floats, edges: Floats) -> list[float]:
     known = ~np.isnan(latencies)
     latencies, places = latencies[known], np.searchsorted(edges, due[known], side="right")
     rows = [np.sort(latencies[places == place]) for place in range(1, len(edges))]
-    return [float(row[len(row) // 2]) for row in rows if len(row)]
+    return [round(float(row[len(row) // 2]), CLOCK) for row in rows if len(row)]
 
 
 def _rising(row: list[float]) -> bool:

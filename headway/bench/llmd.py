@@ -1,8 +1,8 @@
 """A Summary in the shape of llm-d's benchmark report, version 0.2, so that its tools read our runs beside others'.
 
 The shape is that of llm-d/llm-d-benchmark, benchmark_report/schema_v0_2.py (read in November 2026): closed objects, a
-mean in every statistic, and units by name. TTFT and request latency are the ones from when a request was due: that is what
-"as seen by users" says there. What the shape has no place for (the verdict, TTFT from sent, goodput) is under
+mean in every statistic, and units by name. TTFT and request latency are the ones from when a request was due: that is
+what "as seen by users" says there. What the shape has no place for (the verdict, TTFT from sent, goodput) is under
 `results.observability.headway`, which it leaves open.
 """
 
@@ -32,12 +32,14 @@ def report(summary: Summary) -> Json:
         "run": _run(summary),
         "scenario": {"load": _load(summary)},
         "results": {
-            "request_performance": {
-                "aggregate": {"requests": _requests(whole), "latency": _latency(whole), "throughput": _throughput(whole)}
-            },
+            "request_performance": {"aggregate": _aggregate(whole)},
             "observability": {"headway": _ours(summary)},
         },
     }
+
+
+def _aggregate(whole: Figures) -> Json:
+    return {"requests": _requests(whole), "latency": _latency(whole), "throughput": _throughput(whole)}
 
 
 def _run(summary: Summary) -> Json:

@@ -1,4 +1,4 @@
-"""docs/bench-json.md, written from the shapes of the Summary and the formulas: `make docs`. A test fails when it is stale."""
+"""Writes docs/bench-json.md from the shapes of the Summary and the formulas: `make docs`. A test says when it is stale."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
+from msgspec.structs import FieldInfo, fields
 
 from headway.bench import schema
 from headway.bench.measures import FORMULAS
+from headway.bench.record import Record
 from headway.bench.schema import SCHEMA_VERSION, Summary
 
 __all__ = ["json_schema", "render"]
@@ -20,9 +22,9 @@ _HEAD = """\
 Generated from `headway/bench/schema.py` by `make docs`; change the sentences there, not this page.
 
 `summary.json` is one object of the shape [Summary](#summary), version {version}. The same as a JSON Schema:
-[bench-summary.schema.json](bench-summary.schema.json). Times are in seconds and rates per second; no number is NaN or infinite, and null
-means that there is no such number. What each number means, and how other tools define the same word, is in
-[the numbers](bench-numbers.md).
+[bench-summary.schema.json](bench-summary.schema.json). Times are in seconds and rates per second; no number is NaN or
+infinite, and null means that there is no such number. What each number means, and how other tools define the same
+word, is in [the numbers](bench-numbers.md).
 
 The records beside it (`records.jsonl`, one request a line; or `records.parquet`) recompute it to the last digit:
 
@@ -40,8 +42,8 @@ print(summarise(run.records, run.facts, run.slo).verdict.text)
 _FORMULAS = """\
 ## Formulas
 
-As they are in `formulas` of the JSON, over the fields of a [record](#record): `due` when a request should have been sent,
-`started` when the generator took it up, `sent` when it was, `first` the first piece of content, `ended` the end.
+As they are in `formulas` of the JSON, over the fields of a [record](#record): `due` when a request should have been
+sent, `started` when the generator took it up, `sent` when it was, `first` the first piece of content, `ended` its end.
 
 | measure | unit | formula | of |
 |---|---|---|---|
@@ -50,8 +52,8 @@ As they are in `formulas` of the JSON, over the fields of a [record](#record): `
 _RECORD = """\
 ## Record
 
-A line of `records.jsonl`, a row of `records.parquet`. Fields that have their default are left out in JSONL. The last line has
-the key `headway_bench`: what the run tells of itself and its limits, from which, with the records, the Summary is computed.
+A line of `records.jsonl`, a row of `records.parquet`. Fields that have their default are left out in JSONL. The last
+line has the key `headway_bench`: what the run tells of itself and its limits; with the records they give the Summary.
 
 | field | type | default |
 |---|---|---|
@@ -59,13 +61,11 @@ the key `headway_bench`: what the run tells of itself and its limits, from which
 
 
 def render() -> str:
-    from headway.bench.record import Record
-
-    rows = [f"| `{each.name}` | {each.unit} | {each.formula} | {each.of} |\n" for each in FORMULAS.values()]
+    formulas = [f"| `{each.name}` | {each.unit} | {each.formula} | {each.of} |\n" for each in FORMULAS.values()]
     told = get_type_hints(Record)
-    fields = [f"| `{each.name}` | {_type(told[each.name])} | {_default(each)} |\n" for each in msgspec.structs.fields(Record)]
-    parts = [_shape(each) for each in _shapes()]
-    return "\n".join([_HEAD.format(version=SCHEMA_VERSION), *parts, _FORMULAS + "".join(rows), _RECORD + "".join(fields)])
+    record = [f"| `{each.name}` | {_type(told[each.name])} | {_default(each)} |\n" for each in fields(Record)]
+    head = _HEAD.format(version=SCHEMA_VERSION)
+    return "\n".join([head, *map(_shape, _shapes()), _FORMULAS + "".join(formulas), _RECORD + "".join(record)])
 
 
 def json_schema() -> dict[str, Any]:
@@ -109,7 +109,7 @@ def _type(hint: Any) -> str:
     return {int: "integer", float: "number", str: "text", bool: "true or false", type(None): "null"}[hint]
 
 
-def _default(field: msgspec.structs.FieldInfo) -> str:
+def _default(field: FieldInfo) -> str:
     if field.required:
         return "always there"
     return f"`{msgspec.json.encode(field.default if field.default is not msgspec.NODEFAULT else []).decode()}`"
