@@ -11,10 +11,9 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from time import monotonic
 from typing import Final
 
-from headway.bench.alarm import alarm
+from headway.wire.alarm import alarm
 from headway.bench.conversation import Conversation
 from headway.bench.exchange import Desk, Exchange
 from headway.bench.requests import Requests
@@ -32,7 +31,7 @@ _MOST_READY: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One stage as this process has it: `count` of its callers, and requests for them. Seconds since the start."""
+    """One stage as this process has it: `count` of its callers, and requests for them. Times are the desk's."""
 
     start: float
     end: float
@@ -54,7 +53,7 @@ class Callers:
     """`done` is called once, when nobody asks any more."""
 
     def __init__(self, phases: Sequence[Phase], requests: Requests, desk: Desk, done: Callable[[], None]) -> None:
-        self._requests, self._desk, self._done = requests, desk, done
+        self._requests, self._desk, self._done, self._clock = requests, desk, done, desk.clock
         self._phases = deque(phases)
         self._now_on: Phase | None = None
         self._ready: deque[tuple[Planned, bytes]] = deque()  # of talks of one turn
@@ -86,7 +85,7 @@ class Callers:
         """A stage begins or ends, or is about to begin."""
         if self._over:
             return
-        now = monotonic() - self._desk.start
+        now = self._clock()
         on = self._now_on
         if on is not None and now >= on.end:
             self._now_on = None
@@ -97,7 +96,8 @@ class Callers:
             self._begin(self._now_on)
         if self._over:
             return
-        if self._now_on is None and not self._phases:
+        idle = self._now_on is None or (not self._asking and math.isinf(self._now_on.end))
+        if idle and not self._phases:
             self.stop()
             return
         self._set(now)
@@ -120,14 +120,14 @@ class Callers:
         self._desk.pool.foresee(0)
         for _ in range(phase.count - self._asking):
             self._asking += 1
-            self._next(_Caller(), monotonic())
+            self._next(_Caller(), self._clock())
 
     # one caller
 
     def _next(self, caller: _Caller, now: float) -> None:
         """It is free since `now`: what it says next, or it goes."""
         phase = self._now_on
-        if self._over or phase is None or now - self._desk.start >= phase.end or self._asking > phase.count:
+        if self._over or phase is None or now >= phase.end or self._asking > phase.count:
             self._leave()
         elif caller.turns:
             self._say(caller, caller.turns.popleft(), now)

@@ -7,22 +7,22 @@ no process is left behind.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from enum import IntEnum
 from itertools import islice
 from pathlib import Path
 from typing import Final, Literal
 
 from headway import __version__
 from headway.bench.crew import Crew
-from headway.bench.facts import RunFacts, StageFacts
+from headway.bench.facts import Generator, RunFacts, StageFacts
 from headway.bench.frames import Job
 from headway.bench.gauge import Gauge
+from headway.bench.interruption import Interruption
 from headway.bench.plan import Progress, RunPlan
 from headway.bench.preflight import Preflight
 from headway.bench.record import Record
@@ -53,7 +53,7 @@ async def conduct(plan: RunPlan, sink: Callable[[Record], None], *, watch: Watch
     trust = trust_of(plan.target, address)
     crew = Crew(plan.workers or workers_for(traffic), sink)
     try:
-        with _signals() as pressed:
+        with Interruption() as interruption:
             await crew.hire()  # they begin while we ask
             address = await looked_up(address, min(ASK_SECONDS, plan.timeout))
             dialect: Literal["engine", "openai"] = "openai" if plan.target.dialect == "openai" else "engine"
@@ -62,9 +62,18 @@ async def conduct(plan: RunPlan, sink: Callable[[Record], None], *, watch: Watch
                 dialect = await asked.fly(traffic.of(0))
             scraper = await _scraper(plan, address, traffic)
             await crew.brief(_jobs(plan, address, dialect, crew.size))
-            return await _Run(plan, traffic, crew, scraper, gauge, pressed, watch).go()
+            return await _Run(plan, traffic, crew, scraper, gauge, interruption, watch).go()
     finally:
         await crew.dismiss()
+
+
+class _Level(IntEnum):
+    """How a run is ended: each of these may follow on those before it."""
+
+    GOES_ON = 0
+    DRAINS = 1
+    SOON = 2
+    AT_ONCE = 3
 
 
 class _Run:
@@ -77,56 +86,60 @@ class _Run:
         crew: Crew,
         scraper: Scraper | None,
         gauge: Gauge,
-        pressed: list[float],
+        interruption: Interruption,
         watch: Watch | None,
     ) -> None:
         self._plan, self._traffic, self._crew, self._scraper = plan, traffic, crew, scraper
-        self._gauge, self._pressed, self._watch = gauge, pressed, watch
+        self._gauge, self._interruption, self._watch = gauge, interruption, watch
         self._zero = 0.0
         self._stopped: float | None = None
-        self._presses = 0
+        self._level = _Level.GOES_ON
 
     async def go(self) -> RunFacts:
         crew, plan = self._crew, self._plan
         callers = max((stage.concurrency or 0 for stage in self._traffic.stages), default=0)
         self._zero = time.monotonic() + 0.25 + callers / 2000  # the first connections are opened in that time
         began = time.time() + self._zero - time.monotonic()
+        self._interruption.begun = True
         crew.start(self._zero, plan.drain)
         self._gauge.start()
         if self._scraper is not None:
             self._scraper.start(self._zero)
-        while not crew.over:
-            await crew.wait(LOOK_SECONDS)
-            await self._look()
-        await crew.look()
-        if self._scraper is not None:
-            await self._scraper.stop(self._zero)
+        try:
+            while not crew.over:
+                await crew.wait(LOOK_SECONDS)
+                await self._look()
+            await crew.look()
+        finally:
+            collector = self._gauge.stop()
+            if self._scraper is not None:
+                await self._scraper.stop(self._zero)
         if crew.trouble is not None:
             raise crew.trouble
-        return self._facts(began)
+        return self._facts(began, collector)
 
     async def _look(self) -> None:
         """Whether it goes on."""
-        crew, now = self._crew, time.monotonic() - self._zero
-        if crew.trouble is not None:
-            self._halt(0.0, "interrupted", "the run was broken off", now)
-        elif len(self._pressed) > self._presses:
-            self._presses = len(self._pressed)
-            seconds = min(self._plan.drain, HURRY_SECONDS) if self._presses == 1 else 0.0
-            self._stopped = None if self._presses == 1 else self._stopped
-            self._halt(seconds, "interrupted", "the run was broken off", now, again=self._presses > 1)
+        crew, drain, now = self._crew, self._plan.drain, time.monotonic() - self._zero
+        if crew.trouble is not None or self._interruption.count > 1:
+            self._halt(_Level.AT_ONCE, 0.0, "interrupted", "the run was broken off", now)
+        elif self._interruption.count:
+            self._halt(_Level.SOON, min(drain, HURRY_SECONDS), "interrupted", "the run was broken off", now)
         elif not await crew.look():
-            self._halt(self._plan.drain, "interrupted", "the generator broke", now)
+            self._halt(_Level.DRAINS, drain, "interrupted", "the generator broke", now)
         elif self._watch is not None and now >= 0:
             try:
-                if self._watch(self._progress(now)):
-                    said = f"no whole answer {self._plan.drain:g} s after sending was stopped"
-                    self._halt(self._plan.drain, "timeout", said, now)
+                enough = self._watch(self._progress(now))
             except BaseException as error:  # noqa: BLE001 (it comes out of the run, once the workers are home)
                 crew.trouble = error
+                return
+            if enough:
+                said = f"no whole answer {drain:g} s after sending was stopped"
+                self._halt(_Level.DRAINS, drain, "timeout", said, now)
 
-    def _halt(self, drain: float, error: str, said: str, now: float, *, again: bool = False) -> None:
-        if self._stopped is None or again:
+    def _halt(self, level: _Level, drain: float, error: str, said: str, now: float) -> None:
+        if level > self._level:
+            self._level = level
             self._stopped = max(0.0, now) if self._stopped is None else self._stopped
             self._crew.halt(drain, error, said)
 
@@ -142,7 +155,7 @@ class _Run:
             running=running,
         )
 
-    def _facts(self, began: float) -> RunFacts:
+    def _facts(self, began: float, collector: Generator) -> RunFacts:
         plan, crew, traffic = self._plan, self._crew, self._traffic
         stages = [
             StageFacts(
@@ -163,10 +176,10 @@ class _Run:
             started_at=began,
             ended=crew.ended,
             stages=stages,
-            generators=[*crew.generators(), self._gauge.stop()],
+            generators=[*crew.generators(), collector],
             server=self._scraper.samples if self._scraper is not None else [],
             drained=crew.drained,
-            interrupted=bool(self._pressed),
+            interrupted=self._interruption.count > 0,
             headway=__version__,
             warmup=plan.workload.warmup,
             stopped=self._stopped,
@@ -217,19 +230,3 @@ async def _scraper(plan: RunPlan, address: Address, traffic: Traffic) -> Scraper
             raise
         return None
     return scraper
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[list[float]]:
-    """When Ctrl-C was pressed, or SIGTERM came: the run is told, not killed."""
-    pressed: list[float] = []
-    loop, taken = asyncio.get_running_loop(), []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(RuntimeError, ValueError):  # not the main thread: whoever runs us gets them
-            loop.add_signal_handler(number, lambda: pressed.append(time.monotonic()))
-            taken.append(number)
-    try:
-        yield pressed
-    finally:
-        for number in taken:
-            loop.remove_signal_handler(number)

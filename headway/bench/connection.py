@@ -34,9 +34,10 @@ class Listener(Protocol):
 
 class Connection(asyncio.Protocol):
     """`idle` is called when it can carry the next request, `lost` when it is gone. `uses`: requests it has carried;
-    `heard`: bytes of the present one's answer have come; `since`: when it was made or became idle."""
+    `heard`: bytes of the present one's answer have come; `since`: when it was made or became idle; `kept`:
+    it lay idle before the present one."""
 
-    __slots__ = ("_fd", "_framing", "_idle", "_listener", "_lost", "_transport", "heard", "since", "stays", "uses")
+    __slots__ = ("_fd", "_framing", "_idle", "_listener", "_lost", "_transport", "heard", "kept", "since", "stays", "uses")
 
     def __init__(self, idle: Callable[[Connection], None], lost: Callable[[Connection], None]) -> None:
         self._idle, self._lost = idle, lost
@@ -44,7 +45,7 @@ class Connection(asyncio.Protocol):
         self._fd = -1
         self._framing = Framing()
         self._listener: Listener | None = None
-        self.uses, self.since, self.heard = 0, monotonic(), False
+        self.uses, self.since, self.heard, self.kept = 0, monotonic(), False, False
         self.stays: float | None = None
 
     @property

@@ -35,7 +35,8 @@ Then = Callable[["Exchange", str, float], None]
 
 
 class Desk:
-    """What the requests of one process share. `start` is second 0, of the monotonic clock; `tell` gets each Record."""
+    """What the requests of one process share. `start` is second 0, of the monotonic clock; from it on all times count
+    that are handed about here. `tell` gets each Record."""
 
     def __init__(
         self, pool: Pool, start: float, timeout: float, tell: Callable[[Record], None], keep_text: int = 0
@@ -45,6 +46,10 @@ class Desk:
         self.flying: dict[Exchange, None] = {}  # in the order in which they began
         self.due = self.sent = self.ended = self.failed = 0
         self.last_sent = 0.0
+
+    def clock(self) -> float:
+        """Seconds since the start."""
+        return monotonic() - self.start
 
     def exchange(
         self, planned: Planned, due: float, data: bytes, then: Then | None = None, keeps: bool = False
@@ -70,13 +75,13 @@ class Desk:
             oldest.end("timeout", f"no whole answer within {self.timeout:g} s", now)
 
     def end_all(self, error: str, said: str) -> None:
-        now = monotonic()
+        now = self.clock()
         for exchange in list(self.flying):
             exchange.end(error, said, now)
 
 
 class Exchange:
-    """`due` and `begun` are of the monotonic clock. `then` is called once when it is over, with the answer's text if it
+    """`due` and `begun` are in the desk's seconds. `then` is called once when it is over, with the answer's text if it
     `keeps` that ("" when there is none) and the moment. `asked`: the question's text, if the Record is to have both."""
 
     __slots__ = (
@@ -127,7 +132,7 @@ class Exchange:
     def begin(self) -> None:
         """It is due: send it now."""
         desk = self._desk
-        self.begun = monotonic()
+        self.begun = desk.clock()
         desk.due += 1
         desk.flying[self] = None
         connection = desk.pool.take()
@@ -142,16 +147,16 @@ class Exchange:
         self._connection = connection
         connection.send(self._data, self)
         if self._sent is None:
-            self._sent = self._desk.last_sent = monotonic()
+            self._sent = self._desk.last_sent = self._desk.clock()
             self._desk.sent += 1
 
     def not_connected(self, said: str) -> None:
-        self.end("connect", said, monotonic())
+        self.end("connect", said, self._desk.clock())
 
     # the connection's callbacks
 
     def began(self, now: float) -> None:
-        self._first_byte = now
+        self._first_byte = now - self._desk.start
         self._data = b""  # it cannot be asked for again
 
     def answered(self, head: Head) -> None:
@@ -169,6 +174,7 @@ class Exchange:
         answer, connection = self._answer, self._connection
         if self._over or answer is None or connection is None:
             return
+        now -= self._desk.start
         answer.push(data, now)
         if type(answer) is Streamed:
             limit = self.planned.cancel_after
@@ -185,6 +191,7 @@ class Exchange:
         answer = self._answer
         if self._over or answer is None or self._head is None:
             return
+        now -= self._desk.start
         answer.close(now)
         self._connection = None  # it has gone back to the pool
         code = ("stream" if 200 <= self._head.status < 300 else "http") if answer.trouble else ""
@@ -192,6 +199,7 @@ class Exchange:
 
     def broken(self, code: str, said: str, now: float) -> None:
         connection, self._connection = self._connection, None
+        now -= self._desk.start
         if self._over:
             return
         if self._ended is not None:  # it had said that it is done
@@ -204,13 +212,13 @@ class Exchange:
 
     def begin_again(self) -> None:
         if not self._desk.pool.wait(self):
-            self.end("closed", "the server had closed the connection, and there is no room for another", monotonic())
+            self.end("closed", "the server had closed the connection, and there is no room for another", self._desk.clock())
 
     def _is_stale(self, connection: Connection, code: str, now: float) -> bool:
         quick = self._sent is not None and now - self._sent < _STALE
         return (
             code in ("closed", "reset")
-            and connection.uses > 1
+            and connection.kept
             and not connection.heard
             and quick
             and not self._resent
@@ -220,7 +228,7 @@ class Exchange:
     def _linger(self) -> None:
         """The answer is there, and the connection has not ended it."""
         if not self._over:
-            self.end("", "", monotonic())
+            self.end("", "", self._desk.clock())
 
     # its end
 
@@ -240,14 +248,14 @@ class Exchange:
             self._then(self, self._answer.text if self._answer is not None else "", now)
 
     def _record(self, error: str, said: str, now: float) -> Record:
-        planned, start = self.planned, self._desk.start
+        planned = self.planned
         record = Record(
             number=planned.number,
             stage=planned.stage,
             operation=planned.operation,
             model=planned.model,
-            due=self.due - start,
-            started=self.begun - start,
+            due=self.due,
+            started=self.begun,
             error=error,
             said=said or ("resent" if self._resent else ""),
             tenant=planned.tenant,
@@ -257,16 +265,14 @@ class Exchange:
             stream=planned.stream,
             planned_prompt=planned.prompt_tokens,
             wanted_tokens=planned.output_tokens,
-            ended=(now if self._ended is None else self._ended) - start,
+            sent=self._sent,
+            first_byte=self._first_byte,
+            ended=now if self._ended is None else self._ended,
         )
-        if self._sent is not None:
-            record.sent = self._sent - start
-        if self._first_byte is not None:
-            record.first_byte = self._first_byte - start
         if self._head is not None:
             self._note_head(record, self._head)
         if self._answer is not None:
-            _note_answer(record, self._answer, start)
+            _note_answer(record, self._answer)
             if self._asked:
                 record.prompt_text, record.text = self._asked, self._answer.text
         return record
@@ -277,7 +283,7 @@ class Exchange:
             record.retry_after = _seconds(head.retry_after)
 
 
-def _note_answer(record: Record, answer: Answer, start: float) -> None:
+def _note_answer(record: Record, answer: Answer) -> None:
     record.finish = answer.finish
     usage = answer.usage
     if usage is not None:
@@ -285,7 +291,7 @@ def _note_answer(record: Record, answer: Answer, start: float) -> None:
         record.cached_tokens = usage.cached_tokens
     if isinstance(answer, Streamed) and answer.times:
         times, tokens = answer.times, answer.tokens
-        record.first, record.last = times[0] - start, times[-1] - start
+        record.first, record.last = times[0], times[-1]
         record.gaps = [int((after - before) * 1e6 + 0.5) for before, after in pairwise(times)]
         record.sizes, record.sized_by = (answer.sizes, "bytes") if tokens is None else (tokens, "tokens")
 

@@ -23,9 +23,10 @@ class Gauge:
         self._role: Literal["sender", "collector"] = role
         self._loop = asyncio.get_running_loop()
         self._delays: list[float] = []
-        self._every, self._share = _EVERY, 0.0
+        self._every, self._share = (_EVERY if role == "sender" else 0.25), 0.0
         self._due = self._second = self._cpu = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._before = process_time() if role == "collector" else 0.0  # it did other things before
 
     def start(self) -> None:
         self._second, self._cpu = monotonic(), process_time()
@@ -35,7 +36,7 @@ class Gauge:
         if self._timer is not None:
             self._timer.cancel()
         delays = self._delays if self._role == "sender" else []
-        return Generator(process_time(), round(self._share, 4), delays, self._role)
+        return Generator(process_time() - self._before, round(self._share, 4), delays, self._role)
 
     def _set(self, now: float) -> None:
         self._due = now + self._every

@@ -9,10 +9,9 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterator
-from time import monotonic
 from typing import Final
 
-from headway.bench.alarm import alarm
+from headway.wire.alarm import alarm
 from headway.bench.conversation import Conversation
 from headway.bench.exchange import Desk, Exchange
 from headway.bench.requests import Requests
@@ -32,27 +31,27 @@ _GLANCE: Final = 0.005
 
 
 class Pace:
-    """`planned` are the requests of this process, in the order of `at`; `end` is when the last stage ends, in seconds
-    since the desk's start. `done` is called once, when nothing is left to send."""
+    """`planned` are the requests of this process, in the order of `at`; times are the desk's; `end` is when
+    the last stage ends. `done` is called once, when nothing is left to send."""
 
     def __init__(
         self, planned: Iterator[Planned], requests: Requests, desk: Desk, end: float, done: Callable[[], None]
     ) -> None:
         self._planned, self._requests, self._desk, self._done = planned, requests, desk, done
-        self._end = desk.start + end
+        self._clock, self._end = desk.clock, end
         self._next = next(planned, None)
         self._ready: deque[Exchange] = deque()  # as they are due
         self._turns: list[tuple[float, int, Exchange]] = []  # a heap: later turns, which nobody could put in order
         self._conversations: dict[int, Conversation] = {}
         self._alarm = alarm(self._ring)
-        self._glanced = 0.0
+        self._glanced = -1.0
         self._over = False
 
     def prepare(self) -> None:
         """Before the start: the first requests, and their connections."""
-        while self._wants(self._desk.start) and len(self._ready) < _AT_ONCE:
+        while self._wants(0.0) and len(self._ready) < _AT_ONCE:
             self._make_next()
-        self._foresee(self._desk.start)
+        self._foresee(0.0)
 
     def start(self) -> None:
         self._ring()
@@ -72,14 +71,14 @@ class Pace:
     def _ring(self) -> None:
         if self._over:
             return
-        now = monotonic()
+        now = self._clock()
         for _ in range(_AT_ONCE):
             if self._due_next() > now:
                 break
             self._pop().begin()
-            now = monotonic()
+            now = self._clock()
         self._make_some()
-        now = monotonic()
+        now = self._clock()
         if now - self._glanced > _GLANCE:
             self._foresee(now)
         self._set(now)
@@ -97,14 +96,14 @@ class Pace:
     def _make_some(self) -> None:
         """Make requests ready, as long as none is due."""
         for _ in range(_AT_ONCE):
-            now = monotonic()
+            now = self._clock()
             if not self._wants(now) or self._due_next() <= now:
                 return
             self._make_next()
 
     def _wants(self, now: float) -> bool:
         coming = self._next
-        return coming is not None and len(self._ready) < _MOST_READY and self._desk.start + coming.at <= now + _AHEAD
+        return coming is not None and len(self._ready) < _MOST_READY and coming.at <= now + _AHEAD
 
     def _foresee(self, now: float) -> None:
         """As many connections as requests are due soon, and one for what comes then."""
@@ -125,12 +124,12 @@ class Pace:
             self.stop()
             return
         if coming is not None and len(self._ready) < _MOST_READY:
-            at = min(at, self._desk.start + coming.at - _AHEAD)
+            at = min(at, coming.at - _AHEAD)
         lacking = max(0, self._desk.pool.ready)
         if lacking < len(self._ready):
             early = self._ready[lacking].due - self._horizon()
             at = min(at, early) if early > now else at
-        self._alarm.set(min(at, max(self._end, now + _AHEAD)))
+        self._alarm.set(self._desk.start + min(at, max(self._end, now + _AHEAD)))
 
     # what is due
 
@@ -138,7 +137,7 @@ class Pace:
         planned, self._next = self._next, next(self._planned, None)
         assert planned is not None  # noqa: S101 (`_wants` has looked)
         if planned.session < 0:
-            exchange = self._desk.exchange(planned, self._desk.start + planned.at, self._requests.make(planned))
+            exchange = self._desk.exchange(planned, planned.at, self._requests.make(planned))
             self._ready.append(exchange)
             return
         conversation = self._conversations.get(planned.session)
@@ -154,7 +153,7 @@ class Pace:
         if not conversation.later or (conversation.said and conversation.free_at is None):
             return
         planned, free_at = conversation.later.popleft(), conversation.free_at
-        due = self._desk.start + planned.at if free_at is None else free_at + planned.think
+        due = planned.at if free_at is None else free_at + planned.think
         if planned.last or (planned.turn and due >= self._end):
             del self._conversations[planned.session]
         if planned.turn and due >= self._end:

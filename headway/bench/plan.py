@@ -63,7 +63,8 @@ class RunPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """`now` and `seconds` count from the start; requests in numbers since then. `running`: sent and not ended."""
+    """`now` and `seconds` count from the start; requests in numbers since then. `seconds` is infinite where
+    only a number of requests ends the run. `running`: taken up and not ended."""
 
     now: float
     seconds: float

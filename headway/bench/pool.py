@@ -64,6 +64,7 @@ class Pool:
         while self._idle:
             connection = self._idle.pop()
             if connection.usable:
+                connection.kept = True
                 return connection
         return None
 
@@ -88,12 +89,6 @@ class Pool:
             return  # the server takes no connections: only requests that are due try
         while self.ready < count and self.sockets < self._most and len(self._opening) < _MOST_OPENING:
             self._start()
-
-    async def settle(self, seconds: float) -> int:
-        """Wait for the handshakes under way; the connections that are open then."""
-        if self._opening:
-            await asyncio.wait(self._opening, timeout=seconds)
-        return len(self._open)
 
     def close(self) -> None:
         self._closed = True
@@ -140,6 +135,7 @@ class Pool:
                 connection.drop()
             else:
                 self._came_back(connection)
+                self.foresee(self._foreseen)
 
     def _failed(self, task: asyncio.Task[None], said: str) -> None:
         self._opening.discard(task)
@@ -153,4 +149,5 @@ class Pool:
         if connection.stays is not None:
             self._idle_seconds = min(self._idle_seconds, max(0.5, connection.stays - 1.0))
         if self._waiting:
+            connection.kept = connection.uses > 0
             self._waiting.popleft().connected(connection)

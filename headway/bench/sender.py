@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import math
+import resource
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +34,7 @@ from headway.spec.workload import Workload
 __all__ = ["Sender"]
 
 TICK: Final = 0.2
+OTHER_FILES: Final = 64
 CONNECT_SECONDS: Final = 10.0
 MOST_UNTAKEN: Final = 64 << 20
 """Bytes of Records that the collector has not taken. More than that and they would pile up here without a bound."""
@@ -56,7 +59,9 @@ class Sender:
         address = replace(address_of(job.url), host=job.host)
         heads = Heads(target, address, f"{job.salt & 0xFFFFFFFF:08x}")
         self._requests = Requests(heads, Prompts(job.salt), job.dialect)
-        self._pool = Pool(address, trust_of(target, address), job.sockets, min(CONNECT_SECONDS, job.timeout))
+        self._pool = Pool(
+            address, trust_of(target, address), _sockets(job.sockets), min(CONNECT_SECONDS, job.timeout)
+        )
         self._encode = msgspec.msgpack.Encoder().encode
         self._records: list[msgspec.Raw] = []
         self._gauge = Gauge("sender")
@@ -84,10 +89,10 @@ class Sender:
         self._deadline = min(self._deadline, monotonic() + start.drain)
         while desk.flying and monotonic() < self._deadline:
             await asyncio.sleep(0.01)
-            desk.look(monotonic())
+            desk.look(desk.clock())
         drained = not desk.flying
         desk.end_all(self._error, self._said)
-        ended = monotonic() - start.at
+        ended = max(0.0, desk.clock())
         if self._ticking is not None:
             self._ticking.cancel()
         self._tell(desk)
@@ -133,7 +138,7 @@ class Sender:
         desk = self._desk
         assert desk is not None  # noqa: S101
         self._ticking = asyncio.get_running_loop().call_later(TICK, self._tick)
-        desk.look(monotonic())
+        desk.look(desk.clock())
         self._tell(desk)
         if self._backlog() > MOST_UNTAKEN:
             raise HeadwayError(
@@ -142,5 +147,14 @@ class Sender:
 
     def _tell(self, desk: Desk) -> None:
         records, self._records = self._records, []
-        last_sent = max(0.0, desk.last_sent - desk.start)
-        self._say(Told(records, desk.due, desk.sent, desk.ended, desk.failed, len(desk.flying), last_sent))
+        self._say(Told(records, desk.due, desk.sent, desk.ended, desk.failed, len(desk.flying), desk.last_sent))
+
+
+def _sockets(wanted: int) -> int:
+    """As many of them as the system lets a process have, all that it may ask for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, max(1, hard - OTHER_FILES))
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted + OTHER_FILES), hard))
+    return wanted
