@@ -9,18 +9,21 @@ there is no alarm.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 
-from headway.engines.mock_alarm import exact_alarm, loop_alarm
 from headway.engines.mock_clock import Clock
 from headway.engines.mock_metrics import Counts
 from headway.engines.mock_sequence import Scheduler, Sequence
+from headway.wire.alarm import Alarm, alarm
 
 __all__ = ["Core"]
 
 LATE = 0.05
 """Seconds of ours."""
+TIMER = 0.001
+"""Seconds: what the loop's timers round to."""
 
 
 class Core:
@@ -33,7 +36,8 @@ class Core:
         self._loop = asyncio.get_running_loop()
         self._due: float | None = None  # engine time of the next step; None when idle
         self._soon: asyncio.Handle | None = None
-        self._alarm = exact_alarm(self._tick) if scheduler.exact else loop_alarm(self._tick)
+        self._armed = False
+        self._alarm: Alarm = alarm(self._tick) if scheduler.exact else _RoundedAlarm(self._tick)
 
     def now(self) -> float:
         """The engine's clock."""
@@ -64,8 +68,9 @@ class Core:
 
     def _tick(self) -> None:
         ours = time.monotonic()
+        self._armed = False
         if (until := self.clock.stalled_until(ours)) is not None:
-            self._alarm.set(until)
+            self._ring_at(until)
             return
         due, now = self._due or 0.0, self.clock.engine(ours)
         if (late := self.clock.seconds(now - due)) > LATE:
@@ -84,14 +89,46 @@ class Core:
 
     def _arm(self, now: float) -> None:
         if self._due is None:
-            self._alarm.cancel()
+            self._ring_no_more()
         elif self._due <= now:
             self._look_soon()
         else:
-            self._alarm.set(self.clock.ours(self._due))
+            self._ring_at(self.clock.ours(self._due))
 
     def _look_soon(self) -> None:
-        self._alarm.cancel()
+        self._ring_no_more()
         if self._soon is not None:
             self._soon.cancel()
         self._soon = self._loop.call_soon(self._tick)
+
+    def _ring_at(self, ours: float) -> None:
+        self._alarm.set(ours)
+        self._armed = True
+
+    def _ring_no_more(self) -> None:
+        if self._armed:
+            self._alarm.clear()
+            self._armed = False
+
+
+class _RoundedAlarm:
+    """The loop's own timer, rounded up: it never rings early, so nothing spins, and what is due within the same
+    millisecond is told in one go."""
+
+    def __init__(self, ring: Callable[[], None]) -> None:
+        self._ring = ring
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def set(self, at: float) -> None:
+        self.clear()
+        wait = math.ceil((at - time.monotonic()) / TIMER) * TIMER
+        self._timer = self._loop.call_later(max(wait, 0.0), self._ring)
+
+    def clear(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def close(self) -> None:
+        self.clear()

@@ -3,7 +3,7 @@
 It stands in for a GPU engine. Sites and the gateway are tested and measured against it: it has a process, a port, a
 log, readiness, streams, usage, metrics, a batch, a prefix cache and adapters, and each fault an engine can have.
 
-    mock_server    flags, sockets, signals            mock_core      the engine in time; mock_clock, mock_alarm
+    mock_server    flags, sockets, signals            mock_core      the engine in time; mock_clock
     mock_http      connections, requests, answers     mock_batch     what runs in a step (pure, as all below)
     mock_api       requests to generate or rank       mock_fixed     fixed latencies instead of a batch
     mock_admin     models, adapters, sleep, metrics   mock_kv        blocks and prefixes; mock_lora: slots of adapters
