@@ -29,11 +29,11 @@ class Conversation:
         """All that the next turn's prompt says. Where no answer had come, the text that was planned stands for it, so
         that a server that fails is not asked for less."""
         known = len(self._asked)
-        if self.said:
-            instead = planned.prompt[known : known + 1]
-            self.said.append(self._answer or prompts.text(instead))
-            known += 1
-        self.said.append(prompts.text(planned.prompt[known:]))
+        if self.said and planned.prompt[:known] == self._asked and len(planned.prompt) > known + 1:
+            self.said.append(self._answer or prompts.text(planned.prompt[known : known + 1]))
+            self.said.append(prompts.text(planned.prompt[known + 1 :]))
+        else:  # the first, or one that (in a trace) does not say what was said before
+            self.said = [prompts.text(planned.prompt)]
         self._asked, self._answer, self.free_at = planned.prompt, b"", None
         return self.said
 

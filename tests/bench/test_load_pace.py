@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from time import monotonic
 
 from headway.wire.alarm import alarm
@@ -97,6 +98,15 @@ async def test_a_session_goes_on_after_a_failure_with_the_answer_that_was_planne
         asked = engine.asked[1].json["messages"]
     assert [record.error for record in records] == ["http", ""]
     assert asked[1]["content"] == Prompts(1).text([Piece(3001, 6)]).decode()
+
+
+async def test_a_turn_that_does_not_begin_with_what_was_said_says_its_own_prompt() -> None:
+    """A trace may be so: it was cut, or the caller forgot."""
+    first, second = turns(3, 2, think=0.01)
+    short = replace(second, prompt=(Piece(77, 4),))
+    async with scripted(tells(WHOLE)) as engine:
+        await send(engine.url, first, short)
+        assert engine.asked[1].json["messages"] == [{"role": "user", "content": Prompts(1).text([Piece(77, 4)]).decode()}]
 
 
 async def test_turns_that_would_come_after_the_end_are_not_sent() -> None:
