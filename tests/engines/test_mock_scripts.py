@@ -84,7 +84,7 @@ async def test_usage_is_told_as_the_script_says() -> None:
 
 async def test_more_and_fewer_tokens_than_asked() -> None:
     async with engines() as to:
-        more, fewer = (events(await raw(to, WITH_USAGE, f"tokens={each}")) for each in ("+5", "-5"))
+        more, fewer = [events(await raw(to, WITH_USAGE, f"tokens={each}")) for each in ("+5", "-5")]
         assert (more[-1]["usage"]["completion_tokens"], more[-2]["choices"][0]["finish_reason"]) == (15, "length")
         assert (fewer[-1]["usage"]["completion_tokens"], fewer[-2]["choices"][0]["finish_reason"]) == (5, "stop")
         assert text(more).startswith(text(fewer))

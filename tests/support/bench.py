@@ -124,9 +124,7 @@ def exponential_fit(values: Sequence[float]) -> float:
     limit with Stephens' correction; as the mean is estimated the true p is lower, so bounds stay on the safe side)."""
     known, mean, count = sorted(values), statistics.fmean(values), len(values)
     expected = [1 - math.exp(-value / mean) for value in known]
-    distance = max(
-        max((index + 1) / count - at, at - index / count) for index, at in enumerate(expected)
-    )
+    distance = max(max((index + 1) / count - at, at - index / count) for index, at in enumerate(expected))
     scaled = (math.sqrt(count) + 0.12 + 0.11 / math.sqrt(count)) * distance
     terms = ((-1) ** (k - 1) * math.exp(-2 * (k * scaled) ** 2) for k in range(1, 101))
     return min(1.0, max(0.0, 2 * sum(terms)))
