@@ -129,7 +129,8 @@ def _about(rounds: int, seconds: float, given: argparse.Namespace) -> str:
     commit = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip() or "no commit"
     return (
         f"{machine.describe()}; the tool alone on core {given.cores[1]}, the mock engine on core {given.cores[0]}; "
-        f"{rounds} interleaved rounds in {seconds / 60:.0f} min (load {os.getloadavg()[1]:.1f} at the end); commit {commit}. "
+        f"{rounds} interleaved rounds in {seconds / 60:.0f} min; load average at the end {os.getloadavg()[1]:.1f}; "
+        f"commit {commit}. "
         "Median (lowest to highest)."
     )
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.bench.seen import CASES, Seen
 from benchmarks.bench.search import Found
+from benchmarks.bench.seen import CASES, Seen
 from benchmarks.gateway.figures import Spread, spread
 from benchmarks.gateway.report import aligned
 

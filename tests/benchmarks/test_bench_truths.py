@@ -29,7 +29,7 @@ def test_lags_are_against_a_schedule_that_none_is_ahead_of() -> None:
 
 
 def test_the_truth_of_a_tool_that_waits_for_answers() -> None:
-    """Asked 10/s, it sent 5/s: each had its token after 0.1 s, but the last should have been sent 0.9 s before it was."""
+    """Asked 10/s, it sent 5/s: each had its token after 0.1 s, but the last should have been sent 0.9 s earlier."""
     seen = [arrival(index * 0.2, index * 0.2 + 0.1, index * 0.2 + 0.14) for index in range(10)]
     true = truth(seen, rate=10, limit=0.25)
     assert true.rate == pytest.approx(5)

@@ -10,6 +10,7 @@ import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ def quantile(values: Iterable[float], part: float) -> float:
 
 def gaps(pairs: Sequence[tuple[Record, Arrival]]) -> list[float]:
     """Between one arrival and the next, at the server."""
-    return [later.came - earlier.came for (_, earlier), (_, later) in zip(pairs, pairs[1:], strict=False)]
+    return [later.came - earlier.came for (_, earlier), (_, later) in pairwise(pairs)]
 
 
 def variation(values: Sequence[float]) -> float:
