@@ -49,8 +49,8 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a tool says: seconds and requests a second; None = it has no such figure. `good`: the share inside the limit.
-    `itl` is its own mean of the time between tokens, whatever it calls that. `words`: what it concludes, in its words."""
+    """What a tool says: seconds, requests a second; None = it has no such figure. `good`: the share inside the limit.
+    `itl`: its own mean of the time between tokens, whatever it calls that. `words`: what it concludes, in its words."""
 
     ttft_p50: float | None = None
     ttft_p99: float | None = None

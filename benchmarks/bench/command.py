@@ -37,9 +37,7 @@ from headway.paths import cache_dir
 
 __all__ = ["main"]
 
-TOOLS: Mapping[str, Tool] = {
-    each.name: each for each in (HeadwayBench(), InferencePerf(), AiPerf(), GuideLlm())
-}
+TOOLS: Mapping[str, Tool] = {each.name: each for each in (HeadwayBench(), InferencePerf(), AiPerf(), GuideLlm())}
 TABLES = ("known", "cost", "overload", "max")
 
 
@@ -67,7 +65,10 @@ def _tables(given: argparse.Namespace) -> int:
     text = Report(seen, found, versions, missing, about).markdown()
     print(text)
     if given.json:
-        kept = {"seen": [dataclasses.asdict(each) for each in seen], "found": [dataclasses.asdict(each) for each in found]}
+        kept = {
+            "seen": [dataclasses.asdict(each) for each in seen],
+            "found": [dataclasses.asdict(each) for each in found],
+        }
         given.json.write_text(json.dumps(kept, indent=1) + "\n")
     if given.write:
         write_part("bench", text)
@@ -117,7 +118,9 @@ def _tell(seen: Seen) -> None:
         said = f"NO FIGURES: {seen.fault}"
     else:
         said = f"{seen.wall:5.1f} s, begun after {seen.begin:.2f} s, {seen.cpu_each * 1000:.2f} ms of CPU a request, "
-        said += f"{seen.truth.requests} requests at {seen.truth.rate:.1f}/s, late p99 {seen.truth.lag_p99 * 1000:.1f} ms"
+        said += (
+            f"{seen.truth.requests} requests at {seen.truth.rate:.1f}/s, late p99 {seen.truth.lag_p99 * 1000:.1f} ms"
+        )
     print(f"{seen.round + 1} {seen.case:>18} {seen.tool:<15} {said}", file=sys.stderr)
 
 
@@ -126,7 +129,8 @@ def _about(rounds: int, seconds: float, given: argparse.Namespace) -> str:
     commit = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip() or "no commit"
     return (
         f"{machine.describe()}; the tool alone on core {given.cores[1]}, the mock engine on core {given.cores[0]}; "
-        f"{rounds} interleaved rounds in {seconds / 60:.0f} min (load {os.getloadavg()[1]:.1f} at the end); commit {commit}. "
+        f"{rounds} interleaved rounds in {seconds / 60:.0f} min; load average at the end {os.getloadavg()[1]:.1f}; "
+        f"commit {commit}. "
         "Median (lowest to highest)."
     )
 

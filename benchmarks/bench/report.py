@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.bench.seen import CASES, Seen
 from benchmarks.bench.search import Found
+from benchmarks.bench.seen import CASES, Seen
 from benchmarks.gateway.figures import Spread, spread
 from benchmarks.gateway.report import aligned
 
@@ -50,7 +50,10 @@ class Report:
         for tool in self.tools:
             row = [tool]
             for case in cases:
-                row += [_cell(self.over(tool, case, _ttft_error), "+.2f"), _cell(self.over(tool, case, _itl_error), "+.2f")]
+                row += [
+                    _cell(self.over(tool, case, _ttft_error), "+.2f"),
+                    _cell(self.over(tool, case, _itl_error), "+.2f"),
+                ]
             rows.append(row)
         return f"Known latencies (TTFT 50 ms, 10 ms a token), against the server's own log:\n\n{aligned(rows)}"
 
@@ -108,7 +111,9 @@ class Report:
         return f"When requests came to the server, against the schedule:\n\n{aligned(rows)}"
 
     def _overload(self) -> str:
-        rows = [["asked 20/s, it serves 8/s", "says: TTFT p50", "p99", "inside 200 ms", "true wait p50", "p99", "inside"]]
+        rows = [
+            ["asked 20/s, it serves 8/s", "says: TTFT p50", "p99", "inside 200 ms", "true wait p50", "p99", "inside"]
+        ]
         words = []
         for case in self._cases("overload"):
             for each in (each for each in self.seen if each.case == case and each.told and each.truth):
@@ -131,7 +136,15 @@ class Report:
             interval = f"{each.low:.1f} to {each.high:.1f}"
             error = f"{each.rate / each.true - 1:+.1%}"
             rows.append(
-                [each.name, f"{each.true:.1f}", f"{each.rate:.1f}", interval, error, f"{each.load:.0f}", str(each.stages)]
+                [
+                    each.name,
+                    f"{each.true:.1f}",
+                    f"{each.rate:.1f}",
+                    interval,
+                    error,
+                    f"{each.load:.0f}",
+                    str(each.stages),
+                ]
             )
         return f"The highest rate with 95 % inside TTFT 300 ms:\n\n{aligned(rows)}"
 
@@ -140,7 +153,9 @@ class Report:
         return "\n".join([*said, *(f"- `{name}` is missing: {why}" for name, why in self.missing.items())])
 
     def _faults(self) -> str:
-        bad = [f"- `{each.tool}`, {each.case}, round {each.round + 1}: {each.fault}" for each in self.seen if each.fault]
+        bad = [
+            f"- `{each.tool}`, {each.case}, round {each.round + 1}: {each.fault}" for each in self.seen if each.fault
+        ]
         return "\n".join(["Runs without figures:", *bad]) if bad else ""
 
 

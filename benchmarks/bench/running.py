@@ -52,6 +52,7 @@ def run_to_end(argv: Sequence[str], core: int, folder: Path, env: Mapping[str, s
             time.sleep(LOOK_SECONDS)
     finally:
         _kill_group(process)
+        process.wait()  # what wait4 has taken already, it takes for ended
     process.returncode = os.waitstatus_to_exitcode(status)  # wait4 has taken it; Popen need not ask again
     cpu = usage.ru_utime + usage.ru_stime
     return Ran(process.returncode, begun, time.monotonic() - begun, cpu, log.read_text(errors="replace"))

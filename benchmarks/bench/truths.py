@@ -66,7 +66,7 @@ def quantile(values: Iterable[float], part: float) -> float:
 
 
 def largest_rate(capacity: float, ttft: float, limit: float, share: float, *, arrivals: int = 200_000) -> float:
-    """The highest Poisson rate at which `share` of requests have their first token within `limit`, at a server that lets
+    """The highest Poisson rate at which `share` of requests have the first token within `limit`, at a server that lets
     in `capacity` a second, one after the other, and answers `ttft` later. Found by Lindley's recursion on one long
     sequence of gaps, scaled: the steady state, to about a percent."""
     draw = random.Random(5)

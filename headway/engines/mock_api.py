@@ -144,7 +144,7 @@ class Api:
         question = ask(exchange.decoded(), KINDS[exchange.path], self._rules)
         question = scripted(question, script, self._rules.longest)
         said = voice(question, _ident(exchange), int(time.time()))
-        telling = Telling(exchange, question, said, fault, script, self._core)
+        telling = Telling(exchange, question, said, fault, script=script, core=self._core)
         if telling.breaking:
             telling.break_off()
         else:

@@ -16,7 +16,15 @@ from headway.engines.mock_text import BadRequest
 __all__ = ["NO_FAULT", "Fault", "Faults", "parse"]
 
 Kind = Literal[
-    "none", "slow", "status", "stall-after", "half-close-after", "reset-after", "error-after", "silent", "malformed",
+    "none",
+    "slow",
+    "status",
+    "stall-after",
+    "half-close-after",
+    "reset-after",
+    "error-after",
+    "silent",
+    "malformed",
     "no-done",
 ]
 _NUMBERED = ("slow", "status", "stall-after", "half-close-after", "reset-after", "error-after")

@@ -135,7 +135,7 @@ def _add_engine(group: argparse._ArgumentGroup) -> None:
     add("--capacity", type=_positive(float), metavar="N",
         help="requests let in per second, one after the other, however many come")  # fmt: skip
     add("--script", type=_script, action="append", default=[], metavar="SPEC",
-        help="as the header x-mock-script: ttft=50ms itl=10ms chunk=4 first=empty usage=last keep-alive=20ms split=utf8 "
+        help="as the header x-mock-script: ttft=50ms itl=10ms chunk=4 first=empty usage=last keep-alive=20ms split=tcp "
         "tokens=+5; given again, requests take them in turn")  # fmt: skip
     add("--stall", type=_stall, metavar="FROM..TO",
         help="the whole engine says nothing from 2s..5s after its first request, and then goes on")  # fmt: skip

@@ -28,7 +28,7 @@ class Telling:
     """Writes the answer of `sequence` to `exchange`. A caller that leaves, or a fault, cancels it in the core."""
 
     def __init__(
-        self, exchange: Exchange, question: Question, voice: Voice, fault: Fault, script: Script, core: Core
+        self, exchange: Exchange, question: Question, voice: Voice, fault: Fault, *, script: Script, core: Core
     ) -> None:
         self._exchange, self._question, self._voice, self._fault = exchange, question, voice, fault
         self._script, self._core = script, core

@@ -82,7 +82,7 @@ def test_known_latencies_are_found_in_every_stream(known: tuple[Run, Pairs]) -> 
 
 
 def test_gaps_are_weighted_by_the_tokens_of_their_chunks(known: tuple[Run, Pairs]) -> None:
-    """20 ms a token, told in chunks of 1 to 24: the ITL of all is 20 ms, whatever the chunks; a mean over chunks is not."""
+    """20 ms a token, told in chunks of 1 to 24: the ITL of all is 20 ms; a mean over chunks is not."""
     run, _ = known
     itl = run.summary().whole.latency.itl
     assert itl.count == len(run.records) * (TOKENS - 1)

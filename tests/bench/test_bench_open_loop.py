@@ -47,7 +47,7 @@ async def test_a_stall_of_the_server_moves_no_send_time_and_is_all_counted(tmp_p
 
 
 async def test_an_overloaded_server_is_not_called_good(tmp_path: Path) -> None:
-    """Asked 100/s, it serves 40/s: the line follows from its arrivals (Lindley), and so does what each caller waited."""
+    """Asked 100/s, it serves 40/s: the line follows from its arrivals (Lindley), and what each waited from that."""
     log = tmp_path / "arrivals.jsonl"
     load = workload(arrivals={"rate": "100/s", "pattern": "constant"}, lasts="2s", output=1, warmup="0s")
     async with engines("--ttft", "0.01", "--capacity", "40", "--arrivals", str(log)) as to:

@@ -29,7 +29,7 @@ def test_lags_are_against_a_schedule_that_none_is_ahead_of() -> None:
 
 
 def test_the_truth_of_a_tool_that_waits_for_answers() -> None:
-    """Asked 10/s, it sent 5/s: each had its token after 0.1 s, but the last should have been sent 0.9 s before it was."""
+    """Asked 10/s, it sent 5/s: each had its token after 0.1 s, but the last should have been sent 0.9 s earlier."""
     seen = [arrival(index * 0.2, index * 0.2 + 0.1, index * 0.2 + 0.14) for index in range(10)]
     true = truth(seen, rate=10, limit=0.25)
     assert true.rate == pytest.approx(5)
@@ -73,7 +73,11 @@ def test_the_tables_say_what_was_seen() -> None:
     seen.append(Seen("headway", "plain", 0, fault="it burst"))
     found = [Found("capacity 30/s", 30.0, 29.4, 28.0, 30.5, 61.0, 7)]
     text = Report(seen, found, {"headway": "1", "aiperf": "2"}, {"guidellm": "no network"}, "a machine").markdown()
-    rows = {row.split("|")[1].strip(): [cell.strip() for cell in row.split("|")[2:-1]] for row in text.splitlines() if row.startswith("|")}
+    rows = {
+        row.split("|")[1].strip(): [cell.strip() for cell in row.split("|")[2:-1]]
+        for row in text.splitlines()
+        if row.startswith("|")
+    }
     assert rows["aiperf, as it comes"] == ["0.05 s", "0.06 s", "100%", "4.50 s", "8.50 s", "2%"]
     assert rows["capacity 30/s"] == ["30.0", "29.4", "28.0 to 30.5", "-2.0%", "61", "7"]
     assert "+2.00 | +0.50" in " ".join(text.split())

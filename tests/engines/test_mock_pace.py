@@ -81,9 +81,7 @@ def test_who_leaves_the_line_is_not_waited_for() -> None:
     assert (pace.running, pace.waiting, pace.cache.used) == (0, 0, 0)
 
 
-@given(
-    scale=st.floats(0.1, 100), begin=st.floats(0, 10), length=st.floats(0.1, 10), ours=st.floats(100, 200)
-)
+@given(scale=st.floats(0.1, 100), begin=st.floats(0, 10), length=st.floats(0.1, 10), ours=st.floats(100, 200))
 def test_a_stall_stops_the_clock(scale: float, begin: float, length: float, ours: float) -> None:
     clock = Clock(scale, 100.0, (begin, begin + length))
     clock.first_request(120.0)

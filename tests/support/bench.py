@@ -10,6 +10,7 @@ import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ def quantile(values: Iterable[float], part: float) -> float:
 
 def gaps(pairs: Sequence[tuple[Record, Arrival]]) -> list[float]:
     """Between one arrival and the next, at the server."""
-    return [later.came - earlier.came for (_, earlier), (_, later) in zip(pairs, pairs[1:], strict=False)]
+    return [later.came - earlier.came for (_, earlier), (_, later) in pairwise(pairs)]
 
 
 def variation(values: Sequence[float]) -> float:
@@ -124,9 +125,7 @@ def exponential_fit(values: Sequence[float]) -> float:
     limit with Stephens' correction; as the mean is estimated the true p is lower, so bounds stay on the safe side)."""
     known, mean, count = sorted(values), statistics.fmean(values), len(values)
     expected = [1 - math.exp(-value / mean) for value in known]
-    distance = max(
-        max((index + 1) / count - at, at - index / count) for index, at in enumerate(expected)
-    )
+    distance = max(max((index + 1) / count - at, at - index / count) for index, at in enumerate(expected))
     scaled = (math.sqrt(count) + 0.12 + 0.11 / math.sqrt(count)) * distance
     terms = ((-1) ** (k - 1) * math.exp(-2 * (k * scaled) ** 2) for k in range(1, 101))
     return min(1.0, max(0.0, 2 * sum(terms)))
