@@ -46,7 +46,9 @@ def set_pace(port: int, micros: int) -> None:
 
 def measure(port: int, seconds: float, arrivals: dict[str, Any], **fields: Any) -> dict[str, float]:
     load = {"name": "sender", "model": "bench", "prompt": 50, "arrivals": arrivals, "for": f"{seconds:g}s", **fields}
-    plan = RunPlan(workload=workload_from_json(load), target=Target(url=f"http://127.0.0.1:{port}"), workers=1, scrape="")
+    plan = RunPlan(
+        workload=workload_from_json(load), target=Target(url=f"http://127.0.0.1:{port}"), workers=1, scrape=""
+    )
     records: list[Record] = []
     facts = asyncio.run(conduct(plan, records.append))
     failed = [record for record in records if record.error]

@@ -59,8 +59,8 @@ class Streamed:
         "_kept",
         "_splitter",
         "_tail",
-        "_told",
         "_tokens",
+        "_told",
         "finish",
         "sizes",
         "times",
@@ -92,7 +92,7 @@ class Streamed:
     @property
     def tokens(self) -> list[int] | None:
         """Tokens of each piece, if the server told with each (continuous usage)."""
-        return self._tokens if self._tokens and len(self._tokens) == len(self.times) else None
+        return self._tokens if len(self._tokens) == len(self.times) else None
 
     @property
     def received(self) -> int:
@@ -123,7 +123,7 @@ class Streamed:
             return
         for payload in data_of(self._splitter.rest + b"\n\n"):
             self._take(payload, now, b"")
-        if not self.ended and not self.finish:
+        if not (self._done or self.trouble or self.finish):
             self.trouble = "the stream ended without finish_reason and [DONE]"
 
     def _take(self, payload: bytes, now: float, event: bytes) -> None:

@@ -16,9 +16,7 @@ __all__ = ["ask"]
 _MOST: Final = 64 << 20
 
 
-async def ask(
-    address: Address, trust: ssl.SSLContext | None, request: bytes, seconds: float
-) -> tuple[Head, bytes]:
+async def ask(address: Address, trust: ssl.SSLContext | None, request: bytes, seconds: float) -> tuple[Head, bytes]:
     """The answer, whatever its status, over a connection of its own. Raises UnreachableError: one line."""
     loop, place = asyncio.get_running_loop(), f"{address.name}:{address.port}"
     connection: Connection | None = None

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from headway.wire.alarm import alarm
 from headway.bench.conversation import Conversation
 from headway.bench.exchange import Desk, Exchange
 from headway.bench.requests import Requests
 from headway.perf.traffic.planned import Planned
+from headway.wire.alarm import alarm
 
 __all__ = ["Callers", "Phase"]
 
@@ -64,6 +64,10 @@ class Callers:
         self._making: asyncio.Handle | None = None
         self._over = False
 
+    @property
+    def over(self) -> bool:
+        return self._over
+
     def prepare(self) -> None:
         """Before the start: connections for the first callers."""
         if self._phases:
@@ -94,7 +98,7 @@ class Callers:
             self._ready.clear()
             self._held = None
             self._begin(self._now_on)
-        if self._over:
+        if self.over:
             return
         idle = self._now_on is None or (not self._asking and math.isinf(self._now_on.end))
         if idle and not self._phases:

@@ -6,7 +6,6 @@ no process is left behind.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import os
 import time
@@ -62,7 +61,8 @@ async def conduct(plan: RunPlan, sink: Callable[[Record], None], *, watch: Watch
                 dialect = await asked.fly(traffic.of(0))
             scraper = await _scraper(plan, address, traffic)
             await crew.brief(_jobs(plan, address, dialect, crew.size))
-            return await _Run(plan, traffic, crew, scraper, gauge, interruption, watch).go()
+            run = _Run(plan, traffic, crew, scraper=scraper, gauge=gauge, interruption=interruption, watch=watch)
+            return await run.go()
     finally:
         await crew.dismiss()
 
@@ -84,6 +84,7 @@ class _Run:
         plan: RunPlan,
         traffic: Traffic,
         crew: Crew,
+        *,
         scraper: Scraper | None,
         gauge: Gauge,
         interruption: Interruption,
@@ -130,7 +131,7 @@ class _Run:
         elif self._watch is not None and now >= 0:
             try:
                 enough = self._watch(self._progress(now))
-            except BaseException as error:  # noqa: BLE001 (it comes out of the run, once the workers are home)
+            except BaseException as error:
                 crew.trouble = error
                 return
             if enough:

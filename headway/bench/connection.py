@@ -1,8 +1,8 @@
 """One connection to the server, carrying one request at a time.
 
 A request is handed to the kernel at once, past the event loop's own queue of writes: so the moment that is noted as
-`sent` is the moment it was sent. What comes back goes to a Listener, each read with the moment it was read; then exactly
-one of `complete` and `broken`.
+`sent` is the moment it was sent. What comes back goes to a Listener, each read with the moment it was read; then
+exactly one of `complete` and `broken`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,19 @@ class Connection(asyncio.Protocol):
     `heard`: bytes of the present one's answer have come; `since`: when it was made or became idle; `kept`:
     it lay idle before the present one."""
 
-    __slots__ = ("_fd", "_framing", "_idle", "_listener", "_lost", "_transport", "heard", "kept", "since", "stays", "uses")
+    __slots__ = (
+        "_fd",
+        "_framing",
+        "_idle",
+        "_listener",
+        "_lost",
+        "_transport",
+        "heard",
+        "kept",
+        "since",
+        "stays",
+        "uses",
+    )
 
     def __init__(self, idle: Callable[[Connection], None], lost: Callable[[Connection], None]) -> None:
         self._idle, self._lost = idle, lost
@@ -100,17 +112,18 @@ class Connection(asyncio.Protocol):
             return
         headless = framing.head is None
         try:
-            body = framing.feed(data)
+            body, wrong = framing.feed(data), ""
         except Malformed as error:
-            self.drop()
-            listener.broken("stream", str(error), now)
-            return
+            body, wrong = b"", str(error)
         if headless:
             if not self.heard:
                 self.heard = True
                 listener.began(now)
             if framing.head is not None:
                 listener.answered(framing.head)
+        if wrong:
+            self.drop()
+            listener.broken("stream", wrong, now)
         if body and self._listener is listener:
             listener.body(body, now)
         if framing.whole and self._listener is listener:

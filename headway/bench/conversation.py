@@ -14,7 +14,8 @@ __all__ = ["Conversation"]
 
 class Conversation:
     """`said` is the user's and the assistant's text by turns, each as the inside of a JSON string. `free_at`: when the
-    last answer had ended (None while one is awaited); `later`: turns that the schedule has named and that wait for it."""
+    last answer had ended (None while one is awaited); `later`: turns that the schedule has named and that wait for
+    it."""
 
     __slots__ = ("_answer", "_asked", "free_at", "later", "said")
 

@@ -19,7 +19,7 @@ from typing import IO, Final
 import msgspec
 
 from headway.bench.facts import Generator
-from headway.bench.frames import FROM_WORKER, Broke, Done, Halt, Job, Ready, Start, Tell, Told
+from headway.bench.frames import FROM_WORKER, Done, Halt, Job, Ready, Start, Tell, Told
 from headway.bench.record import Record
 from headway.errors import HeadwayError, from_wire
 from headway.wire.channel import Channel
@@ -56,7 +56,7 @@ class Hand:
         ours, theirs = socket.socketpair()
         with theirs:
             argv = [sys.executable, "-P", "-m", "headway.bench.worker", str(theirs.fileno())]
-            self._child = subprocess.Popen(
+            self._child = subprocess.Popen(  # noqa: ASYNC220 (a millisecond, before the run)
                 argv,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -220,7 +220,7 @@ class Crew:
             return
         try:
             self._sink(_RECORD.decode(raw))
-        except BaseException as error:  # noqa: BLE001 (it comes out of the run, once the workers are home)
+        except BaseException as error:
             self.trouble = error
             self._news.set()
 

@@ -1,7 +1,7 @@
 """One request from when it is due to its Record: sent once, its answer read, and every way that it can end.
 
-Nothing is asked again: a 429, a 503, a broken connection is what the server did, and is recorded. The one exception is a
-kept connection that the server had closed while it lay idle: a request that meets this is sent on a fresh one at once
+Nothing is asked again: a 429, a 503, a broken connection is what the server did, and is recorded. The one exception is
+a kept connection that the server had closed while it lay idle: a request that meets this is sent on a fresh one at once
 (RFC 9112 section 9.3.1), its clock running on from when it was due and first sent, and its Record says `resent`.
 """
 
@@ -59,7 +59,7 @@ class Desk:
         if self._texts > 0 and planned.operation != "embedding":
             self._texts -= 1
             asked, keeps = _text_of(data), True
-        return Exchange(planned, due, data, self, then, keeps, asked)
+        return Exchange(planned, due, data, self, then=then, keeps=keeps, asked=asked)
 
     def over(self, record: Record) -> None:
         self.ended += 1
@@ -109,6 +109,7 @@ class Exchange:
         due: float,
         data: bytes,
         desk: Desk,
+        *,
         then: Then | None,
         keeps: bool,
         asked: str,
@@ -212,7 +213,9 @@ class Exchange:
 
     def begin_again(self) -> None:
         if not self._desk.pool.wait(self):
-            self.end("closed", "the server had closed the connection, and there is no room for another", self._desk.clock())
+            self.end(
+                "closed", "the server had closed the connection, and there is no room for another", self._desk.clock()
+            )
 
     def _is_stale(self, connection: Connection, code: str, now: float) -> bool:
         quick = self._sent is not None and now - self._sent < _STALE
@@ -313,7 +316,7 @@ class _Message(msgspec.Struct):
 
 
 class _Question(msgspec.Struct):
-    messages: list[_Message] = []  # noqa: RUF012
+    messages: list[_Message] = []
     prompt: str = ""
 
 

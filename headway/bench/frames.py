@@ -12,8 +12,8 @@ __all__ = ["FROM_WORKER", "TO_WORKER", "Ask", "Broke", "Done", "Halt", "Job", "R
 
 
 class Job(msgspec.Struct, tag="job"):
-    """To a worker, once: number `number` of `of`. `workload` is the Workload as JSON; `host` the number that its name was
-    looked up to; `sockets` this worker's share."""
+    """To a worker, once: number `number` of `of`. `workload` is the Workload as JSON; `host` the number that its name
+    was looked up to; `sockets` this worker's share."""
 
     number: int
     of: int

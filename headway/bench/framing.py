@@ -122,7 +122,8 @@ class Framing:
 
     def _chunks(self, data: bytes) -> bytes:
         data = self._rest + data
-        self._rest, at, parts = b"", 0, []
+        self._rest, at = b"", 0
+        parts: list[bytes] = []
         while at < len(data) and not self.whole:
             if self._left:
                 at = self._in_chunk(data, at, parts)
@@ -165,7 +166,7 @@ class Framing:
 
 def _hexadecimal(text: bytes) -> int | None:
     """Python's own reading would let signs, spaces and underscores pass."""
-    if not text.isalnum() or len(text) > 16:
+    if not text.isalnum() or len(text) > 16 or b"x" in text or b"X" in text:
         return None
     try:
         return int(text, 16)

@@ -16,8 +16,8 @@ _MOST: Final = 200_000
 
 
 class Gauge:
-    """Looks every 10 ms once it is started. A timer that comes while the loop is busy is as late as a chunk would be that
-    came then. (libuv's timers know whole milliseconds: up to one of them is not the loop's.)"""
+    """Looks every 10 ms once it is started. A timer that comes while the loop is busy is as late as a chunk would be
+    that came then. (libuv's timers know whole milliseconds: up to one of them is not the loop's.)"""
 
     def __init__(self, role: Literal["sender", "collector"]) -> None:
         self._role: Literal["sender", "collector"] = role

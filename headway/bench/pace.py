@@ -1,7 +1,8 @@
 """The open loop: every request is sent when it is due, whatever the server does.
 
-Nothing here waits for an answer but a session's next turn, which is due so long after the one before has ended. Requests
-are made ready a little ahead, a bounded number of them; connections are asked for as soon as they can be foreseen.
+Nothing here waits for an answer but a session's next turn, which is due so long after the one before has ended.
+Requests are made ready a little ahead, a bounded number of them; connections are asked for as soon as they can be
+foreseen.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from headway.wire.alarm import alarm
 from headway.bench.conversation import Conversation
 from headway.bench.exchange import Desk, Exchange
 from headway.bench.requests import Requests
 from headway.perf.traffic.planned import Planned
+from headway.wire.alarm import alarm
 
 __all__ = ["Pace"]
 

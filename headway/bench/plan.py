@@ -16,8 +16,8 @@ from headway.spec.workload import Workload
 __all__ = ["Dialect", "Progress", "RunPlan", "Target"]
 
 Dialect = Literal["auto", "engine", "openai"]
-"""Which fields a request has beyond OpenAI's own: `engine` adds ignore_eos, min_tokens and continuous usage, which vLLM,
-SGLang, llama.cpp and Headway know; `openai` adds none; `auto` finds out by a request before the run."""
+"""Which fields a request has beyond OpenAI's own: `engine` adds ignore_eos, min_tokens and continuous usage, which
+vLLM, SGLang, llama.cpp and Headway know; `openai` adds none; `auto` finds out by a request before the run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +38,12 @@ class Target:
 class RunPlan:
     """`trace`: the file of the Workload's trace, if it is not the one the Workload names. `seed` None = the Workload's.
 
-    `workers`: processes that send; 0 = as many as the load needs. `timeout`: seconds a request may take from when it was
-    sent. `drain`: seconds that answers may take after the last stage's end. `scrape`: the server's metrics; None =
+    `workers`: processes that send; 0 = as many as the load needs. `timeout`: seconds a request may take from when it
+    was sent. `drain`: seconds that answers may take after the last stage's end. `scrape`: the server's metrics; None =
     TARGET/metrics where there is such a page, "" = none. `salt` makes the prompts' text; None = fresh text each run, so
-    that a run does not find the prompts of the one before in the server's prefix cache. `preflight`: ask once
-    before any load whether the server, the models and the keys are right. `sockets`: the most connections at once; a
-    request that would need one more is not sent and says so. `keep_text`: of so many requests of each process the text of
+    that a run does not find the prompts of the one before in the server's prefix cache. `preflight`: ask once before
+    any load whether the server, the models and the keys are right. `sockets`: the most connections at once; a request
+    that would need one more is not sent and says so. `keep_text`: of so many requests of each process the text of
     question and answer is kept, to be counted with a tokenizer.
     """
 

@@ -19,8 +19,8 @@ from headway.bench.target import Address
 __all__ = ["Pool", "Waiter"]
 
 IDLE_SECONDS: Final = 4.0
-"""The longest that a connection lies unused: servers close theirs after 5 s (uvicorn, httplib, Node), and a request that
-meets the closing is lost."""
+"""The longest that a connection lies unused: servers close theirs after 5 s (uvicorn, httplib, Node), and a request
+that meets the closing is lost."""
 _SWEEP: Final = 0.5
 _MOST_OPENING: Final = 128
 """Handshakes at once that are for nobody yet: more would only fill the server's backlog."""
@@ -151,3 +151,21 @@ class Pool:
         if self._waiting:
             connection.kept = connection.uses > 0
             self._waiting.popleft().connected(connection)
+        else:
+            self._idle.append(connection)
+
+    def _lost(self, connection: Connection) -> None:
+        self._open.discard(connection)
+        if connection in self._idle:  # the server closed it: the next ones are not left lying as long
+            self._idle.remove(connection)
+            lain = monotonic() - connection.since
+            if connection.uses and lain > 0.1:
+                self._idle_seconds = min(self._idle_seconds, max(0.5, 0.8 * lain))
+
+    def _sweep(self) -> None:
+        """Close what has lain too long, and have as many as were foreseen."""
+        old = monotonic() - self._idle_seconds
+        while self._idle and self._idle[0].since < old:
+            self._idle.popleft().drop()
+        self.foresee(self._foreseen)
+        self._timer = self._loop.call_later(_SWEEP, self._sweep)

@@ -69,7 +69,9 @@ class Preflight:
         if status in _DENIED:
             raise self._denied(body, planned.tenant)
         if status == 404:
-            raise HeadwayError(f"{self._target.url} does not serve {name!r} ({planned.operation}): {words}", hint=self._hint(name))
+            raise HeadwayError(
+                f"{self._target.url} does not serve {name!r} ({planned.operation}): {words}", hint=self._hint(name)
+            )
         if 300 <= status < 500 and status not in (408, 409, 425, 429):
             raise HeadwayError(
                 f"{self._target.url} refuses a {planned.operation} of {name!r} with {status}: {words}",

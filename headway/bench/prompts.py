@@ -1,9 +1,10 @@
 """Text for the Pieces of a prompt: equal ids are equal text, unequal ids differ within the first eight tokens.
 
-Each token is a blank and an English word of three letters, which the vocabularies of GPT, Llama, Qwen, Mistral and SmolLM
-hold as one token each; with four bytes a token, estimates by length come out right as well. A Piece is cut out of one
-long text without meaning, at a place that its id names, behind up to eight words that spell the id: of ids that are near
-each other the first word differs already. Nothing is kept but that text: cutting a slice is faster than looking it up.
+Each token is a blank and an English word of three letters, which the vocabularies of GPT, Llama, Qwen, Mistral and
+SmolLM hold as one token each; with four bytes a token, estimates by length come out right as well. A Piece is cut out
+of one long text without meaning, at a place that its id names, behind up to eight words that spell the id: of ids that
+are near each other the first word differs already. Nothing is kept but that text: cutting a slice is faster than
+looking it up.
 """
 
 from __future__ import annotations
@@ -18,23 +19,24 @@ __all__ = ["TOKEN_BYTES", "WORDS", "Prompts"]
 
 TOKEN_BYTES: Final = 4
 
-WORDS: Final = (
-    "act add age ago aid aim air all and any app are arm art ask ate bad bag ban bar bat bed bet big bit box boy bus "
-    "but buy cab cap car cat cop cow cry cup cut dad day did die dig dip doc dog dot dry due ear eat egg ego end era "
-    "eye fan far fat fed fee few fig fit fix fly fog for fox fun fur gap gas get god got gun gut guy had has hat her "
-    "hey him hip his hit hop hot how hub hug ice ill ink its jam jar jet job joy key kid kit lab lap law lay led leg "
-    "let lid lie lip lit log lot low mad man map mat may men met mid mix mob mod mom mud mum nap net new nor not now "
-    "nut odd off oil old one opt our out owe own pad pan par pat pay pen per pet pie pig pin pit pop pot pro pub put "
-    "raw ray red ref rib rid rip rob rod rot row rub run sad sat saw say sea see set she shy sin sir sit six ski "
-    "sky son spa spy sub sum sun tag tap tax tea ten the tie tin tip toe ton too top toy try tub two use van via vow "
-    "war was way web wet who why win wit won yes yet you zip zoo "
-    "bay bee bid bin bow cam dam den dim gel gem gym ham hen hut inn ion jaw kin lad lag oak pal paw pea pod rat ram rim rug"
-).split()
+WORDS: Final = """
+    act add age ago aid aim air all and any app are arm art ask ate bad bag ban bar bat bed bet big bit box boy bus
+    but buy cab cap car cat cow cry cup cut dad day did die dip doc dog dot dry due ear eat egg ego end era eye fan
+    far fat fed fee few fig fit fix fly fog for fox fun fur gap gas get god got guy had has hat her hey him hip his
+    hit hop hot how hub hug ice ill ink its jam jar jet job joy key kid kit lab lap law lay led leg let lid lie lip
+    lit log lot low mad man map mat may men met mid mix mob mod mom mud nap net new nor not now nut odd off oil old
+    one opt our out owe own pad pan par pat pay pen per pet pie pig pin pit pop pot pro pub put raw ray red ref rib
+    rid rip rod rot row rub run sat saw say sea see set she shy sir sit six ski sky son spa sub sum sun tag tap tax
+    tea ten the tie tin tip toe ton too top toy try tub two use van vow was way web wet who why win wit won yes yet
+    you zip zoo bay bee bid bin bow cam dam den dim gel gem gym ham hen hut inn ion jaw kin lad oak pal paw pea pod
+    rat ram rim rug
+""".split()
 
 _SEA: Final = 1 << 17  # tokens
 _ID_WORDS: Final = 8
 _MIX: Final = 0x9E3779B97F4A7C15
-"""Odd, so that to multiply by it is one to one modulo 2^64 (Knuth's multiplicative hash, 2^64 over the golden ratio)."""
+"""Odd, so that to multiply by it is one to one modulo 2^64 (Knuth's multiplicative hash, 2^64 over the golden
+ratio)."""
 
 
 class Prompts:
@@ -63,5 +65,5 @@ class Prompts:
         return name + text
 
 
-_WORD: Final = tuple(b" " + word.encode() for word in WORDS[:256])
+_WORD: Final = tuple(b" " + word.encode() for word in WORDS)
 _TABLES: Final = tuple(bytes(word[place] for word in _WORD) for place in range(TOKEN_BYTES))

@@ -15,7 +15,8 @@ __all__ = ["share_of", "traffic_of"]
 
 
 def traffic_of(workload: Workload, trace: Path | None, seed: int | None) -> Traffic:
-    """`trace`: the file in place of the one that the Workload names. Raises HeadwayError: a trace that cannot be read."""
+    """`trace`: the file in place of the one that the Workload names. Raises HeadwayError: a trace that cannot be
+    read."""
     if trace is not None:
         if workload.trace is None:
             raise UsageError(f"{workload.name} replays no trace", hint="write trace: {file: ...} in the Workload")

@@ -36,7 +36,7 @@ COUNTERS: Final = (
     "vllm:num_preemptions_total",
     "vllm:prefix_cache_queries_total",
     "vllm:prefix_cache_hits_total",
-    # SGLang (docs.sglang.ai, references/production_metrics)
+    # SGLang, see its page on production metrics
     "sglang:num_running_reqs",
     "sglang:num_queue_reqs",
     "sglang:token_usage",
@@ -44,7 +44,7 @@ COUNTERS: Final = (
     "sglang:cached_tokens_total",
     "sglang:generation_tokens_total",
     "sglang:num_requests_total",
-    # llama.cpp (tools/server/README.md)
+    # llama.cpp, as its server's README has them
     "llamacpp:requests_processing",
     "llamacpp:requests_deferred",
     "llamacpp:kv_cache_usage_ratio",
@@ -78,9 +78,7 @@ def counters(text: str, models: Collection[str]) -> dict[str, float]:
     return {name: value for name, value in found.items() if value == value}  # noqa: PLR0124 (no NaN)
 
 
-def _ours(
-    lines: list[tuple[dict[str, str], float]], models: Collection[str]
-) -> list[tuple[dict[str, str], float]]:
+def _ours(lines: list[tuple[dict[str, str], float]], models: Collection[str]) -> list[tuple[dict[str, str], float]]:
     named = [line for line in lines if {line[0].get("model"), line[0].get("model_name")} & set(models)]
     return named or lines
 

@@ -41,8 +41,8 @@ MOST_UNTAKEN: Final = 64 << 20
 
 
 class Sender:
-    """`say` tells the collector; `backlog` is what it has not taken of that, in bytes. Raises HeadwayError for a job that
-    cannot be done."""
+    """`say` tells the collector; `backlog` is what it has not taken of that, in bytes. Raises HeadwayError for a job
+    that cannot be done."""
 
     def __init__(self, job: Job, say: Callable[[Tell], None], backlog: Callable[[], int]) -> None:
         workload = Workload.model_validate_json(job.workload)
@@ -59,9 +59,7 @@ class Sender:
         address = replace(address_of(job.url), host=job.host)
         heads = Heads(target, address, f"{job.salt & 0xFFFFFFFF:08x}")
         self._requests = Requests(heads, Prompts(job.salt), job.dialect)
-        self._pool = Pool(
-            address, trust_of(target, address), _sockets(job.sockets), min(CONNECT_SECONDS, job.timeout)
-        )
+        self._pool = Pool(address, trust_of(target, address), _sockets(job.sockets), min(CONNECT_SECONDS, job.timeout))
         self._encode = msgspec.msgpack.Encoder().encode
         self._records: list[msgspec.Raw] = []
         self._gauge = Gauge("sender")

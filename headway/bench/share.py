@@ -25,7 +25,11 @@ _LOOKED_AT: Final = 2000
 
 def workers_for(traffic: Traffic) -> int:
     """At least one, at most as many as leave a core to the rest of the machine."""
-    most = max(1, len(os.sched_getaffinity(0)) - 1) if hasattr(os, "sched_getaffinity") else max(1, (os.cpu_count() or 2) - 1)
+    most = (
+        max(1, len(os.sched_getaffinity(0)) - 1)
+        if hasattr(os, "sched_getaffinity")
+        else max(1, (os.cpu_count() or 2) - 1)
+    )
     first = list(islice(traffic.of(0), _LOOKED_AT))
     if not first:
         return 1

@@ -1,4 +1,5 @@
-"""Where requests go: the target's URL taken apart, the trust in its certificate, and the heads that requests begin with.
+"""Where requests go: the target's URL taken apart, the trust in its certificate, and the heads that requests begin
+with.
 
 The name is looked up once, before the run: what a resolver does in the middle of one is not the server's doing.
 """
@@ -65,14 +66,15 @@ async def looked_up(address: Address, seconds: float) -> Address:
     try:
         async with asyncio.timeout(seconds):
             found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-            for *_, number in found[:-1]:
-                if await _listens(number[0], address.port):
-                    return replace(address, host=number[0])
+            numbers = [str(each[4][0]) for each in found]
+            for number in numbers[:-1]:
+                if await _listens(number, address.port):
+                    return replace(address, host=number)
     except TimeoutError:
         raise UnreachableError(f"{place} was not reached within {seconds:g} s", hint="check the address") from None
     except (OSError, UnicodeError) as error:
         raise UnreachableError(f"the name {address.host!r} is not known ({error})", hint="check the address") from error
-    return replace(address, host=found[-1][4][0])
+    return replace(address, host=numbers[-1])
 
 
 async def _listens(host: str, port: int) -> bool:
@@ -102,8 +104,8 @@ def trust_of(target: Target, address: Address) -> ssl.SSLContext | None:
 
 
 class Heads:
-    """The heads of requests, made once for each path and tenant; `x-request-id` is `bench-RUN-NUMBER`. Raises UsageError
-    for headers that cannot be sent."""
+    """The heads of requests, made once for each path and tenant; `x-request-id` is `bench-RUN-NUMBER`. Raises
+    UsageError for headers that cannot be sent."""
 
     def __init__(self, target: Target, address: Address, run: str) -> None:
         self._keys, self._prefix = target.keys, address.prefix

@@ -1,7 +1,7 @@
 """What the hub and its workers say to each other, and the connection they say it on.
 
-The connection (wire.channel) is a socket pair that the worker inherits: it ends when either process ends, and that is how
-each learns of it.
+The connection (wire.channel) is a socket pair that the worker inherits: it ends when either process ends, and that is
+how each learns of it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,6 @@ __all__ = [
     "Use",
     "Want",
 ]
-
 
 
 class Use(msgspec.Struct, tag="use"):

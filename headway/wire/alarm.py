@@ -1,8 +1,8 @@
 """A timer to a tenth of a millisecond.
 
-libuv's timers, and so asyncio's on uvloop, know whole milliseconds: at 200 requests a second that is a fifth of what lies
-between two of them. Linux's timerfd knows nanoseconds and wakes the loop as a socket does. Elsewhere the loop's timer
-brings us to within a millisecond, and the loop turns until the moment has come.
+libuv's timers, and so asyncio's on uvloop, know whole milliseconds: at 200 requests a second that is a fifth of what
+lies between two of them. Linux's timerfd knows nanoseconds and wakes the loop as a socket does. Elsewhere the loop's
+timer brings us to within a millisecond, and the loop turns until the moment has come.
 """
 
 from __future__ import annotations

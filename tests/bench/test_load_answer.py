@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import count
+from itertools import count, pairwise
 from typing import Any
 
 import msgspec
@@ -58,7 +58,9 @@ def test_continuous_usage_says_how_many_tokens_each_piece_had() -> None:
 
 
 def test_what_a_model_thinks_and_calls_is_content_but_not_the_assistants_text() -> None:
-    called = {"tool_calls": [{"index": 0, "id": "c", "type": "function", "function": {"name": "look", "arguments": ""}}]}
+    called = {
+        "tool_calls": [{"index": 0, "id": "c", "type": "function", "function": {"name": "look", "arguments": ""}}]
+    }
     more = {"tool_calls": [{"index": 0, "function": {"arguments": '{"a":'}}]}
     events = [
         ROLE,
@@ -132,7 +134,7 @@ def test_a_stream_however_it_is_cut(texts: list[str], at: list[int]) -> None:
     clean = [text.encode("utf-8", "replace").decode() for text in texts]
     wire = b": hello\n\n".join([ROLE, *map(said, clean), STOP, data(usage=usage(5, len(clean))), DONE])
     places = sorted({0, len(wire), *(place % (len(wire) + 1) for place in at)})
-    reads = [wire[begin:end] for begin, end in zip(places, places[1:], strict=False)]
+    reads = [wire[begin:end] for begin, end in pairwise(places)]
     assert facts(heard(*reads)) == facts(heard(wire))
     assert heard(*reads).sizes == [len(text.encode()) for text in clean]
 

@@ -11,7 +11,17 @@ from typing import Any
 import pytest
 
 from headway.bench import exchange
-from tests.support.gateway import CHAT, Asked, Peer, answer_bytes, answers, completion, make_certificate, sends
+from tests.support.gateway import (
+    CHAT,
+    Asked,
+    Peer,
+    ScriptedEngine,
+    answer_bytes,
+    answers,
+    completion,
+    make_certificate,
+    sends,
+)
 from tests.support.load import DONE, call, data, said, scripted, send, sending, sse, tells, usage
 
 ROLE = data(delta={"role": "assistant", "content": ""})
@@ -124,7 +134,8 @@ async def test_an_answer_that_goes_wrong(pieces: tuple[bytes, ...], then: str, e
 
 
 @pytest.mark.parametrize(
-    "tail", [EMPTY_STREAM + b"%x\r\n%b\r\n" % (len(DONE), DONE), b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"]
+    "tail",
+    [EMPTY_STREAM + b"%x\r\n%b\r\n" % (len(DONE), DONE), b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"],
 )
 async def test_an_answer_that_is_done_is_whole_however_its_connection_ends(tail: bytes) -> None:
     """A chunked body that is never closed after [DONE], and one that only the connection's end closes."""
@@ -163,7 +174,7 @@ async def test_a_caller_that_leaves_after_so_many_tokens() -> None:
     async with scripted(sends(cut_chunk(ROLE, said("a"), said("b"), said("c")), then="hang")) as engine:
         (record,) = await send(engine.url, call(cancel_after=2))
         async with asyncio.timeout(10):
-            while not engine.gone:
+            while not engine.gone:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
     assert (record.error, record.said, len(record.sizes) >= 2) == ("cancelled", "", True)
 
@@ -211,17 +222,13 @@ async def test_connections_are_kept_and_opened_ahead() -> None:
 
 
 async def test_ipv6() -> None:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(WHOLE)
-
+    engine = ScriptedEngine(tells(WHOLE))
     try:
-        server = await asyncio.start_server(serve, "::1", 0)
+        await engine.start(host="::1")
     except OSError:
         pytest.skip("no IPv6 here")
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        (record,) = await send(f"http://[::1]:{port}", call())
+    (record,) = await send(f"http://[::1]:{engine.port}", call())
+    await engine.stop()
     assert record.error == ""
 
 

@@ -1,6 +1,9 @@
-"""Answers off the wire: however they are cut into reads, the body and its end are the same; what is wrong is Malformed."""
+"""Answers off the wire: however they are cut into reads, the body and its end are the same; what is wrong is
+Malformed."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -19,7 +22,7 @@ def fed(*pieces: bytes) -> tuple[Framing, bytes]:
 
 def cut(data: bytes, at: list[int]) -> list[bytes]:
     places = sorted({0, len(data), *(place % (len(data) + 1) for place in at)})
-    return [data[begin:end] for begin, end in zip(places, places[1:], strict=False)]
+    return [data[begin:end] for begin, end in pairwise(places)]
 
 
 @given(st.lists(st.binary(min_size=1, max_size=40), max_size=6), st.lists(st.integers(0, 500), max_size=12))
@@ -61,7 +64,9 @@ def test_a_body_without_a_length_ends_with_the_connection() -> None:
 
 
 def test_what_only_announces_the_answer_is_passed_over() -> None:
-    framing, body = fed(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nlink: x\r\n", b"\r\n" + CHUNKED + b"1\r\na\r\n")
+    framing, body = fed(
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nlink: x\r\n", b"\r\n" + CHUNKED + b"1\r\na\r\n"
+    )
     assert framing.head is not None
     assert (framing.head.status, body) == (200, b"a")
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from time import monotonic
 
-from headway.wire.alarm import alarm
 from headway.bench.prompts import Prompts
 from headway.perf.traffic.planned import Piece, Planned
+from headway.wire.alarm import alarm
 from tests.support.gateway import Asked, Peer, answers, completion, sends
 from tests.support.load import DONE, call, call_on, data, endless, said, scripted, send, sse, tells
 
@@ -106,7 +106,9 @@ async def test_a_turn_that_does_not_begin_with_what_was_said_says_its_own_prompt
     short = replace(second, prompt=(Piece(77, 4),))
     async with scripted(tells(WHOLE)) as engine:
         await send(engine.url, first, short)
-        assert engine.asked[1].json["messages"] == [{"role": "user", "content": Prompts(1).text([Piece(77, 4)]).decode()}]
+        assert engine.asked[1].json["messages"] == [
+            {"role": "user", "content": Prompts(1).text([Piece(77, 4)]).decode()}
+        ]
 
 
 async def test_turns_that_would_come_after_the_end_are_not_sent() -> None:
@@ -129,8 +131,9 @@ async def test_as_many_are_in_flight_as_there_are_callers() -> None:
     seen: list[int] = []
 
     async def slow(asked: Asked, peer: Peer) -> None:
+        await asyncio.sleep(0.01)
         seen.append(peer.engine.running)
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.01)
         await peer.send(WHOLE)
 
     async with scripted(slow) as engine:

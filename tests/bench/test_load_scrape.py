@@ -6,10 +6,10 @@ import os
 
 import pytest
 
+from headway.bench.schedule import traffic_of
 from headway.bench.scrape import counters
 from headway.bench.share import workers_for
 from headway.spec.check import workload_from_json
-from headway.bench.schedule import traffic_of
 
 TEXT = """
 # HELP vllm:num_requests_running running

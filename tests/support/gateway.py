@@ -124,8 +124,8 @@ class ScriptedEngine:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    async def start(self, tls: Any = None) -> ScriptedEngine:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=tls)
+    async def start(self, tls: Any = None, host: str = "127.0.0.1") -> ScriptedEngine:
+        self._server = await asyncio.start_server(self._serve, host, self.port, ssl=tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

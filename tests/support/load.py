@@ -1,4 +1,5 @@
-"""The load generator inside a test: planned requests sent by one process' worth of it, to a server that the test scripts."""
+"""The load generator inside a test: planned requests sent by one process' worth of it, to a server that the test
+scripts."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ from headway.perf.traffic.planned import Operation, Piece, Planned
 from tests.support.gateway import Asked, Peer, Script, ScriptedEngine
 
 __all__ = [
-    "DONE", "Sending", "call", "call_on", "data", "endless", "said", "scripted", "send", "sending", "spaced", "sse", "tells", "usage",
+    "DONE", "Sending", "call", "call_on", "data", "endless", "said", "scripted", "send", "sending", "spaced", "sse",
+    "tells", "usage",
 ]  # fmt: skip
 
 DEADLINE = 20.0
@@ -82,9 +84,7 @@ async def sending(
     keep_text: int = 0,
     **target: Any,
 ) -> AsyncIterator[Sending]:
-    made = Sending(
-        Target(url=url, **target), timeout=timeout, sockets=sockets, dialect=dialect, keep_text=keep_text
-    )
+    made = Sending(Target(url=url, **target), timeout=timeout, sockets=sockets, dialect=dialect, keep_text=keep_text)
     try:
         yield made
     finally:
