@@ -32,7 +32,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=40)
     parser.add_argument("--only", default="", help="servers whose words hold this")
     options = parser.parse_args()
-    print("| server | true rate | found, median | error p50 | p90 | largest | interval holds it | its width | load | stages |")
+    print(
+        "| server | true rate | found, median | error p50 | p90 | largest | interval holds it | its width | load | stages |"
+    )
     print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
     for name, server in SERVERS.items():
         if options.only in name:

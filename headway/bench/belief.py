@@ -62,8 +62,10 @@ class Belief:
         return (self.high - self.low) / 2 / self.median
 
 
-def believe(evidence: Sequence[Evidence], goal: float, confidence: float = 0.95) -> Belief:
-    """At least one piece of evidence, with a rate above 0."""
+def believe(
+    evidence: Sequence[Evidence], goal: float, *, most: float = math.inf, confidence: float = 0.95
+) -> Belief:
+    """At least one piece of evidence, with a rate above 0. `most`: R is known to be no higher."""
     import numpy as np  # noqa: PLC0415
 
     rates = np.log([each.rate for each in evidence])
@@ -75,15 +77,15 @@ def believe(evidence: Sequence[Evidence], goal: float, confidence: float = 0.95)
             for slope in SLOPES for lapse in LAPSES]  # fmt: skip
     together = np.stack(logs)
     weight = np.exp(together - together.max()).sum(axis=0)
+    possible = grid <= max(math.log(most), low)
+    weight = np.where(possible, weight, 0.0) + np.finfo(float).tiny
     below = np.cumsum(weight) / weight.sum()
     tail = (1 - confidence) / 2
     median, least, most = (float(np.exp(np.interp(share, below, grid))) for share in (0.5, tail, 1 - tail))
     return Belief(median, least, most)
 
 
-def _log_likelihood(
-    distance: Floats, hits: Floats, misses: Floats, goal: float, slope: float, lapse: float
-) -> Floats:
+def _log_likelihood(distance: Floats, hits: Floats, misses: Floats, goal: float, slope: float, lapse: float) -> Floats:
     """For each R of the grid; `distance[i, j]` = ln(rate i / R j)."""
     import numpy as np  # noqa: PLC0415
 

@@ -52,7 +52,11 @@ class Statistic:
 STATISTICS: tuple[Statistic, ...] = (
     *(
         Statistic(f"{name} p{level}", column, "quantile", level / 100)
-        for name, column in (("TTFT from due", "ttft_due"), ("TTFT from sent", "ttft_sent"), ("E2E from due", "e2e_due"))
+        for name, column in (
+            ("TTFT from due", "ttft_due"),
+            ("TTFT from sent", "ttft_sent"),
+            ("E2E from due", "e2e_due"),
+        )
         for level in (50, 90, 99)
     ),
     Statistic("TPOT mean", "tpot", "mean"),
@@ -186,9 +190,7 @@ def _draw(requests: int, chance: np.random.Generator) -> NDArray[np.intp]:
     return ((starts[:, None] + np.arange(block)[None, :]).ravel()[:requests] % max(1, requests)).astype(np.intp)
 
 
-def _figure(
-    statistic: Statistic, runs: Sequence[Sample], drawn: Sequence[NDArray[np.intp]] | None = None
-) -> float:
+def _figure(statistic: Statistic, runs: Sequence[Sample], drawn: Sequence[NDArray[np.intp]] | None = None) -> float:
     """Of all runs of a side together; nan when no request has it."""
     import numpy as np  # noqa: PLC0415
 

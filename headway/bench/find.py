@@ -107,7 +107,9 @@ def look(plan: RunPlan, limits: list[Slo], requests: int = LOOKS) -> Alone:
     if not answered:
         failed = next((each for each in trial.records if each.error), None)
         why = "none was sent" if failed is None else f"{failed.error} {failed.status or ''} {failed.said}".strip()
-        raise EngineError(f"{plan.target.url}: not one of {requests} requests was answered", hint=f"mend that first: {why}")
+        raise EngineError(
+            f"{plan.target.url}: not one of {requests} requests was answered", hint=f"mend that first: {why}"
+        )
     counted = answered[1:] or answered
     whole = [each.ended - each.sent for each in counted if each.ended is not None and each.sent is not None]
     first = [each.first - each.sent for each in counted if each.first is not None and each.sent is not None]
@@ -125,32 +127,32 @@ def _stage(plan: RunPlan, limits: list[Slo], goal: Goal, probe: Probe, live: Wat
     from headway.bench.slo import hits  # noqa: PLC0415
 
     workload = at_rate(plan.workload, probe.rate, probe.seconds)
-    watch = StageWatch(goal, probe.rate, variation(plan.workload))
+    watch = StageWatch(goal, probe, variation(plan.workload))
     known: list[tuple[float, bool]] = []
 
     def enough(progress: Progress, records: Sequence[Record]) -> bool:
         fresh = records[len(known) :]
         if fresh:
             known.extend(zip((each.due for each in fresh), map(bool, hits(fresh, limits)), strict=True))
-        counted = [hit for due, hit in sorted(known) if due >= goal.warm]
+        counted = [hit for due, hit in sorted(known) if due >= probe.warm]
         live(progress, records)
         return watch.enough(progress.now, progress.due - progress.ended, counted)
 
     trial = measure(replace(plan, workload=workload), limits, watch=enough)
-    return Stage(probe.rate, _seen(trial, limits, goal, probe, watch.overloaded), trial, _fault(trial))
+    return Stage(probe.rate, _seen(trial, limits, probe, watch.overloaded), trial, _fault(trial))
 
 
-def _seen(trial: Trial, limits: list[Slo], goal: Goal, probe: Probe, growing: bool) -> Seen:
+def _seen(trial: Trial, limits: list[Slo], probe: Probe, growing: bool) -> Seen:
     from headway.bench.measures import measured  # noqa: PLC0415
     from headway.bench.slo import kept  # noqa: PLC0415
 
     end = probe.seconds if trial.facts.stopped is None else min(probe.seconds, trial.facts.stopped)
-    records = sorted((each for each in trial.records if goal.warm <= each.due < end), key=lambda each: each.due)
+    records = sorted((each for each in trial.records if probe.warm <= each.due < end), key=lambda each: each.due)
     judged = kept(measured(records), limits)
     hits = tuple(bool(hit) for hit, asked in zip(judged.inside, judged.asked, strict=True) if asked)
-    rate = len(records) / (end - goal.warm) if end > goal.warm else 0.0
+    rate = len(records) / (end - probe.warm) if end > probe.warm else 0.0
     overloaded = growing or trial.summary.verdict.word == "OVERLOADED"
-    return Seen(rate or probe.rate, hits, end, overloaded, _answered(trial.records))
+    return Seen(rate or probe.rate, hits, end, overloaded, _answered(trial.records), probe.close)
 
 
 def _answered(records: Sequence[Record]) -> float:

@@ -19,7 +19,13 @@ def seconds(value: float | None) -> str:
         return NEVER
     if abs(value) < 0.9995:
         millis = value * 1000
-        return f"{millis:.0f} ms" if abs(millis) >= 9.95 else f"{millis:.1f} ms" if abs(millis) >= 0.995 else f"{millis:.2f} ms"
+        return (
+            f"{millis:.0f} ms"
+            if abs(millis) >= 9.95
+            else f"{millis:.1f} ms"
+            if abs(millis) >= 0.995
+            else f"{millis:.2f} ms"
+        )
     return f"{value:.2f} s" if value < 9.995 else f"{value:.1f} s" if value < 99.95 else f"{value:,.0f} s"
 
 

@@ -41,7 +41,11 @@ def samples(a: Sequence[Path], b: Sequence[Path]) -> tuple[list[Sample], list[Sa
     if len(left) == len(right):
         pairs = [_paired(x, y) for x, y in zip(left, right, strict=True)]
         return [x for x, _ in pairs], [y for _, y in pairs], list(_cautions(left, right))
-    return [_sample(each, _counted(each)) for each in left], [_sample(each, _counted(each)) for each in right], list(_cautions(left, right))
+    return (
+        [_sample(each, _counted(each)) for each in left],
+        [_sample(each, _counted(each)) for each in right],
+        list(_cautions(left, right)),
+    )
 
 
 def _paired(left: _Run, right: _Run) -> tuple[Sample, Sample]:
@@ -78,14 +82,23 @@ def _sample(run: _Run, records: list[Record]) -> Sample:
         "output_tokens": tokens,
         "hit": judged.inside * asked if run.limits else np.full(len(records), np.nan),
     }
-    keys = [(each.number, each.operation, each.model, each.planned_prompt, each.wanted_tokens, each.session, each.turn) for each in records]
+    keys = [
+        (each.number, each.operation, each.model, each.planned_prompt, each.wanted_tokens, each.session, each.turn)
+        for each in records
+    ]
     return Sample(str(run.path), keys, columns, run.summary.whole.seconds)
 
 
 def _cautions(left: Sequence[_Run], right: Sequence[_Run]) -> list[str]:
-    told = [f"{each.path} is {each.summary.verdict.text}" for each in (*left, *right) if each.summary.verdict.word != "VALID"]
+    told = [
+        f"{each.path} is {each.summary.verdict.text}"
+        for each in (*left, *right)
+        if each.summary.verdict.word != "VALID"
+    ]
     if len({each.facts.workload for each in (*left, *right)}) > 1:
-        told.append("the workloads differ in name: " + ", ".join(sorted({each.facts.workload for each in (*left, *right)})))
+        told.append(
+            "the workloads differ in name: " + ", ".join(sorted({each.facts.workload for each in (*left, *right)}))
+        )
     return told
 
 
@@ -97,11 +110,19 @@ def _read(path: Path) -> _Run:
     if path.is_dir():
         file = next((path / name for name in FILES if (path / name).is_file()), path)
         if file == path:
-            raise SpecError("holds no records", hint="measure with --records jsonl; the summary alone has no single requests", file=str(path))
+            raise SpecError(
+                "holds no records",
+                hint="measure with --records jsonl; the summary alone has no single requests",
+                file=str(path),
+            )
     if not file.exists():
         raise SpecError("is not there", hint="give the folder of a run, or its records.jsonl", file=str(path))
     found = read_records(file)
     if found.facts is None:
-        raise SpecError("ends early: what the run tells of itself is not there", hint="its disk was full, or it was killed; measure again", file=str(file))
+        raise SpecError(
+            "ends early: what the run tells of itself is not there",
+            hint="its disk was full, or it was killed; measure again",
+            file=str(file),
+        )
     limits = list(found.slo)
     return _Run(path, list(found.records), found.facts, limits, summarise(found.records, found.facts, limits))

@@ -6,7 +6,10 @@ Pure: `decide(goal, seen)` looks at the stages so far, as the policies of this h
 2. **Just under what was answered.** A server that could not keep up showed how much it answers while it always has work. Queues
    take their toll before that, so this is where to look next and proves nothing.
 3. **Where the belief is.** Each further stage at the median of what all stages together say (headway.bench.belief), until the
-   interval is as narrow as was asked, or the load that may be spent is spent.
+   interval is as narrow as was asked, or the load that may be spent is spent. These are longer, and not ended for looking
+   good: a rate that is a hundredth too high looks good until its queue is as long as the SLO is patient.
+
+No rate lasts that is above what the server ever answered: once it was overloaded, that bounds the belief from above.
 
 When a stage may end early is headway.bench.staging's. What a server cannot keep up with has, in the long run, not one request
 inside, and counts so.
@@ -18,8 +21,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from headway.bench.belief import Evidence, believe
-from headway.bench.sequential import design_effect
+from headway.bench.belief import Belief, Evidence, believe
+from headway.bench.sequential import Runs, batch_effect, design_effect
 
 __all__ = ["Found", "Goal", "Probe", "Seen", "decide"]
 
@@ -36,6 +39,12 @@ SHORTEST = 3.0
 WAY_UP, CLOSE = 1 / 14, 1 / 6
 """Of the load that may be spent: the most for a stage on the way up, and for one near the answer."""
 MOST_STAGES = 14
+FILLING = 0.2
+"""Of a stage near the answer: a busy queue takes longer than an empty server to be what it will be."""
+ABOVE_ANSWERED = 1.03
+"""Of the most that was answered: it is known to some hundredths."""
+CLOSE_STAGES = 4
+"""At the least, before an answer is precise: one alone may have been lucky."""
 HOPELESS = 5
 """Stages that are all outside, each at a third of the last one's rate: no rate will do."""
 OVERLOAD_WEIGHT = 8.0
@@ -71,6 +80,7 @@ class Seen:
     seconds: float
     overloaded: bool = False
     answered: float = 0.0
+    close: bool = False
 
     @property
     def share(self) -> float:
@@ -79,8 +89,14 @@ class Seen:
     def is_outside(self, goal: float) -> bool:
         return self.overloaded or (bool(self.hits) and self.share < goal)
 
-    def evidence(self, goal: float) -> Evidence:
-        weight = len(self.hits) / design_effect(self.hits, goal)
+    @property
+    def runs(self) -> Runs:
+        """Of misses; of an overloaded stage they are one that does not end, and say nothing."""
+        return Runs() if self.overloaded else Runs.of(self.hits)
+
+    def evidence(self, goal: float, others: Runs, alike: float) -> Evidence:
+        """`others`: the runs of misses of all other stages; `alike`: the batch effect of all."""
+        weight = len(self.hits) / max(alike, design_effect(self.hits, goal, others))
         if self.overloaded:
             return Evidence(self.rate, 0.0, max(weight, OVERLOAD_WEIGHT))
         return Evidence(self.rate, weight * self.share, weight * (1 - self.share))
@@ -88,10 +104,13 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Send `rate` requests a second for `seconds` at the most."""
+    """Send `rate` requests a second for `seconds` at the most, of which the first `warm` do not count. `close`: near the
+    answer, so that it is not ended early for looking good."""
 
     rate: float
     seconds: float
+    warm: float
+    close: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +141,22 @@ def decide(goal: Goal, seen: Sequence[Seen]) -> Probe | Found:
         return _probe(goal, seen, hint, CLOSE)
     if not inside:
         return _probe(goal, seen, min(each.rate for each in seen) / GROW, WAY_UP)
-    belief = believe([each.evidence(goal.share) for each in seen], goal.share)
-    if belief.width <= goal.precision:
+    belief = _belief(goal, seen)
+    if belief.width <= goal.precision and sum(each.close for each in seen) >= CLOSE_STAGES:
         return _believed(goal, seen, f"known to {goal.precision:.0%}")
     return _probe(goal, seen, belief.median, CLOSE)
+
+
+def _belief(goal: Goal, seen: Sequence[Seen]) -> Belief:
+    """Bounded by what was answered, once the server had more to do than it could."""
+    most = math.inf
+    if any(each.overloaded for each in seen):
+        most = ABOVE_ANSWERED * max(each.answered for each in seen) or math.inf
+    runs = [each.runs for each in seen]
+    others = [sum((each for j, each in enumerate(runs) if i != j), Runs()) for i in range(len(seen))]
+    alike = batch_effect([each.hits for each in seen if not each.overloaded])
+    evidence = [each.evidence(goal.share, known, alike) for each, known in zip(seen, others, strict=True)]
+    return believe(evidence, goal.share, most=most)
 
 
 def _hint(seen: Sequence[Seen], inside: Sequence[Seen]) -> float | None:
@@ -140,7 +171,8 @@ def _hint(seen: Sequence[Seen], inside: Sequence[Seen]) -> float | None:
 def _probe(goal: Goal, seen: Sequence[Seen], rate: float, share: float) -> Probe:
     left = goal.seconds - sum(each.seconds for each in seen)
     wanted = max(share * goal.seconds, FEWEST_REQUESTS / rate, SHORTEST) + goal.warm
-    return Probe(rate, min(left, wanted))
+    seconds, close = min(left, wanted), share == CLOSE
+    return Probe(rate, seconds, max(goal.warm, FILLING * seconds) if close else goal.warm, close)
 
 
 def _spent(goal: Goal, seen: Sequence[Seen]) -> bool:
@@ -148,7 +180,7 @@ def _spent(goal: Goal, seen: Sequence[Seen]) -> bool:
 
 
 def _believed(goal: Goal, seen: Sequence[Seen], why: str) -> Found:
-    belief = believe([each.evidence(goal.share) for each in seen], goal.share)
+    belief = _belief(goal, seen)
     if any(each.is_outside(goal.share) for each in seen):
         return _answer(goal, seen, belief.median, belief.low, belief.high, why)
     return _answer(goal, seen, belief.median, belief.low, math.inf, f"{why}; even the highest rate was inside")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from headway.bench.search import FEWEST_REQUESTS, SHORTEST, Goal
+from headway.bench.search import FEWEST_REQUESTS, SHORTEST, Goal, Probe
 from headway.bench.sequential import Ruling, rule
 
 __all__ = ["StageWatch", "growth"]
@@ -22,26 +22,26 @@ SURE, DOUBTFUL = 4.0, 1.5
 
 
 class StageWatch:
-    """One stage at `rate` requests a second whose arrivals have the coefficient of variation `cv` (1 = Poisson)."""
+    """One stage whose arrivals have the coefficient of variation `cv` (1 = Poisson)."""
 
-    def __init__(self, goal: Goal, rate: float, cv: float = 1.0) -> None:
-        self._goal, self._rate, self._cv = goal, rate, cv
+    def __init__(self, goal: Goal, probe: Probe, cv: float = 1.0) -> None:
+        self._goal, self._probe, self._cv = goal, probe, cv
         self._open: list[tuple[float, int]] = [(0.0, 0)]
         self.overloaded = False
 
     def enough(self, now: float, unanswered: int, hits: Sequence[bool]) -> bool:
         """`unanswered`: due and not ended at `now`; `hits` of those that ended, in the order in which they were due."""
         self._open.append((now, unanswered))
-        counted = now - self._goal.warm
+        counted = now - self._probe.warm
         if counted < SHORTEST:
             return False
-        sigmas = growth(self._open, self._rate, self._goal.alone, self._cv)
+        sigmas = growth(self._open, self._probe.rate, self._goal.alone, self._cv)
         self.overloaded = sigmas >= SURE
         if self.overloaded:
             return True
         ruling = rule(hits, self._goal.share) if len(hits) >= FEWEST_REQUESTS else Ruling.OPEN
-        if ruling is Ruling.OUTSIDE:
-            return True
+        if ruling is Ruling.OUTSIDE or self._probe.close:
+            return ruling is Ruling.OUTSIDE
         return ruling is Ruling.INSIDE and counted >= 2 * self._goal.patience and sigmas < DOUBTFUL
 
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 
-
 def register(app: typer.Typer) -> None:
     app.command()(bench)
 
@@ -42,21 +41,31 @@ def bench(
             autocompletion=complete_workload,
         ),
     ] = None,
-    rate: Annotated[str | None, typer.Option(help="Requests, whatever the server does: 20/s, 600/min, 5..50/s.")] = None,
-    concurrency: Annotated[int | None, typer.Option(min=1, help="In place of a rate: callers that wait for answers.")] = None,
+    rate: Annotated[
+        str | None, typer.Option(help="Requests, whatever the server does: 20/s, 600/min, 5..50/s.")
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, help="In place of a rate: callers that wait for answers.")
+    ] = None,
     lasts: Annotated[str | None, typer.Option("--for", help="How long: 60s, 5m; of --find-max, load in all.")] = None,
     requests: Annotated[int | None, typer.Option(min=1, help="In place of --for: how many.")] = None,
     pattern: Annotated[str | None, typer.Option(help="Of arrivals: poisson, constant.")] = None,
     trace: Annotated[Path | None, typer.Option(help="Send recorded requests again.", metavar="FILE")] = None,
     speed: Annotated[str | None, typer.Option(help="Of the trace: 20x.")] = None,
     slo: Annotated[str | None, typer.Option(help="ttft=200ms,itl=50ms; also tpot, e2e.")] = None,
-    warmup: Annotated[str | None, typer.Option(help="What is not counted at the beginning; left out: it is found.")] = None,
+    warmup: Annotated[
+        str | None, typer.Option(help="What is not counted at the beginning; left out: it is found.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="The same seed sends the same requests.")] = None,
     key: Annotated[
         list[str] | None,
-        typer.Option(help="KEY, secret:NAME/KEY, or TENANT=either; again for each tenant. [HEADWAY_API_KEY, OPENAI_API_KEY]"),
+        typer.Option(
+            help="KEY, secret:NAME/KEY, or TENANT=either; again for each tenant. [HEADWAY_API_KEY, OPENAI_API_KEY]"
+        ),
     ] = None,
-    header: Annotated[list[str] | None, typer.Option(help="NAME: VALUE, with each request; may be given again.")] = None,
+    header: Annotated[
+        list[str] | None, typer.Option(help="NAME: VALUE, with each request; may be given again.")
+    ] = None,
     dialect: Annotated[
         str, typer.Option(help="Fields beyond OpenAI's: engine (ignore_eos and the like), openai (none), auto.")
     ] = "auto",
@@ -81,7 +90,8 @@ def bench(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be sent, and send nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The summary, for programs.")] = False,
     out: Annotated[
-        str | None, typer.Option(help="A folder for summary.json, report.html and records; none = write nothing.", metavar="DIR")
+        str | None,
+        typer.Option(help="A folder for summary.json, report.html and records; none = write nothing.", metavar="DIR"),
     ] = None,
     records: Annotated[str, typer.Option(help="Of each request: jsonl, parquet, none.")] = "jsonl",
 ) -> None:

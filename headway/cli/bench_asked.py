@@ -128,7 +128,9 @@ def _check_options(asked: Asked) -> None:
     if asked.speed is not None and asked.trace is None:
         raise UsageError("--speed without --trace", hint="give the trace too: --trace FILE --speed 20x")
     if asked.trace is not None and (asked.rate or asked.concurrency or asked.pattern):
-        raise UsageError("--trace brings its own times", hint="leave --rate, --concurrency and --pattern out; --speed changes them")
+        raise UsageError(
+            "--trace brings its own times", hint="leave --rate, --concurrency and --pattern out; --speed changes them"
+        )
 
 
 def _laid_over(asked: Asked) -> dict[str, Any]:
@@ -176,7 +178,9 @@ def _limits(text: str) -> dict[str, str]:
     for each in text.split(","):
         name, equals, value = each.strip().partition("=")
         if not equals or name not in LIMITS:
-            raise UsageError(f"--slo: found {each.strip()!r}", hint=f"write limits like ttft=200ms,itl=50ms; of {', '.join(LIMITS)}")
+            raise UsageError(
+                f"--slo: found {each.strip()!r}", hint=f"write limits like ttft=200ms,itl=50ms; of {', '.join(LIMITS)}"
+            )
         found[name] = value.strip()
     return found
 

@@ -67,7 +67,9 @@ def tell_schedule(workload: Workload, as_json: bool) -> None:
 
 def run_once(plan: RunPlan, told: Told) -> None:
     limits = limits_of(plan.workload)
-    _ = traffic_of(plan.workload, plan.trace, plan.seed).stages  # a trace that cannot be read is told before anything is made or asked
+    _ = traffic_of(
+        plan.workload, plan.trace, plan.seed
+    ).stages  # a trace that cannot be read is told before anything is made or asked
     if told.tokenizer is not None:
         from headway.bench.tokenizer import token_findings  # noqa: PLC0415
 
@@ -76,7 +78,9 @@ def run_once(plan: RunPlan, told: Told) -> None:
         folder = _folder(stack, plan, told)
         if folder is not None:
             folder.open_records()
-        live = stack.enter_context(LiveLine(limits, first=f"{told_arrivals(plan.workload, plan.seed)} -> {plan.target.url}"))
+        live = stack.enter_context(
+            LiveLine(limits, first=f"{told_arrivals(plan.workload, plan.seed)} -> {plan.target.url}")
+        )
         keep = None if folder is None else folder.keep
         trial = measure(plan, limits, keep=keep, watch=live, tokenizer=told.tokenizer)
         if folder is not None:
@@ -127,7 +131,9 @@ def draw_curve(plan: RunPlan, told: Told, first_given: bool, lasts: str | None) 
         folder = _folder(stack, plan, told)
         teller = _Teller(stack, first, limits, folder)
         begin = _first_rate(plan.workload) if first_given else None
-        found = sweep(plan, limits, seconds, begin, live=lambda rate: teller.live(Probe(rate, seconds)), told=teller.point)
+        found = sweep(
+            plan, limits, seconds, begin, live=lambda rate: teller.live(Probe(rate, seconds)), told=teller.point
+        )
     points = [point for point, _ in found]
     if folder is not None:
         from headway.bench.report.page import curve_page  # noqa: PLC0415

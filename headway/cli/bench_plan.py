@@ -102,7 +102,9 @@ def outlook_lines(found: Outlook) -> Iterator[str]:
     yield ""
     yield f"{'at':>9}  {'prompt':>7}  {'answer':>7}  {'kind':<10}  whom"
     for each in found.first:
-        whom = " ".join(filter(None, [each.model, each.adapter, each.tenant, f"turn {each.turn}" if each.session >= 0 else ""]))
+        whom = " ".join(
+            filter(None, [each.model, each.adapter, each.tenant, f"turn {each.turn}" if each.session >= 0 else ""])
+        )
         yield f"{each.at:8.3f}s  {each.prompt_tokens:>7,}  {each.output_tokens:>7,}  {each.operation:<10}  {whom}".rstrip()
 
 

@@ -74,7 +74,9 @@ def _url(target: str) -> str:
     except ValueError:  # a port that is no number
         known = False
     if not known or parts.username or parts.query or parts.fragment:
-        raise UsageError(f"{_without_user(target)}: no address of a server", hint="write http://HOST:PORT, or https://HOST/PATH")
+        raise UsageError(
+            f"{_without_user(target)}: no address of a server", hint="write http://HOST:PORT, or https://HOST/PATH"
+        )
     return url.rstrip("/")
 
 
@@ -91,13 +93,18 @@ def _keys(given: Sequence[str]) -> dict[str, str]:
         match = _TENANT_KEY.fullmatch(each)
         tenant, value = (match[1], match[3]) if match else ("", each)
         if tenant in found:
-            raise UsageError(f"--key: two keys for {tenant or 'everybody'}", hint="give each tenant's once: --key TENANT=KEY")
+            raise UsageError(
+                f"--key: two keys for {tenant or 'everybody'}", hint="give each tenant's once: --key TENANT=KEY"
+            )
         found[tenant] = resolve_secret(value) if is_secret(value) else value
     if "" not in found and (default := next(filter(None, map(os.environ.get, KEY_VARIABLES)), None)):
         found[""] = default
     for tenant, value in found.items():
         if not value.isascii() or not value.isprintable() or " " in value:
-            raise UsageError(f"the key of {tenant or 'everybody'} has characters that no header may have", hint="check where it comes from")
+            raise UsageError(
+                f"the key of {tenant or 'everybody'} has characters that no header may have",
+                hint="check where it comes from",
+            )
     return found
 
 
@@ -113,10 +120,15 @@ def _listed(server: Server) -> list[str]:
         answer = connection.getresponse()
         told: Any = json.loads(answer.read(MOST_LISTED))
         if answer.status != 200:
-            raise UsageError(f"{server.url}: status {answer.status} for the list of models", hint="say which: --model NAME; and --key KEY where it wants one")
+            raise UsageError(
+                f"{server.url}: status {answer.status} for the list of models",
+                hint="say which: --model NAME; and --key KEY where it wants one",
+            )
         return [str(each["id"]) for each in told["data"]]
     except (OSError, ssl.SSLError) as error:
-        raise UnreachableError(f"{server.url}: {error.strerror or error}", hint="check the address, and that the server runs") from error
+        raise UnreachableError(
+            f"{server.url}: {error.strerror or error}", hint="check the address, and that the server runs"
+        ) from error
     except (ValueError, KeyError, TypeError, http.client.HTTPException):
         raise UsageError(f"{server.url}: tells no list of models", hint="say which: --model NAME") from None
     finally:

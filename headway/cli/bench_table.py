@@ -59,7 +59,9 @@ def verdict_lines(verdict: Verdict, columns: int) -> Iterator[str]:
     first, *others = [reason.text for reason in verdict.reasons] or [""]
     line = f"{verdict.word}: {first}" if first else verdict.word
     for index, each in enumerate(_wrapped(line, columns, "  ")):
-        yield coloured(verdict.word, COLOURS[verdict.word], sys.stdout) + each[len(verdict.word) :] if not index else each
+        yield (
+            coloured(verdict.word, COLOURS[verdict.word], sys.stdout) + each[len(verdict.word) :] if not index else each
+        )
     for other in others:
         yield from _wrapped(f"  also: {other}", columns, "  ")
 
@@ -135,7 +137,14 @@ def curve_lines(points: Sequence[Point], columns: int) -> Iterator[str]:
 def comparison_lines(comparison: Comparison, columns: int) -> Iterator[str]:
     heads = ("A", "B", "B / A", "95 %", "")
     rows = [
-        (each.statistic.name, _figure(each, each.a), _figure(each, each.b), ratio(each.ratio), _interval(each), each.told)
+        (
+            each.statistic.name,
+            _figure(each, each.a),
+            _figure(each, each.b),
+            ratio(each.ratio),
+            _interval(each),
+            each.told,
+        )
         for each in comparison.rows
     ]
     yield from _columns("", heads, rows, columns)
@@ -155,7 +164,7 @@ def _figure(row: Row, value: float) -> str:
 
 
 def _interval(row: Row) -> str:
-    return "-" if row.low != row.low else f"{ratio(row.low)} to {ratio(row.high)}"  # noqa: PLR0124 (nan)
+    return "-" if row.low != row.low else f"{ratio(row.low)} to {ratio(row.high)}"
 
 
 def _columns(name: str, heads: Sequence[str], rows: Sequence[Sequence[str]], columns: int) -> Iterator[str]:
@@ -167,7 +176,10 @@ def _columns(name: str, heads: Sequence[str], rows: Sequence[Sequence[str]], col
     while len(shown) > 3 and sum(wide[index] + 2 for index in shown) - 2 > columns:
         shown.pop(-2 if not heads[-1] else -1)
     for row in table:
-        cells = [row[i].ljust(wide[i]) if not i or (i == len(heads) and not heads[-1]) else row[i].rjust(wide[i]) for i in shown]
+        cells = [
+            row[i].ljust(wide[i]) if not i or (i == len(heads) and not heads[-1]) else row[i].rjust(wide[i])
+            for i in shown
+        ]
         yield "  ".join(cells).rstrip()
 
 
@@ -188,4 +200,6 @@ def _wrapped(line: str, columns: int, indent: str) -> list[str]:
     """A line that is too long breaks between words; one that fits keeps its blanks."""
     if len(line) <= columns:
         return [line.rstrip()]
-    return textwrap.wrap(line, columns, subsequent_indent=indent, drop_whitespace=True, replace_whitespace=False) or [""]
+    return textwrap.wrap(line, columns, subsequent_indent=indent, drop_whitespace=True, replace_whitespace=False) or [
+        ""
+    ]

@@ -29,7 +29,7 @@ def test_it_goes_beyond_the_knee_and_then_looks_where_it_bends() -> None:
     rates = [each.rate for each in points]
     assert rates[:5] == [5, 10, 20, 40, 80]
     assert max(rates) > 80
-    assert len([rate for rate in rates if CAPACITY < rate]) >= 2
+    assert len([rate for rate in rates if rate > CAPACITY]) >= 2
     below, above = (max(r for r in rates if r <= CAPACITY), min(r for r in rates if r > CAPACITY))
     assert above / below < 1.2
 

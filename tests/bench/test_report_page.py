@@ -60,7 +60,9 @@ def a_search() -> tuple[Found, list[Stage]]:
     stages = []
     for rate in (5.0, 15.0, 10.0, 12.0):
         trial = a_trial(rate, seconds=20)
-        stages.append(Stage(rate, Seen(rate, (rate <= 12,) * 50, 20.0, overloaded=rate > 12, answered=min(rate, 12)), trial))
+        stages.append(
+            Stage(rate, Seen(rate, (rate <= 12,) * 50, 20.0, overloaded=rate > 12, answered=min(rate, 12)), trial)
+        )
     return Found(12.0, 11.5, 12.4, 4, 80.0, False, "the load that may be spent is spent"), stages
 
 
@@ -82,8 +84,23 @@ def test_a_run(chrome: Chrome, tmp_path: Path) -> None:
     assert console_errors(chrome) == []
     told = shown(chrome)
     assert "OVERLOADED" in told.split("\n\n")[0] or "OVERLOADED" in told[:400]
-    for words in ("TTFT from due", "TTFT from sent", "inside the SLO", "Time to first token", "Time between tokens", "Requests a second",
-                  "Requests at once", "waiting at the server", "By model", "By tenant", "big", "gold", "429", "send lag", "ended - due"):
+    for words in (
+        "TTFT from due",
+        "TTFT from sent",
+        "inside the SLO",
+        "Time to first token",
+        "Time between tokens",
+        "Requests a second",
+        "Requests at once",
+        "waiting at the server",
+        "By model",
+        "By tenant",
+        "big",
+        "gold",
+        "429",
+        "send lag",
+        "ended - due",
+    ):
         assert words in told, words
     assert chrome.execute_script("return document.querySelectorAll('svg[role=img]').length") >= 6  # type: ignore[no-untyped-call]
 
@@ -127,7 +144,13 @@ def test_a_search_and_a_curve(chrome: Chrome, tmp_path: Path) -> None:
     found, stages = a_search()
     opened(chrome, tmp_path, search_page(found, stages, 0.95))
     told = shown(chrome)
-    for words in ("12/s", "is the highest rate with 95 % inside ttft 200 ms", "Stages", "overloaded", "The stage at 12/s"):
+    for words in (
+        "12/s",
+        "is the highest rate with 95 % inside ttft 200 ms",
+        "Stages",
+        "overloaded",
+        "The stage at 12/s",
+    ):
         assert words in told, words
     none = search_page(replace(found, rate=0.0, low=0.0, why="no rate will do"), stages, 0.95)
     assert "No rate" in none

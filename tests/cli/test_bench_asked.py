@@ -38,9 +38,7 @@ def test_a_preset_as_it_is() -> None:
 
 
 def test_options_lie_over_a_file(file: Path) -> None:
-    found = asked(
-        workload=str(file), rate="20/s", lasts="2m", slo="ttft=200ms", seed=7, model="other", warmup="5s"
-    )
+    found = asked(workload=str(file), rate="20/s", lasts="2m", slo="ttft=200ms", seed=7, model="other", warmup="5s")
     assert (found.arrivals.rate.mean, found.lasts, found.seed, found.model, found.warmup) == (20, 120, 7, "other", 5)
     assert (found.slo.ttft, found.slo.itl) == (0.2, 0.05), "a limit that was not given stays"
     assert (found.arrivals.pattern, found.arrivals.cv) == ("gamma", 3), "and so does the law of arrivals"

@@ -69,23 +69,23 @@ class PaperServer:
     def stage(self, goal: Goal, probe: Probe, chance: random.Random) -> Seen:
         """As a run against a real server goes: looked at four times a second, ended early when it may be."""
         requests = self.requests(probe.rate, probe.seconds, chance)
-        watch, now = StageWatch(goal, probe.rate, 1.0 if self.poisson else 0.0), 0.0
+        watch, now = StageWatch(goal, probe, 1.0 if self.poisson else 0.0), 0.0
         dues, ends = [due for due, *_ in requests], sorted(ended for _, ended, _ in requests)
         stop = probe.seconds
         while (now := now + POLL) < probe.seconds:
-            hits = [hit for due, ended, hit in requests if goal.warm <= due and ended <= now]
+            hits = [hit for due, ended, hit in requests if probe.warm <= due and ended <= now]
             if watch.enough(now, bisect_right(dues, now) - bisect_right(ends, now), hits):
                 stop = now
                 break
         sent = [each for each in requests if each[0] <= stop]
-        counted = [each for each in sent if each[0] >= goal.warm]
+        counted = [each for each in sent if each[0] >= probe.warm]
         done = sorted(ended for _, ended, _ in sent)
         answered = 0.0
         if len(done) >= 10:
             early, late = done[len(done) // 10], done[len(done) * 8 // 10]
             answered = (len(done) * 8 // 10 - len(done) // 10) / max(late - early, 1e-9)
-        rate = len(counted) / (stop - goal.warm)
-        return Seen(rate or probe.rate, tuple(hit for *_, hit in counted), stop, watch.overloaded, answered)
+        rate = len(counted) / (stop - probe.warm)
+        return Seen(rate or probe.rate, tuple(hit for *_, hit in counted), stop, watch.overloaded, answered, probe.close)
 
 
 def search(server: PaperServer, goal: Goal, seed: int) -> tuple[Found, list[Seen]]:

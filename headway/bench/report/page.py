@@ -8,8 +8,8 @@ from html import escape
 from pathlib import Path
 
 from headway.bench.curve import Point
-from headway.bench.readable import count, each_second, percent, seconds, span
 from headway.bench.find import Stage
+from headway.bench.readable import count, each_second, percent, seconds, span
 from headway.bench.report.plot import Mark, Plot, Series, draw
 from headway.bench.report.scale import around, linear
 from headway.bench.report.shares import share_plots
@@ -39,7 +39,9 @@ def search_page(found: Found, stages: Sequence[Stage], share: float) -> str:
     head = _box(
         "good" if found.rate else "bad",
         each_second(found.rate) if found.rate else "No rate",
-        f"is the highest rate with {percent(share)} inside {wanted}" if found.rate else f"has {percent(share)} inside {wanted}",
+        f"is the highest rate with {percent(share)} inside {wanted}"
+        if found.rate
+        else f"has {percent(share)} inside {wanted}",
         f"95 %: {each_second(found.low)} to {each_second(found.high) if found.high < float('inf') else 'no end seen'}; "
         f"{found.stages} stages, {span(found.seconds)} of load; {found.why}",
     )
@@ -83,7 +85,9 @@ def curve_page(found: Sequence[tuple[Point, Trial]]) -> str:
 def _run(trial: Trial) -> str:
     summary = trial.summary
     body = [_verdict(summary.verdict), tiles(summary), "<h2>Latencies</h2>", latency_table(summary.whole, summary.slo)]
-    body.append(f'<h2>How many were no slower</h2><div class="plots">{"".join(map(draw, share_plots(trial.records, summary.slo)))}</div>')
+    body.append(
+        f'<h2>How many were no slower</h2><div class="plots">{"".join(map(draw, share_plots(trial.records, summary.slo)))}</div>'
+    )
     lines = timeline(trial.records, trial.facts, summary.windows, summary.slo)
     body.append(f'<h2>As it went</h2><div class="plots one">{"".join(map(draw, lines))}</div>')
     for name, found in parts(summary):
@@ -139,7 +143,11 @@ def _curve_plots(points: Sequence[Point]) -> list[Plot]:
     x = around([each.rate for each in points], each_second)
     late = [
         Series(name, [(each.rate, nan if (value := getattr(each, field)) is None else value) for each in points], tone)
-        for name, field, tone in (("TTFT p50", "ttft_p50", "accent"), ("TTFT p99", "ttft_p99", "warn"), ("E2E p50", "e2e_p50", "good"))
+        for name, field, tone in (
+            ("TTFT p50", "ttft_p50", "accent"),
+            ("TTFT p99", "ttft_p99", "warn"),
+            ("E2E p50", "e2e_p50", "good"),
+        )
     ]
     times = [y for series in late for _, y in series.points if y == y]  # noqa: PLR0124 (nan)
     answered = [(each.rate, each.answered) for each in points]

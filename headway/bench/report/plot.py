@@ -69,7 +69,9 @@ class Plot:
 def draw(plot: Plot) -> str:
     """A <figure>."""
     keys = "".join(_key(each) for each in plot.series if each.name)
-    inner = "".join([*_grid(plot), *(_line(each, plot) for each in plot.series), *(_mark(each, plot) for each in plot.marks)])
+    inner = "".join(
+        [*_grid(plot), *(_line(each, plot) for each in plot.series), *(_mark(each, plot) for each in plot.marks)]
+    )
     spoken = escape(plot.spoken or f"{plot.title}: {', '.join(f'{each.name} {each.told}' for each in plot.series)}")
     return (
         f'<figure><figcaption><span class="title">{escape(plot.title)}</span>{keys}</figcaption>'
@@ -77,7 +79,7 @@ def draw(plot: Plot) -> str:
         f'<div class="ys">{"".join(_y_label(each, plot.y) for each in plot.y.ticks())}</div>'
         f'<div class="area">{"".join(_band(each, plot.x) for each in plot.bands)}'
         f'<svg viewBox="0 0 {SIDE} {SIDE}" preserveAspectRatio="none" role="img" aria-label="{spoken}">{inner}</svg>'
-        f'{"".join(_mark_label(each, plot) for each in plot.marks)}</div>'
+        f"{''.join(_mark_label(each, plot) for each in plot.marks)}</div>"
         f'<div class="xs">{_x_labels(plot.x, plot.unit)}</div></div>'
         + (f'<p class="note">{escape(plot.note)}</p>' if plot.note else "")
         + "</figure>"
@@ -91,7 +93,7 @@ def _grid(plot: Plot) -> Iterable[str]:
 
 
 def _line(series: Series, plot: Plot) -> str:
-    kind = f'{series.shape} {series.tone}{" dashed" if series.dashed else ""}'
+    kind = f"{series.shape} {series.tone}{' dashed' if series.dashed else ''}"
     return f'<path class="{kind}" d="{_path(series, plot)}"/>'
 
 

@@ -6,9 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from headway.bench.readable import percent, seconds
-
 from headway.bench.measures import measured
+from headway.bench.readable import percent, seconds
 from headway.bench.record import Record
 from headway.bench.report.plot import Mark, Plot, Series, Tone
 from headway.bench.report.scale import around, linear
@@ -29,9 +28,19 @@ POINTS = 240
 def share_plots(records: Sequence[Record], limits: Sequence[Slo]) -> list[Plot]:
     of = measured(list(records))
     plots = [
-        _plot("Time to first token", [("from due", of.ttft_sched, None, "accent"), ("from sent", of.ttft_send, None, "muted")], "ttft", limits),
+        _plot(
+            "Time to first token",
+            [("from due", of.ttft_sched, None, "accent"), ("from sent", of.ttft_send, None, "muted")],
+            "ttft",
+            limits,
+        ),
         _plot("Time between tokens", [("", of.gaps.seconds, of.gaps.tokens, "accent")], "itl", limits),
-        _plot("Whole answer", [("from due", of.e2e_sched, None, "accent"), ("from sent", of.e2e_send, None, "muted")], "e2e", limits),
+        _plot(
+            "Whole answer",
+            [("from due", of.e2e_sched, None, "accent"), ("from sent", of.e2e_send, None, "muted")],
+            "e2e",
+            limits,
+        ),
         _plot("Time per output token", [("", of.tpot, None, "accent")], "tpot", limits),
     ]
     return [each for each in plots if each is not None]
@@ -44,7 +53,15 @@ def _plot(
     for name, column, weights, tone in curves:
         points, half = _curve(column, weights)
         if points:
-            series.append(Series(name or "p50", points, tone, dashed=tone == "muted", told=f"p50 {seconds(half)}" if name else seconds(half)))
+            series.append(
+                Series(
+                    name or "p50",
+                    points,
+                    tone,
+                    dashed=tone == "muted",
+                    told=f"p50 {seconds(half)}" if name else seconds(half),
+                )
+            )
             values += [x for x, _ in points]
     if not series:
         return None
@@ -56,7 +73,9 @@ def _plot(
         linear(0.0, 1.0, percent),
         series,
         marks=marks,
-        note="share that was no slower; a curve that ends below 100 % lacks what failed" if _lacks(series) else "share that was no slower",
+        note="share that was no slower; a curve that ends below 100 % lacks what failed"
+        if _lacks(series)
+        else "share that was no slower",
     )
 
 

@@ -26,14 +26,20 @@ def tiles(summary: Summary) -> str:
     ]
     if whole.goodput is not None:
         found.insert(1, (share_inside(whole), "inside the SLO"))
-    inner = "".join(f'<div class="tile"><b>{escape(value)}</b><span>{escape(told)}</span></div>' for value, told in found)
+    inner = "".join(
+        f'<div class="tile"><b>{escape(value)}</b><span>{escape(told)}</span></div>' for value, told in found
+    )
     return f'<div class="tiles">{inner}</div>'
 
 
 def latency_table(figures: Figures, limits: list[Slo]) -> str:
     rows = latencies(figures, limits)
     body = [
-        [f"{escape(row.name)}<br><small>{escape(row.about)}</small>", *(escape(cell(row.of, each)) for each in PERCENTILES), escape(row.inside)]
+        [
+            f"{escape(row.name)}<br><small>{escape(row.about)}</small>",
+            *(escape(cell(row.of, each)) for each in PERCENTILES),
+            escape(row.inside),
+        ]
         for row in rows
     ]
     has_limits = any(row.inside for row in rows)
@@ -55,7 +61,19 @@ def part_table(name: str, found: Sequence[Part]) -> str:
         ]
         for part in found
     ]
-    heads = [name, "requests", "failed", "TTFT p50", "p90", "p99", "TPOT p50", "E2E p50", "p99", "inside", "output tokens"]
+    heads = [
+        name,
+        "requests",
+        "failed",
+        "TTFT p50",
+        "p90",
+        "p99",
+        "TPOT p50",
+        "E2E p50",
+        "p99",
+        "inside",
+        "output tokens",
+    ]
     return _table(heads, body)
 
 
@@ -65,14 +83,19 @@ def plain_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def words(summary: Summary) -> str:
     """Rate, goodput, tokens, requests, generator: as on the terminal."""
-    inner = "".join(f"<dt>{escape(name)}</dt><dd>{escape(' · '.join(phrases))}</dd>" for name, phrases in facts(summary))
+    inner = "".join(
+        f"<dt>{escape(name)}</dt><dd>{escape(' · '.join(phrases))}</dd>" for name, phrases in facts(summary)
+    )
     return f'<div class="card"><dl>{inner}</dl></div>'
 
 
 def findings(found: Sequence[Finding]) -> str:
     """What the server counted beside what we did."""
     mark = {True: ("good", "agrees"), False: ("bad", "does not agree"), None: ("muted", "cannot be told")}
-    inner = "".join(f'<li><span class="{mark[each.agrees][0]}">{mark[each.agrees][1]}</span>: {escape(each.text)}</li>' for each in found)
+    inner = "".join(
+        f'<li><span class="{mark[each.agrees][0]}">{mark[each.agrees][1]}</span>: {escape(each.text)}</li>'
+        for each in found
+    )
     return f'<div class="card"><ul>{inner}</ul></div>'
 
 
@@ -88,7 +111,7 @@ def formulas(found: dict[str, Formula]) -> str:
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Cells are HTML already. The first column is the row's head."""
     head = "".join(f'<th scope="col">{each}</th>' for each in heads)
-    body = "".join(f'<tr><th scope="row">{row[0]}</th>{"".join(f"<td>{each}</td>" for each in row[1:])}</tr>' for row in rows)
+    body = "".join(
+        f'<tr><th scope="row">{row[0]}</th>{"".join(f"<td>{each}</td>" for each in row[1:])}</tr>' for row in rows
+    )
     return f'<div class="wide" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-
-

@@ -18,16 +18,32 @@ BINS = 120
 """Of the whole time, about: one is at least a tenth of a second wide."""
 WIDTHS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
 MOST_DOTS = 2500
-RUNNING = ("vllm:num_requests_running", "sglang:num_running_reqs", "llamacpp:requests_processing", "headway_requests_running")
-WAITING = ("vllm:num_requests_waiting", "sglang:num_queue_reqs", "llamacpp:requests_deferred", "headway_requests_waiting")
+RUNNING = (
+    "vllm:num_requests_running",
+    "sglang:num_running_reqs",
+    "llamacpp:requests_processing",
+    "headway_requests_running",
+)
+WAITING = (
+    "vllm:num_requests_waiting",
+    "sglang:num_queue_reqs",
+    "llamacpp:requests_deferred",
+    "headway_requests_waiting",
+)
 """Where engines say it, by their own names."""
 
 
-def timeline(records: Sequence[Record], facts: RunFacts, windows: Sequence[Window], limits: Sequence[Slo]) -> list[Plot]:
+def timeline(
+    records: Sequence[Record], facts: RunFacts, windows: Sequence[Window], limits: Sequence[Slo]
+) -> list[Plot]:
     end = max(facts.ended, *(stage.end for stage in facts.stages), 0.1) if facts.stages else max(facts.ended, 0.1)
     x = linear(0.0, end, span)
     bands = _bands(facts, windows, end)
-    return [each for each in (_rates(records, x, bands), _open(records, facts, x, bands), _firsts(records, x, bands, limits)) if each]
+    return [
+        each
+        for each in (_rates(records, x, bands), _open(records, facts, x, bands), _firsts(records, x, bands, limits))
+        if each
+    ]
 
 
 def _bands(facts: RunFacts, windows: Sequence[Window], end: float) -> list[Band]:
@@ -42,7 +58,9 @@ def _rates(records: Sequence[Record], x: Scale, bands: list[Band]) -> Plot:
     due = _binned((each.due for each in records), width, x.high)
     sent = _binned((each.sent for each in records), width, x.high)
     answered = _binned((each.ended for each in records if not each.error), width, x.high)
-    failed = _binned((each.ended for each in records if each.error not in ("", "cancelled", "interrupted")), width, x.high)
+    failed = _binned(
+        (each.ended for each in records if each.error not in ("", "cancelled", "interrupted")), width, x.high
+    )
     series = [
         Series("due", due, "muted", "steps", dashed=True),
         Series("sent", sent, "accent", "steps"),
@@ -71,14 +89,20 @@ def _open(records: Sequence[Record], facts: RunFacts, x: Scale, bands: list[Band
     for name, names, tone in (("running at the server", RUNNING, "good"), ("waiting at the server", WAITING, "warn")):
         key = next((each for each in names if any(each in sample.values for sample in facts.server)), None)
         if key is not None:
-            points = [(sample.at, sample.values.get(key, math.nan)) for sample in facts.server if 0 <= sample.at <= x.high]
+            points = [
+                (sample.at, sample.values.get(key, math.nan)) for sample in facts.server if 0 <= sample.at <= x.high
+            ]
             series.append(Series(name, points, "good" if tone == "good" else "warn", "steps"))
-    return Plot("Requests at once", x, around((y for each in series for _, y in each.points), count), series, bands=bands)
+    return Plot(
+        "Requests at once", x, around((y for each in series for _, y in each.points), count), series, bands=bands
+    )
 
 
 def _level(records: Sequence[Record], end: float) -> list[tuple[float, float]]:
     """How many at each of a few hundred moments."""
-    changes = sorted([(each.due, 1) for each in records] + [(each.ended, -1) for each in records if each.ended is not None])
+    changes = sorted(
+        [(each.due, 1) for each in records] + [(each.ended, -1) for each in records if each.ended is not None]
+    )
     points, level, at = [], 0, 0
     for index in range(401):
         moment = end * index / 400
@@ -105,4 +129,12 @@ def _firsts(records: Sequence[Record], x: Scale, bands: list[Band], limits: Sequ
     y = around([*(value for _, value in shown), *allowed], seconds, log=True)
     marks = [Mark(f"SLO {seconds(each)}", each, "y") for each in allowed[:2]]
     note = "" if step == 1 else f"a dot for the slowest of each {step}"
-    return Plot(name, x, y, [Series("", shown, "accent", "dots", told=f"{len(dots):,} requests")], bands=bands, marks=marks, note=note)
+    return Plot(
+        name,
+        x,
+        y,
+        [Series("", shown, "accent", "dots", told=f"{len(dots):,} requests")],
+        bands=bands,
+        marks=marks,
+        note=note,
+    )
