@@ -32,7 +32,7 @@ class Generator(msgspec.Struct):
 
     cpu: float = 0.0
     cpu_share: float = 0.0
-    loop_delays: list[float] = []  # noqa: RUF012
+    loop_delays: list[float] = []
     role: Literal["sender", "collector"] = "sender"
 
 
@@ -56,12 +56,12 @@ class RunFacts(msgspec.Struct):
     started_at: float
     ended: float
     stages: list[StageFacts]
-    generators: list[Generator] = []  # noqa: RUF012
-    server: list[ServerSample] = []  # noqa: RUF012
+    generators: list[Generator] = []
+    server: list[ServerSample] = []
     drained: bool = True
     interrupted: bool = False
     headway: str = ""
     warmup: float | None = None
     stopped: float | None = None
-    faults: list[str] = []  # noqa: RUF012
-    checked: list[Finding] = []  # noqa: RUF012
+    faults: list[str] = []
+    checked: list[Finding] = []

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -32,27 +33,33 @@ from headway.bench.schema import (
 )
 from headway.bench.slo import Kept
 
-__all__ = ["distribution", "figures", "overlap", "share_within"]
+__all__ = ["Chosen", "distribution", "figures", "overlap", "share_within"]
 
 
-def figures(
-    of: Measured,
-    due: Bools,
-    group: Bools,
-    windows: Sequence[Window],
-    kept: Kept | None,
-    asked: float | None,
-    cv: float | None,
-) -> Figures:
-    """Of the requests of a `group` (all of them, or one model's); `due`: those of it that the windows count."""
-    seconds = sum(window.end - window.start for window in windows)
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which requests figures are of: a `group` (all of them, or one model's), and `due`, those of it that the windows
+    count. `asked` and `cv`: the rate asked for and its arrivals' law, where there is one."""
+
+    group: Bools
+    due: Bools
+    windows: Sequence[Window]
+    asked: float | None = None
+    cv: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        return sum(window.end - window.start for window in self.windows)
+
+
+def figures(of: Measured, chosen: Chosen, kept: Kept | None) -> Figures:
     return Figures(
-        seconds=seconds,
-        requests=_requests(of, due),
-        rate=_rate(of, due, group, windows, seconds, asked, cv),
-        tokens=_tokens(of, due, group, windows, seconds),
-        latency=_latencies(of, due),
-        goodput=None if kept is None else _goodput(of, due, kept, seconds),
+        seconds=chosen.seconds,
+        requests=_requests(of, chosen.due),
+        rate=_rate(of, chosen),
+        tokens=_tokens(of, chosen),
+        latency=_latencies(of, chosen.due),
+        goodput=None if kept is None else _goodput(of, chosen, kept),
     )
 
 
@@ -81,7 +88,7 @@ def distribution(row: Floats) -> Distribution:
 
 
 def _requests(of: Measured, due: Bools) -> Requests:
-    failed = [of.records[place] for place in np.flatnonzero(due & of.failed)]
+    failed = [of.records[place] for place in np.flatnonzero(due & of.failed).tolist()]
     counts = Counter(map(failure, failed))
     return Requests(
         due=int(due.sum()),
@@ -94,42 +101,34 @@ def _requests(of: Measured, due: Bools) -> Requests:
     )
 
 
-def _rate(
-    of: Measured,
-    due: Bools,
-    group: Bools,
-    windows: Sequence[Window],
-    seconds: float,
-    asked: float | None,
-    cv: float | None,
-) -> Rate:
+def _rate(of: Measured, chosen: Chosen) -> Rate:
+    group, seconds, count = chosen.group, chosen.seconds, int(chosen.due.sum())
     came = group & (of.answered | of.cancelled)
-    answered = sum(int((came & (of.ended >= each.start) & (of.ended < each.end)).sum()) for each in windows)
-    inside = sum(float(overlap(of.due[group], of.ended[group], each).sum()) for each in windows)
-    count = int(due.sum())
+    answered = sum(int((came & (of.ended >= each.start) & (of.ended < each.end)).sum()) for each in chosen.windows)
+    inside = sum(float(overlap(of.due[group], of.ended[group], each).sum()) for each in chosen.windows)
     return Rate(
-        asked=asked,
+        asked=chosen.asked,
         realised=_per(count, seconds),
-        realised_interval=of_rate(count, seconds, cv),
+        realised_interval=of_rate(count, seconds, chosen.cv),
         answered=_per(answered, seconds),
         answered_interval=of_rate(answered, seconds),
         in_flight=_per(inside, seconds),
     )
 
 
-def _tokens(of: Measured, due: Bools, group: Bools, windows: Sequence[Window], seconds: float) -> Tokens:
-    answered = due & of.answered
+def _tokens(of: Measured, chosen: Chosen) -> Tokens:
+    seconds, answered = chosen.seconds, chosen.due & of.answered
     text = answered & np.fromiter((each.operation != "embedding" for each in of.records), np.bool_, len(of))
     silent = answered & (np.isnan(of.input_tokens) | (text & np.isnan(of.output_tokens)))
     told = answered & ~np.isnan(of.cached_tokens) & ~np.isnan(of.input_tokens)
     cached, behind = _sum(of.cached_tokens[told]), _sum(of.input_tokens[told])
     wanted = np.fromiter((each.wanted_tokens for each in of.records), np.float64, len(of))
-    counts = Counter(sized_by(each) for place in np.flatnonzero(text) if (each := of.records[place]).stream)
+    counts = Counter(sized_by(each) for place in np.flatnonzero(text).tolist() if (each := of.records[place]).stream)
     read, written = 0.0, 0.0
-    whole = group & of.answered
-    for each in windows:
-        read += _sum(of.input_tokens[whole & (of.first >= each.start) & (of.first < each.end)])
-        spread = share_within(of.first[whole], of.ended[whole], each.start, each.end)
+    whole = chosen.group & of.answered
+    for window in chosen.windows:
+        read += _sum(of.input_tokens[whole & (of.first >= window.start) & (of.first < window.end)])
+        spread = share_within(of.first[whole], of.ended[whole], window.start, window.end)
         written += _sum(of.output_tokens[whole] * spread)
     return Tokens(
         input=int(_sum(of.input_tokens[answered])),
@@ -175,7 +174,8 @@ def _thin(count: int) -> list[str]:
     return [f"p{percent}" for percent in PERCENTS if not enough(count, percent)]
 
 
-def _goodput(of: Measured, due: Bools, kept: Kept, seconds: float) -> Goodput:
+def _goodput(of: Measured, chosen: Chosen, kept: Kept) -> Goodput:
+    due, seconds = chosen.due, chosen.seconds
     inside = due & kept.inside
     return Goodput(
         rate=_per(int(inside.sum()), seconds),
@@ -193,7 +193,8 @@ def _attained(hit: Bools) -> Attainment:
 
 def overlap(begun: Floats, ended: Floats, window: Window) -> Floats:
     """Seconds of each stretch that lie in the window."""
-    return np.maximum(np.minimum(ended, window.end) - np.maximum(begun, window.start), 0.0)
+    seconds: Floats = np.maximum(np.minimum(ended, window.end) - np.maximum(begun, window.start), 0.0)
+    return seconds
 
 
 def share_within(begun: Floats, ended: Floats, start: float, end: float) -> Floats:

@@ -92,15 +92,17 @@ def _shared_out(sizes: Ints, lengths: Ints, totals: Sequence[int]) -> Ints:
     every = np.repeat(np.add.reduceat(sizes, ends - lengths), lengths)
     rest = np.repeat(np.array(totals, np.int64) - lengths, lengths)
     reached = (2 * rest * (upto - before) + every) // (2 * every)  # round(), exactly
-    parts = np.diff(reached, prepend=0)
+    parts: Ints = np.diff(reached, prepend=0)
     parts[ends - lengths] = reached[ends - lengths]
-    return parts + 1
+    parts += 1
+    return parts
 
 
 def _places(starts: Ints, counts: Ints) -> Ints:
     """starts[0], starts[0] + 1, .. counts[0] of them; then of starts[1]; and so on."""
     ends = np.cumsum(counts)
-    return np.arange(int(ends[-1])) + np.repeat(starts - (ends - counts), counts)
+    places: Ints = np.arange(int(ends[-1])) + np.repeat(starts - (ends - counts), counts)
+    return places
 
 
 def _merged(owner: Ints, micros: Ints, tokens: Ints) -> tuple[Ints, Ints, Ints]:

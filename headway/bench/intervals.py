@@ -16,8 +16,6 @@ from __future__ import annotations
 import math
 from statistics import NormalDist
 
-import numpy as np
-
 from headway.bench.arrays import Bools, Floats
 from headway.bench.schema import Interval
 

@@ -22,7 +22,7 @@ from headway.bench.record import Record
 from headway.bench.schema import Slo
 from headway.errors import ResourceError, SpecError, UsageError
 
-__all__ = ["FORMATS", "Recorded", "RecordWriter", "read_records"]
+__all__ = ["FORMATS", "RecordWriter", "Recorded", "read_records"]
 
 FORMATS = ("jsonl", "parquet")
 BATCH = 256
@@ -151,7 +151,8 @@ def read_records(path: Path) -> Recorded:
 
 
 def _of_lines(path: Path, lines: Iterator[bytes]) -> Recorded:
-    decoder, records = msgspec.json.Decoder(Record), []
+    decoder = msgspec.json.Decoder(Record)
+    records: list[Record] = []
     for number, line in enumerate(lines, 1):
         try:
             if line.startswith(b'{"headway_bench":'):

@@ -1,4 +1,4 @@
-"""Writes docs/bench-json.md from the shapes of the Summary and the formulas: `make docs`. A test says when it is stale."""
+"""Writes docs/bench-json.md from the shapes of the Summary and the formulas: `make docs`; a test says when to."""
 
 from __future__ import annotations
 
@@ -100,10 +100,8 @@ def _type(hint: Any) -> str:
         return " or ".join(_type(each) for each in parts)
     if origin is Literal:
         return ", ".join(f"`{each}`" for each in parts)
-    if origin is list:
-        return f"list of {_type(parts[0])}"
-    if origin is dict:
-        return f"object of {_type(parts[1])}"
+    if origin in (list, dict):
+        return f"{'list' if origin is list else 'object'} of {_type(parts[-1])}"
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         return f"[{hint.__name__}](#{hint.__name__.lower()})"
     return {int: "integer", float: "number", str: "text", bool: "true or false", type(None): "null"}[hint]

@@ -7,7 +7,8 @@ explain, or in a closed loop, which asks for no more than it is given and so ove
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 
 import numpy as np
 
@@ -22,7 +23,6 @@ TOLERATED = 0.01
 """The share that may fail; the lower end of its interval must be above."""
 REFUSALS = frozenset({"429", "503", "504", "529", "timeout"})
 """How a server says that it is asked for too much: too many requests, no capacity, a gateway's or our own patience."""
-_NOT_ITS_OWN = frozenset({"unsent"})
 
 
 def overloaded(of: Evidence) -> Iterator[Reason]:
@@ -35,21 +35,21 @@ def overloaded(of: Evidence) -> Iterator[Reason]:
             yield Reason("waiting_grew", f"{text}; {grew}", numbers | {"waiting": growth.at_end})
         if not each.closed:
             how = "refused or not answered in time"
-            yield from _share(of, each, "refused", how, lambda word: word in REFUSALS)
+            yield from _share(of, each, "refused", how, REFUSALS)
 
 
 def failed(of: Evidence) -> Iterator[Reason]:
     for each in of.seen():
-        yield from _share(of, each, "failed", "failed", lambda word, all_=each.closed: all_ or word not in REFUSALS)
+        others = {word for word in each.figures.requests.failures if each.closed or word not in REFUSALS}
+        yield from _share(of, each, "failed", "failed", others)
 
 
-def _share(of: Evidence, each: Seen, code: str, how: str, mine: Callable[[str], bool]) -> Iterator[Reason]:
-    words = {
-        word: count for word, count in each.figures.requests.failures.items() if word not in _NOT_ITS_OWN and mine(word)
-    }
+def _share(of: Evidence, each: Seen, code: str, how: str, those: AbstractSet[str]) -> Iterator[Reason]:
+    """Of a stage's requests, those that failed in one of `those` ways; unsent ones are the generator's own."""
+    words = {word: count for word, count in each.figures.requests.failures.items() if word in those - {"unsent"}}
     if not words:
         return
-    asked = np.flatnonzero(each.due & ~of.of.cancelled)
+    asked = np.flatnonzero(each.due & ~of.of.cancelled).tolist()
     hit = np.array([bool(of.of.failed[place]) and failure(of.of.records[place]) in words for place in asked], np.bool_)
     low = of_share(hit).low
     if low is None or low <= TOLERATED:

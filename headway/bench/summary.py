@@ -8,15 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from headway.bench.arrays import Bools
+from headway.bench.evidence import Evidence
 from headway.bench.facts import RunFacts, StageFacts
-from headway.bench.figures import distribution, figures
+from headway.bench.figures import Chosen, distribution, figures
 from headway.bench.measures import FORMULAS, Measured, measured
 from headway.bench.percentile import ranked
 from headway.bench.reconcile import findings
 from headway.bench.record import Record
 from headway.bench.schema import SCHEMA_VERSION, Figures, GeneratorFigures, Part, Slo, Summary, Window
 from headway.bench.slo import Kept, as_slos, kept
-from headway.bench.verdict import Evidence, judge
+from headway.bench.verdict import judge
 from headway.bench.window import counted, windows
 
 __all__ = ["summarise"]
@@ -84,7 +85,7 @@ class _Run:
     def by_stage(self) -> list[Part]:
         every = np.ones(len(self.of), np.bool_)
         return [
-            Part(span.stage, figures(self.of, due, every, [span], self.kept, stage.rate, stage.cv))
+            Part(span.stage, figures(self.of, Chosen(every, due, [span], stage.rate, stage.cv), self.kept))
             for stage, span, due in zip(self.stages, self.spans, self.dues, strict=True)
         ]
 
@@ -96,7 +97,7 @@ class _Run:
         return [Part(name, self._figures(self.of.having(group, name), None, None)) for name in names]
 
     def _figures(self, group: Bools, asked: float | None, cv: float | None) -> Figures:
-        return figures(self.of, self.due & group, group, self.spans, self.kept, asked, cv)
+        return figures(self.of, Chosen(group, self.due & group, self.spans, asked, cv), self.kept)
 
     def _asked(self) -> float | None:
         """The mean of the stages' rates over what is counted of them."""

@@ -5,8 +5,8 @@ request counts, since it was due before. Of the beginning is left out, in this o
 
     explicit      the seconds that the workload's `warmup` says, of each stage
     first-round   of a closed loop: one request of each caller, for they all ask at once and never do again
-    mser-5        of an open loop: what waited while the run still filled, by White's rule on means of five (on ranks,
-                  so that one long stall is an outlier and no level)
+    mser-5        of an open loop: what waited while the run still filled, by White's rule on means of five, where a
+                  stall counts as no more than twice the usual
 
 never more than half of a stage. MSER-5 leaves out only what was *emptier* than the rest: a slow start (a cold cache, a
 model that compiles) is the server's own and stays in, unless `warmup` says otherwise. Where what waits grows to the
@@ -34,6 +34,10 @@ __all__ = ["counted", "mser5", "windows"]
 BATCH = 5
 FEWEST = 10
 """Batches that MSER-5 needs to say anything."""
+ONE_REQUEST = 1.0
+"""Variance that counts in any case: one request more or less is no other level, and no reason to cut."""
+STALL = 2.0
+"""Times the median of what waited, beyond which it says no more of where the run is full."""
 RAMP = 0.1
 """Of a ramp's mean rate: what waits grows with the rate that asks; only growth beyond this is more."""
 
@@ -97,7 +101,7 @@ def _emptier(of: Measured, due: Floats) -> int:
     if len(due) < BATCH * FEWEST:
         return 0
     levels = waiting(np.sort(of.due), np.sort(of.ended), due)
-    cut = mser5(_ranks(levels.astype(np.float64)))
+    cut = mser5(np.minimum(levels, STALL * np.median(levels) + 1))
     return cut if cut and levels[:cut].mean() < levels[cut:].mean() else 0
 
 
@@ -107,13 +111,5 @@ def mser5(row: Floats) -> int:
     means = row[: batches * BATCH].reshape(batches, BATCH).mean(axis=1)
     left = np.arange(batches, 0, -1)
     sums, squares = np.cumsum(means[::-1])[::-1], np.cumsum((means**2)[::-1])[::-1]
-    errors = np.maximum(squares - sums**2 / left, 0.0) / left**2
+    errors = np.maximum(squares - sums**2 / left, 0.0) / left**2 + ONE_REQUEST / left
     return BATCH * int(np.argmin(errors[: batches // 2 + 1]))
-
-
-def _ranks(row: Floats) -> Floats:
-    """Equal samples share the mean of their ranks."""
-    _, places, counts = np.unique(row, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    ranks: Floats = (ends - (counts - 1) / 2)[places]
-    return ranks

@@ -63,14 +63,21 @@ def test_only_the_wanted_ones_are_there() -> None:
 
 @given(
     st.lists(
-        st.tuples(st.lists(st.integers(1, 60), min_size=2, max_size=9), st.integers(0, 90), st.sampled_from(["bytes", ""])),
+        st.tuples(
+            st.lists(st.integers(1, 60), min_size=2, max_size=9), st.integers(0, 90), st.sampled_from(["bytes", ""])
+        ),
         min_size=1,
         max_size=5,
     )
 )
 def test_no_token_is_lost_or_made(streams: list[tuple[list[int], int, str]]) -> None:
     records = [
-        answer(gaps=[1000 * (n + 1) for n in range(len(sizes) - 1)], sizes=sizes, sized_by=way, output_tokens=len(sizes) + more)
+        answer(
+            gaps=[1000 * (n + 1) for n in range(len(sizes) - 1)],
+            sizes=sizes,
+            sized_by=way,
+            output_tokens=len(sizes) + more,
+        )
         for sizes, more, way in streams
     ]
     gaps = Gaps.of(records, [True] * len(records))

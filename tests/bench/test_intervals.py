@@ -24,14 +24,16 @@ def test_students_quantiles_are_those_of_the_tables(share: float, freedom: int, 
 
 
 @pytest.mark.parametrize(
-    ("hits", "of", "low", "high"), [(0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (81, 263, 0.2553, 0.3662), (5, 10, 0.2366, 0.7634)]
+    ("hits", "of", "low", "high"),
+    [(0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (81, 263, 0.2553, 0.3662), (5, 10, 0.2366, 0.7634)],
 )
 def test_wilsons_interval_is_the_published_one(hits: int, of: int, low: float, high: float) -> None:
     assert wilson(hits / of, of, Z) == pytest.approx((low, high), abs=5e-4)
 
 
 @pytest.mark.parametrize(
-    ("count", "low", "high"), [(0, 0.0, 3.689), (1, 0.025, 5.572), (5, 1.623, 11.668), (20, 12.217, 30.888), (100, 81.364, 121.627)]
+    ("count", "low", "high"),
+    [(0, 0.0, 3.689), (1, 0.025, 5.572), (5, 1.623, 11.668), (20, 12.217, 30.888), (100, 81.364, 121.627)],
 )
 def test_poissons_interval_is_near_the_exact_one(count: int, low: float, high: float) -> None:
     assert poisson(count) == pytest.approx((low, high), rel=0.01, abs=0.02)

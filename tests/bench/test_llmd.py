@@ -13,7 +13,25 @@ from headway.bench.schema import Slo
 from headway.bench.summary import summarise
 from tests.support.bench_records import answer, facts, failed, served
 
-STATISTICS = {"units", "mean", "mode", "stddev", "min", "p0p1", "p1", "p5", "p10", "p25", "p50", "p75", "p90", "p95", "p99", "p99p9", "max"}
+STATISTICS = {
+    "units",
+    "mean",
+    "mode",
+    "stddev",
+    "min",
+    "p0p1",
+    "p1",
+    "p5",
+    "p10",
+    "p25",
+    "p50",
+    "p75",
+    "p90",
+    "p95",
+    "p99",
+    "p99p9",
+    "max",
+}
 """Of benchmark_report/schema_v0_2.py: closed, `units` and `mean` required, no null that is not left out."""
 UNITS = {
     "time_to_first_token": {"ms", "s"},

@@ -32,7 +32,10 @@ def test_without_a_time_of_being_taken_up_the_lag_is_until_it_was_sent() -> None
     assert only(answer(due=1.0, started=None, sent=1.2), "connect") == 0
 
 
-@pytest.mark.parametrize("record", [answer(stream=False, ended=0.7, first=0.6, gaps=[]), answer(first=None, ended=0.7, gaps=[], output_tokens=0)])
+@pytest.mark.parametrize(
+    "record",
+    [answer(stream=False, ended=0.7, first=0.6, gaps=[]), answer(first=None, ended=0.7, gaps=[], output_tokens=0)],
+)
 def test_what_was_not_streamed_or_says_nothing_has_its_first_token_at_its_end(record) -> None:
     assert only(record, "ttft_sched") == pytest.approx(0.7)
     assert only(record, "ttft_send") == pytest.approx(0.7)

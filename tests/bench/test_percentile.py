@@ -14,7 +14,17 @@ from headway.bench.percentile import PERCENTS, enough, rank, ranked, weighted
 
 @pytest.mark.parametrize(
     ("count", "percent", "place"),
-    [(1, 50, 1), (1, 99, 1), (2, 50, 1), (4, 75, 3), (10, 90, 9), (20, 95, 19), (100, 99, 99), (101, 99, 100), (3, 50, 2)],
+    [
+        (1, 50, 1),
+        (1, 99, 1),
+        (2, 50, 1),
+        (4, 75, 3),
+        (10, 90, 9),
+        (20, 95, 19),
+        (100, 99, 99),
+        (101, 99, 100),
+        (3, 50, 2),
+    ],
 )
 def test_the_rank_is_rounded_up(count: int, percent: int, place: int) -> None:
     assert rank(count, percent) == place
@@ -39,7 +49,9 @@ def test_it_is_the_smallest_that_so_many_do_not_exceed(row: list[float]) -> None
     for percent, value in zip(PERCENTS, ranked(np.array(row)), strict=True):
         assert value in row
         assert sum(each <= value for each in row) * 100 >= percent * len(row)
-        assert all(sum(each <= smaller for each in row) * 100 < percent * len(row) for smaller in row if smaller < value)
+        assert all(
+            sum(each <= smaller for each in row) * 100 < percent * len(row) for smaller in row if smaller < value
+        )
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 7)), min_size=1, max_size=40))

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-
 from headway.bench.facts import ServerSample
 from headway.bench.measures import measured
 from headway.bench.reconcile import findings
@@ -68,7 +67,9 @@ def test_only_a_part_of_the_server_was_read() -> None:
 
 
 def test_a_server_that_was_started_anew_has_counters_that_went_back() -> None:
-    again = told([*samples()[:2], ServerSample(62.0, {"vllm:num_requests_running": 0.0, "vllm:prompt_tokens_total": 7.0})])
+    again = told(
+        [*samples()[:2], ServerSample(62.0, {"vllm:num_requests_running": 0.0, "vllm:prompt_tokens_total": 7.0})]
+    )
     assert again["prompt_tokens"].agrees is None
     assert "started anew" in again["prompt_tokens"].text
 
@@ -80,7 +81,10 @@ def test_a_cache_that_hits_more_or_less_than_usage_says() -> None:
 
 
 def test_tokens_that_nobody_told_of_loosen_the_bound() -> None:
-    records = [failed(n, n * 0.1, ended=n * 0.1 + 1, planned_prompt=50, wanted_tokens=11) if n % 2 else RECORDS[n] for n in range(600)]
+    records = [
+        failed(n, n * 0.1, ended=n * 0.1 + 1, planned_prompt=50, wanted_tokens=11) if n % 2 else RECORDS[n]
+        for n in range(600)
+    ]
     assert told(samples(), records)["prompt_tokens"].agrees is True
 
 
@@ -117,7 +121,14 @@ def spoken(output: int, prompt: int) -> list[Record]:
 
 @HAS_TOKENIZERS
 @pytest.mark.parametrize(
-    ("output", "prompt", "agrees"), [(20, 50, [True, True]), (21, 70, [True, True]), (40, 50, [False, True]), (20, 400, [True, False]), (20, 20, [True, False])]
+    ("output", "prompt", "agrees"),
+    [
+        (20, 50, [True, True]),
+        (21, 70, [True, True]),
+        (40, 50, [False, True]),
+        (20, 400, [True, False]),
+        (20, 20, [True, False]),
+    ],
 )
 def test_usage_is_checked_with_a_tokenizer(words: Path, output: int, prompt: int, agrees: list[bool]) -> None:
     found = token_findings(spoken(output, prompt), words)
@@ -142,5 +153,3 @@ def test_without_the_library_it_is_one_line(words: Path, monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     with pytest.raises(UsageError, match="needs the library tokenizers"):
         token_findings(spoken(20, 50), words)
-
-

@@ -1,4 +1,4 @@
-"""Records in files: what is printed is computed from them again to the last digit, and no fault loses what came before."""
+"""Records in files: what is printed is computed from them again to the last digit; no fault loses what came before."""
 
 from __future__ import annotations
 
@@ -64,21 +64,21 @@ def made() -> st.SearchStrategy[Record]:
     )
 
 
-def written(folder: Path, format: str, records: list[Record], run: RunFacts, slo: list[Slo]) -> Path:
-    writer = RecordWriter(folder / f"records.{format}", format)
+def written(folder: Path, form: str, records: list[Record], run: RunFacts, slo: list[Slo]) -> Path:
+    writer = RecordWriter(folder / f"records.{form}", form)
     for record in records:
         writer.add(record)
     writer.close(run, slo)
     return writer.path
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("form", FORMATS)
 @given(records=st.lists(made(), max_size=25))
-def test_any_records_come_back_as_they_were(tmp_path_factory, format: str, records: list[Record]) -> None:
+def test_any_records_come_back_as_they_were(tmp_path_factory, form: str, records: list[Record]) -> None:
     run = facts(60.0, 20.0, cv=1.0, started_at=1.7e9 + 0.1234567)
     run.stages.append(msgspec.structs.replace(run.stages[0], name="two", start=60.0, end=101.0))
     slo = [Slo(ttft=0.2, itl=0.05, model="m"), Slo(tpot=0.1, e2e=3.3)]
-    path = written(tmp_path_factory.mktemp("run"), format, records, run, slo)
+    path = written(tmp_path_factory.mktemp("run"), form, records, run, slo)
     again = read_records(path)
     assert again.records == records
     assert (again.facts, again.slo, again.notes) == (run, slo, [])
@@ -87,12 +87,12 @@ def test_any_records_come_back_as_they_were(tmp_path_factory, format: str, recor
     assert msgspec.json.encode(summarise(again.records, again.facts, again.slo)) == printed
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_a_whole_run_is_computed_again_from_its_file_alone(tmp_path: Path, format: str) -> None:
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_whole_run_is_computed_again_from_its_file_alone(tmp_path: Path, form: str) -> None:
     records = [*served(20, 22, 60, 2), *[failed(5000 + n, n * 1.7, status=429) for n in range(30)]]
     run, slo = facts(60.0, 20.0, cv=1.0), [Slo(ttft=0.2, itl=0.05)]
-    path = written(tmp_path, format, records, run, slo)
-    assert path == tmp_path / f"records.{format}"
+    path = written(tmp_path, form, records, run, slo)
+    assert path == tmp_path / f"records.{form}"
     again = read_records(path)
     assert again.facts is not None
     assert summarise(again.records, again.facts, again.slo) == summarise(records, run, slo)
@@ -152,8 +152,8 @@ def test_parquet_that_is_cut_short(tmp_path: Path, content: bytes) -> None:
 
 @NO_PYARROW
 def test_parquet_of_somebody_else(tmp_path: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
 
     pq.write_table(pa.table({"a": [1]}), tmp_path / "records.parquet")
     with pytest.raises(SpecError, match="no records of headway bench"):
@@ -189,13 +189,17 @@ def test_a_full_disk_costs_the_records_that_no_longer_fit(small_disk: Path) -> N
 
 
 @NO_PYARROW
-def test_a_disk_too_full_for_parquet_leaves_the_records_as_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_too_full_for_parquet_leaves_the_records_as_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object) -> None:
         raise OSError(28, os.strerror(28))
 
     monkeypatch.setattr(parquet, "write", full)
     writer = RecordWriter(tmp_path / "records.parquet", "parquet")
     writer.add(answer())
-    with pytest.raises(ResourceError, match=r"records.parquet: No space left on device; the records are in .*\.parquet\.jsonl"):
+    with pytest.raises(
+        ResourceError, match=r"records.parquet: No space left on device; the records are in .*\.parquet\.jsonl"
+    ):
         writer.close(facts())
     assert len(read_records(writer.path).records) == 1

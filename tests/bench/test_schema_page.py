@@ -20,7 +20,11 @@ def test_the_pages_are_fresh() -> None:
     assert json.loads((DOCS / "bench-summary.schema.json").read_text()) == json_schema(), "run: make docs"
 
 
-SHAPES = [each for each in vars(schema).values() if isinstance(each, type) and issubclass(each, msgspec.Struct) and each is not msgspec.Struct]
+SHAPES = [
+    each
+    for each in vars(schema).values()
+    if isinstance(each, type) and issubclass(each, msgspec.Struct) and each is not msgspec.Struct
+]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -37,4 +41,6 @@ def test_every_field_of_a_record_is_there() -> None:
 
 
 def test_all_that_is_exported_is_on_the_page() -> None:
-    assert {each.__name__ for each in SHAPES} == {name for name in schema.__all__ if name not in ("SCHEMA_VERSION", "Word")}
+    assert {each.__name__ for each in SHAPES} == {
+        name for name in schema.__all__ if name not in ("SCHEMA_VERSION", "Word")
+    }

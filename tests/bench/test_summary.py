@@ -132,7 +132,9 @@ def test_an_empty_run() -> None:
     assert summary.whole.goodput.inside.share is None
 
 
-@pytest.mark.parametrize("records", [[], [answer()], [failed()], served(20, 8, 20, 1), [failed(n, n / 9) for n in range(60)]])
+@pytest.mark.parametrize(
+    "records", [[], [answer()], [failed()], served(20, 8, 20, 1), [failed(n, n / 9) for n in range(60)]]
+)
 def test_the_json_has_no_number_that_is_none(records) -> None:
     summary = summarise(records, facts(20.0, 20.0, cv=1.0), Slo(ttft=0.2, itl=0.05, tpot=0.05, e2e=1.0))
 
@@ -146,7 +148,7 @@ def test_the_json_has_no_number_that_is_none(records) -> None:
 
 def test_the_order_of_the_records_does_not_matter() -> None:
     records = served(20, 30, 20, 4)
-    shuffled = random.Random(1).sample(records, len(records))
+    shuffled = random.Random(1).sample(records, len(records))  # noqa: S311
     assert summarise(shuffled, facts(20.0)) == summarise(records, facts(20.0))
 
 

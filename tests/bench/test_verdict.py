@@ -82,8 +82,13 @@ def test_a_process_that_writes_records_is_not_judged() -> None:
     assert summarise(steady(), facts(generators=[Generator(cpu=1.0), writer])).verdict.word == "VALID"
 
 
-@pytest.mark.parametrize(("lag", "slo", "word"), [(0.009, None, "VALID"), (0.011, None, "INVALID"), (0.011, 0.5, "VALID"), (0.03, 0.5, "INVALID")])
-def test_send_lag_is_bounded_by_ten_milliseconds_or_a_part_of_the_limit(lag: float, slo: float | None, word: str) -> None:
+@pytest.mark.parametrize(
+    ("lag", "slo", "word"),
+    [(0.009, None, "VALID"), (0.011, None, "INVALID"), (0.011, 0.5, "VALID"), (0.03, 0.5, "INVALID")],
+)
+def test_send_lag_is_bounded_by_ten_milliseconds_or_a_part_of_the_limit(
+    lag: float, slo: float | None, word: str
+) -> None:
     records = [answer(n, n / 20, started=n / 20 + (lag if n % 50 < 2 else 0.0)) for n in range(1200)]
     assert summarise(records, facts(cv=0.0), Slo(ttft=slo)).verdict.word == word
 
@@ -102,7 +107,14 @@ def test_requests_that_were_never_sent_make_it_invalid() -> None:
 
 @pytest.mark.parametrize(
     ("cv", "rate", "word"),
-    [(0.0, 20.0, "VALID"), (0.0, 19.5, "INVALID"), (1.0, 19.5, "VALID"), (1.0, 16.0, "INVALID"), (4.0, 16.0, "VALID"), (None, 10.0, "VALID")],
+    [
+        (0.0, 20.0, "VALID"),
+        (0.0, 19.5, "INVALID"),
+        (1.0, 19.5, "VALID"),
+        (1.0, 16.0, "INVALID"),
+        (4.0, 16.0, "VALID"),
+        (None, 10.0, "VALID"),
+    ],
 )
 def test_arrivals_are_as_many_as_their_law_allows(cv: float | None, rate: float, word: str) -> None:
     summary = summarise(steady(int(60 * rate), rate), facts(cv=cv))
@@ -166,7 +178,10 @@ def test_a_closed_loops_callers_are_kept_busy() -> None:
 
 
 def test_refusals_of_a_closed_loop_are_failures_at_its_concurrency() -> None:
-    records = [failed(each.number, each.due, status=429, ended=each.ended) if each.number % 4 == 0 else each for each in closed(8, 8)]
+    records = [
+        failed(each.number, each.due, status=429, ended=each.ended) if each.number % 4 == 0 else each
+        for each in closed(8, 8)
+    ]
     summary = summarise(records, facts(30, None, concurrency=8))
     assert (summary.verdict.word, codes(summary)) == ("FAILED", ["failed"])
     assert "at 8 at once" in summary.verdict.text
@@ -201,7 +216,9 @@ def test_a_run_too_short_to_tell_says_so() -> None:
 
 def test_what_a_reader_should_know_besides() -> None:
     silent = [answer(n, n / 20, output_tokens=None, prompt_tokens=None) for n in range(1200)]
-    told = summarise(silent, facts(cv=0.0, warmup=0.0, drained=False, generators=[Generator(cpu=1.0, cpu_share=0.9)])).verdict.cautions
+    told = summarise(
+        silent, facts(cv=0.0, warmup=0.0, drained=False, generators=[Generator(cpu=1.0, cpu_share=0.9)])
+    ).verdict.cautions
     assert [each.split(":")[0][:30] for each in told] == [
         "in its busiest second the gene",
         "some requests had not ended wh",

@@ -31,7 +31,9 @@ def words(load: float, seconds: float, seeds: range, **server: float) -> Counter
 
 
 @pytest.mark.parametrize("server", SERVERS)
-@pytest.mark.parametrize(("load", "least", "most"), [(0.5, 0.0, 0.0), (0.8, 0.0, 0.05), (0.95, 0.0, 0.12), (2.5, 1.0, 1.0)])
+@pytest.mark.parametrize(
+    ("load", "least", "most"), [(0.5, 0.0, 0.0), (0.8, 0.0, 0.05), (0.95, 0.0, 0.12), (2.5, 1.0, 1.0)]
+)
 def test_a_minute_is_called_overloaded_as_often_as_it_is(server: str, load: float, least: float, most: float) -> None:
     seeds = 25
     found = words(load, 60.0, range(seeds), **SERVERS[server])

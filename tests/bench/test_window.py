@@ -46,7 +46,9 @@ def test_a_slow_start_is_the_servers_own_and_stays_in() -> None:
 
 def test_a_stall_in_mid_run_is_not_cut_away() -> None:
     """3 s in which nothing is answered, a fifth into the run."""
-    records = [answer(n, n * 0.05, first=max(n * 0.05, 15.0 if 12.0 <= n * 0.05 < 15.0 else 0.0) + 0.1) for n in range(1200)]
+    records = [
+        answer(n, n * 0.05, first=max(n * 0.05, 15.0 if 12.0 <= n * 0.05 < 15.0 else 0.0) + 0.1) for n in range(1200)
+    ]
     [window] = windows(measured(records), facts(60, 20))
     assert window.start < 11.0
 

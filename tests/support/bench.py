@@ -33,12 +33,13 @@ from tests.support.mock_engine import Engines
 __all__ = [
     "Run",
     "bench",
+    "between",
     "exponential_fit",
-    "gaps",
     "in_flight",
     "lags",
     "paired",
     "planned",
+    "punctual_gaps",
     "quantile",
     "read_arrivals",
     "variation",
@@ -46,6 +47,8 @@ __all__ = [
 ]
 
 SHORT = {"prompt": 20, "output": 10}
+PUNCTUAL = 0.002
+"""Seconds after the quickest."""
 
 
 def workload(**fields: Any) -> Workload:
@@ -110,9 +113,17 @@ def quantile(values: Iterable[float], part: float) -> float:
     return known[max(0, math.ceil(part * len(known)) - 1)]
 
 
-def gaps(pairs: Sequence[tuple[Record, Arrival]]) -> list[float]:
-    """Between one arrival and the next, at the server."""
-    return [later.came - earlier.came for (_, earlier), (_, later) in pairwise(pairs)]
+def between(times: Iterable[float]) -> list[float]:
+    """From each to the next."""
+    return [later - earlier for earlier, later in pairwise(times)]
+
+
+def punctual_gaps(pairs: Sequence[tuple[Record, Arrival]]) -> list[float]:
+    """Between arrivals at the server, of those that nothing else on this machine held up (it would lengthen one gap and
+    shorten others)."""
+    late = lags(pairs)
+    came = [arrival.came for _, arrival in pairs]
+    return [came[at + 1] - came[at] for at in range(len(came) - 1) if late[at] < PUNCTUAL and late[at + 1] < PUNCTUAL]
 
 
 def variation(values: Sequence[float]) -> float:

@@ -23,7 +23,7 @@ def answer(number: int = 0, due: float = 0.0, **given: Any) -> Record:
     """An answered stream of 5 tokens, one a chunk: sent when due, first token after 100 ms, then one every 10 ms."""
     first = given.get("first", due + 0.1)
     gaps = given.pop("gaps", [10_000] * 4)
-    last = first + sum(gaps) * 1e-6
+    last = (first or 0.0) + sum(gaps) * 1e-6
     told: dict[str, Any] = {
         "stage": 0,
         "operation": "chat",
@@ -58,22 +58,22 @@ def facts(seconds: float = 60.0, rate: float | None = 20.0, **given: Any) -> Run
         "generators": [Generator(cpu=0.1 * seconds, cpu_share=0.2, loop_delays=[0.0001] * 200)],
         "ended": seconds + 1.0,
         "headway": "0.0",
+        "started_at": 1.7e9,
     }
-    return RunFacts(target="http://127.0.0.1:1", workload="w", seed=1, started_at=1.7e9, **(told | given))
+    return RunFacts(target="http://127.0.0.1:1", workload="w", seed=1, **(told | given))
 
 
 def arrivals(rate: float, seconds: float, seed: int, cv: float = 1.0) -> np.ndarray[Any, Any]:
     """Times with gaps of the gamma law; cv 1 is Poisson, 0 is constant."""
     random = np.random.default_rng(seed)
     count = int(rate * seconds * 1.5 + 50)
-    gaps = random.gamma(1 / cv**2, cv**2 / rate, count) if cv else np.full(count, 1 / rate)
-    times = np.cumsum(gaps) - (gaps[0] if not cv else 0.0)
+    times = np.cumsum(random.gamma(1 / cv**2, cv**2 / rate, count)) if cv else np.arange(count) / rate
     return times[times < seconds]
 
 
 def queue(due: Sequence[float], capacity: float, seed: int, places: int = 1, cv: float = 1.0) -> list[float]:
-    """When each request's first token comes, from a server of so many `places` that together serve `capacity` requests a
-    second; `cv` is that of the time each takes."""
+    """When each request's first token comes, from a server of so many `places` that together serve `capacity` requests
+    a second; `cv` is that of the time each takes."""
     random = np.random.default_rng(seed + 1_000_000)
     takes = random.gamma(1 / cv**2, cv**2 * places / capacity, len(due)) if cv else [places / capacity] * len(due)
     free = [0.0] * places
