@@ -22,7 +22,7 @@ from headway.bench.plan import RunPlan
 from headway.bench.readable import each_second, percent, span
 from headway.bench.schedule import traffic_of
 from headway.bench.schema import Slo
-from headway.bench.search import Found, Probe
+from headway.bench.search import Found
 from headway.bench.sweep import sweep
 from headway.bench.telling import limits as told_limits
 from headway.bench.trial import Trial, Watch, measure
@@ -108,7 +108,7 @@ def search(plan: RunPlan, told: Told, at_least: str, first_given: bool, lasts: s
     with ExitStack() as stack:
         folder = _folder(stack, plan, told)
         teller = _Teller(stack, first, limits, folder)
-        found, stages = find(plan, limits, wish, live=teller.live, told=teller.stage)
+        found, stages = find(plan, limits, wish, live=lambda probe: teller.live(probe.rate), told=teller.stage)
     if folder is not None:
         from headway.bench.report.page import search_page  # noqa: PLC0415
 
@@ -132,7 +132,7 @@ def draw_curve(plan: RunPlan, told: Told, first_given: bool, lasts: str | None) 
         teller = _Teller(stack, first, limits, folder)
         begin = _first_rate(plan.workload) if first_given else None
         found = sweep(
-            plan, limits, seconds, begin, live=lambda rate: teller.live(Probe(rate, seconds)), told=teller.point
+            plan, limits, seconds, begin, live=teller.live, told=teller.point
         )
     points = [point for point, _ in found]
     if folder is not None:
@@ -169,9 +169,9 @@ class _Teller:
         self._lines = stack.enter_context(ExitStack())
         self._first, self._limits, self._folder = first, limits, folder
 
-    def live(self, probe: Probe) -> Watch:
+    def live(self, rate: float) -> Watch:
         first, self._first = self._first, ""
-        return self._lines.enter_context(LiveLine(self._limits, first=first, name=f"{each_second(probe.rate)}:"))
+        return self._lines.enter_context(LiveLine(self._limits, first=first, name=f"{each_second(rate)}:"))
 
     def stage(self, stage: Stage) -> None:
         seen = stage.seen
