@@ -147,10 +147,10 @@ class Exchange:
 
     def connected(self, connection: Connection) -> None:
         self._connection = connection
-        connection.send(self._data, self)
-        if self._sent is None:
+        if self._sent is None:  # before it is handed over: behind it the server may have answered already
             self._sent = self._desk.last_sent = self._desk.clock()
             self._desk.sent += 1
+        connection.send(self._data, self)
 
     def not_connected(self, said: str) -> None:
         self.end("connect", said, self._desk.clock())
