@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 from benchmarks.gateway.process import BenchError
@@ -26,8 +25,11 @@ class Missing(BenchError):
     """A peer cannot be had here; the others are measured without it."""
 
 
-def virtual_environment(cache: Path, package: str, version: str, extra: str = "") -> Path:
-    """The bin/ folder of an environment with this package. Several benchmarks may share it: it is made under a lock."""
+def virtual_environment(
+    cache: Path, package: str, version: str, extra: str = "", *, python: Path = Path(sys.executable)
+) -> Path:
+    """The bin/ folder of an environment of that Python with this package. Several benchmarks may share it: it is made
+    under a lock."""
     if version in MALICIOUS.get(package, ()):
         raise Missing(f"{package} {version} carried malware: pin another version")
     folder = cache / f"{package}-{version}"
@@ -36,7 +38,7 @@ def virtual_environment(cache: Path, package: str, version: str, extra: str = ""
         fcntl.flock(lock, fcntl.LOCK_EX)
         if _installed(folder, package) != version:
             print(f"setting up {package} {version} in {folder}", file=sys.stderr)
-            venv.create(folder, with_pip=True, clear=folder.exists())
+            subprocess.run([python, "-m", "venv", "--clear", folder], check=True, capture_output=True)
             _pip_install(folder, f"{package}{extra}=={version}")
     return folder / "bin"
 

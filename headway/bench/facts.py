@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from headway.bench.schema import Finding
+
 __all__ = ["Generator", "RunFacts", "ServerSample", "StageFacts"]
 
 
@@ -30,7 +32,7 @@ class Generator(msgspec.Struct):
 
     cpu: float = 0.0
     cpu_share: float = 0.0
-    loop_delays: list[float] = []  # noqa: RUF012
+    loop_delays: list[float] = []
     role: Literal["sender", "collector"] = "sender"
 
 
@@ -46,7 +48,7 @@ class RunFacts(msgspec.Struct):
     sent had ended before the drain's deadline. `warmup`: seconds to leave out as the workload says, None = find it.
     `stopped`: when sending ended before the schedule did (Ctrl-C, or a search that knew enough); None = it did not.
     `faults`: what broke in the generator itself (a process of it died, records were not taken in time); a run with any
-    is no measurement."""
+    is no measurement. `checked`: what counting a few answers with a tokenizer found."""
 
     target: str
     workload: str
@@ -54,11 +56,12 @@ class RunFacts(msgspec.Struct):
     started_at: float
     ended: float
     stages: list[StageFacts]
-    generators: list[Generator] = []  # noqa: RUF012
-    server: list[ServerSample] = []  # noqa: RUF012
+    generators: list[Generator] = []
+    server: list[ServerSample] = []
     drained: bool = True
     interrupted: bool = False
     headway: str = ""
     warmup: float | None = None
     stopped: float | None = None
-    faults: list[str] = []  # noqa: RUF012
+    faults: list[str] = []
+    checked: list[Finding] = []

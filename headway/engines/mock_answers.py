@@ -1,7 +1,7 @@
 """What the mock engine says, made of the request alone: the same question has the same answer everywhere. Pure.
 
-Prattle is short words without end, four bytes each, so one token each. A Recital is a fixed text: a tool's
-arguments, or the smallest JSON that fits a schema.
+Prattle is short words without end, four bytes each, so one token each; Abroad is the same with letters of several
+bytes. A Recital is a fixed text: a tool's arguments, or the smallest JSON that fits a schema.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 
 from headway.engines.mock_text import TOKEN_BYTES
 
-__all__ = ["Prattle", "Recital", "Said", "sample"]
+__all__ = ["Abroad", "Prattle", "Recital", "Said", "sample"]
 
 _FIRST = (b"Well", b"Here", b"Then", b"Look", b"Soon", b"Just", b"Once", b"Each")
 _SHORT = (
@@ -25,6 +25,8 @@ _SHORT = (
 _COUNT = 4096
 _draw = random.Random(16)  # noqa: S311 - the same table everywhere
 _TABLE = b"".join(b" " + word for word in _draw.choices(_SHORT.split(), k=_COUNT))
+_FAR = (" né", " où", " ça", " él", " ñu", " fø", " μm", " 日", " 本", " 語", "😀", "🌍")
+_FAR_TABLE = b"".join(word.encode() for word in _draw.choices(_FAR, k=_COUNT))
 
 
 class Prattle:
@@ -49,6 +51,16 @@ class Prattle:
 
     def text(self, end: int) -> str:
         return self.tokens(0, end).decode()
+
+
+class Abroad(Prattle):
+    """Each of its tokens has a character of two, three or four bytes."""
+
+    __slots__ = ()
+
+    def piece(self, index: int) -> bytes:
+        at = (self._seed + index) % _COUNT * TOKEN_BYTES
+        return _FAR_TABLE[at : at + TOKEN_BYTES]
 
 
 class Recital:

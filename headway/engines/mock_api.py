@@ -9,13 +9,16 @@ import asyncio
 import os
 import sys
 import time
+from itertools import cycle
 from typing import Any
 
 import msgspec
 
 from headway.engines import mock_pooling as pooling
 from headway.engines.mock_admin import Admin, Route
+from headway.engines.mock_arrivals import Arrivals
 from headway.engines.mock_batch import Batch
+from headway.engines.mock_clock import Clock
 from headway.engines.mock_core import Core
 from headway.engines.mock_faults import NO_FAULT, Fault, Faults
 from headway.engines.mock_fixed import FixedPace
@@ -24,7 +27,8 @@ from headway.engines.mock_lora import LoraSlots
 from headway.engines.mock_metrics import Counts
 from headway.engines.mock_options import Options
 from headway.engines.mock_profile import Profile
-from headway.engines.mock_question import Rules, UnknownModel, ask
+from headway.engines.mock_question import Rules, UnknownModel, ask, scripted
+from headway.engines.mock_script import PLAIN, Script, parse
 from headway.engines.mock_sequence import Scheduler
 from headway.engines.mock_stream import Telling
 from headway.engines.mock_text import BadRequest
@@ -45,17 +49,21 @@ def say(line: str) -> None:
 
 
 class Api:
-    def __init__(self, options: Options, profile: Profile, seed: int) -> None:
+    def __init__(self, options: Options, profile: Profile, index: int, arrivals: Arrivals) -> None:
+        """`index`: its place among the engines of the process, whose arrivals go into one file."""
         self._options = options
         self._started = time.monotonic()
         adapters = dict.fromkeys(options.adapters)
         slots = LoraSlots(profile.max_loras, profile.lora_load)
         self._rules = Rules(options.alias, adapters.keys(), profile.longest, options.answer_tokens)
-        self._faults = Faults(options.fault, options.fault_share, seed)
+        self._faults = Faults(options.fault, options.fault_share, options.seed + index)
+        self._index, self._arrivals = index, arrivals
+        self._scripts = cycle(options.script or (PLAIN,))
         stall = options.stall_after_tokens
         self._usual = NO_FAULT if stall is None else Fault("stall-after", stall)
         scheduler = _scheduler(options, profile, slots)
-        self._core = Core(scheduler, Counts(), options.time_scale, self._before_token)
+        clock = Clock(options.time_scale, time.monotonic(), options.stall)
+        self._core = Core(scheduler, Counts(), clock, self._before_token)
         self._admin = Admin(options.alias, profile.longest, adapters, self._core, slots)
         self._routes: dict[tuple[str, str], Route] = {
             **self._admin.routes(),
@@ -69,6 +77,12 @@ class Api:
 
     def answer(self, exchange: Exchange) -> None:
         """Answer one request, now or as the engine gets to it."""
+        if exchange.method == "POST" and exchange.path.startswith("/v1/"):
+            self._core.clock.first_request(exchange.came)
+            self._arrivals.follow(exchange, self._index)
+        self._serve(exchange)
+
+    def _serve(self, exchange: Exchange) -> None:
         silent, path = self._options.silent, exchange.path
         if silent == "all" or (silent == "requests" and path.startswith("/v1/")):
             return
@@ -119,19 +133,32 @@ class Api:
     def _late(self, exchange: Exchange) -> None:
         """A slow one's time has come."""
         exchange.headers[b"x-mock-fault"] = "none"
-        self.answer(exchange)
+        exchange.since = time.monotonic()
+        self._serve(exchange)
 
     def _generate(self, exchange: Exchange, fault: Fault) -> None:
         if self._admin.sleeping:
             exchange.error(503, "the engine sleeps; POST /wake_up first", "unavailable_error")
             return
+        script = self._script(exchange)
         question = ask(exchange.decoded(), KINDS[exchange.path], self._rules)
+        question = scripted(question, script, self._rules.longest)
         said = voice(question, _ident(exchange), int(time.time()))
-        telling = Telling(exchange, question, said, fault, self._core)
+        telling = Telling(exchange, question, said, fault, script=script, core=self._core)
         if telling.breaking:
             telling.break_off()
         else:
-            self._core.submit(telling.sequence)
+            telling.begin()
+            self._core.submit(telling.sequence, exchange.since)
+
+    def _script(self, exchange: Exchange) -> Script:
+        """The next of the flags' scripts, and the request's own laid over it."""
+        script = next(self._scripts)
+        if text := exchange.headers.get(b"x-mock-script"):
+            script = parse(text, script)
+        if script.paced and not self._core.scheduler.exact:
+            raise BadRequest("script: this engine batches; for ttft and itl start it with --ttft or --itl")
+        return script
 
     def _render(self, exchange: Exchange, kind: str) -> dict[str, Any]:
         prefix = "chatcmpl-" if kind == "chat" else "cmpl-"
@@ -161,9 +188,10 @@ class Api:
 
 
 def _scheduler(options: Options, profile: Profile, slots: LoraSlots) -> Scheduler:
-    if options.ttft is None and options.itl is None:
+    fixed = options.ttft, options.itl, options.capacity
+    if fixed == (None, None, None) and not any(script.paced for script in options.script):
         return Batch(profile, slots)
-    return FixedPace(profile, options.ttft or 0.0, options.itl or 0.0)
+    return FixedPace(profile, options.ttft or 0.0, options.itl or 0.0, options.capacity)
 
 
 def _ident(exchange: Exchange) -> str:

@@ -22,6 +22,8 @@ __all__ = ["Batch"]
 
 
 class Batch:
+    exact = False
+
     def __init__(self, profile: Profile, slots: LoraSlots | None = None) -> None:
         self.cache = PagedCache(profile.blocks)
         self.preemptions = 0

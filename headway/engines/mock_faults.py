@@ -1,7 +1,8 @@
 """Faults on request: what one request asks to go wrong with it (header `x-mock-fault`), or a share of all (flags).
 
 A spec is one fault, with its number: `slow=2.5`, `status=429;retry-after=3`, `stall-after=5`, `half-close-after=5`,
-`reset-after=5`, `silent`, `malformed`, `no-done`, or `none`, with which a request is spared what the flags say.
+`reset-after=5`, `error-after=5`, `silent`, `malformed`, `no-done`, or `none`, with which a request is spared what the
+flags say.
 """
 
 from __future__ import annotations
@@ -15,9 +16,18 @@ from headway.engines.mock_text import BadRequest
 __all__ = ["NO_FAULT", "Fault", "Faults", "parse"]
 
 Kind = Literal[
-    "none", "slow", "status", "stall-after", "half-close-after", "reset-after", "silent", "malformed", "no-done"
+    "none",
+    "slow",
+    "status",
+    "stall-after",
+    "half-close-after",
+    "reset-after",
+    "error-after",
+    "silent",
+    "malformed",
+    "no-done",
 ]
-_NUMBERED = ("slow", "status", "stall-after", "half-close-after", "reset-after")
+_NUMBERED = ("slow", "status", "stall-after", "half-close-after", "reset-after", "error-after")
 _MOST = {"slow": 3600.0, "status": 599.0}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
@@ -23,7 +24,7 @@ __all__ = ["Caller", "Exchange"]
 LONGEST_BODY = 64 << 20
 MOST_PIPELINED = 32
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_KEPT_HEADERS = (b"x-mock-fault", b"x-request-id", b"expect")
+_KEPT_HEADERS = (b"x-mock-fault", b"x-mock-script", b"x-request-id", b"expect")
 
 
 def _nothing() -> None:
@@ -31,23 +32,57 @@ def _nothing() -> None:
 
 
 class Exchange:
-    """One request and the writing of its answer."""
+    """One request and the writing of its answer.
 
-    __slots__ = ("_caller", "begun", "body", "drained", "headers", "keep_alive", "left", "method", "path", "query")
+    Times are monotonic seconds: `came`, when its first byte was read; `since`, from when the engine's times for it
+    count (later, when it waited for its turn on the connection); `first` and `last`, when tokens were written.
+    """
 
-    def __init__(self, caller: Caller) -> None:
+    __slots__ = (
+        "_caller",
+        "_rest",
+        "begun",
+        "body",
+        "came",
+        "drained",
+        "ended",
+        "first",
+        "headers",
+        "keep_alive",
+        "last",
+        "left",
+        "method",
+        "path",
+        "query",
+        "since",
+        "status",
+        "tokens",
+    )
+
+    def __init__(self, caller: Caller, came: float) -> None:
         self._caller = caller
+        self._rest = b""  # of an event that was begun before its time
         self.method = self.path = self.query = ""
         self.headers: dict[bytes, str] = {}
         self.body = b""
         self.keep_alive = True
         self.begun = False
+        self.came = self.since = came
+        self.first: float | None = None
+        self.last: float | None = None
+        self.tokens = self.status = 0
         self.left = _nothing  # called when the caller has gone before the answer was done
         self.drained = _nothing  # called when the caller has read what was written
+        self.ended: Callable[[], None] = _nothing  # called at the end, whatever that was
 
     @property
     def writable(self) -> bool:
         return self._caller.writable
+
+    @property
+    def answering(self) -> bool:
+        """Whether its answer is still being written, and somebody is there to read it."""
+        return self._caller.turn is self
 
     def decoded(self) -> Any:
         """The body as JSON. Raises msgspec.DecodeError."""
@@ -69,14 +104,33 @@ class Exchange:
         self.begun = True
         self._caller.transport.write(data)
 
+    def told(self, tokens: int) -> None:
+        """Now its answer has so many tokens."""
+        self.last = time.monotonic()
+        if self.first is None:
+            self.first = self.last
+        self.tokens = tokens
+
     def events(self, events: bytes, *, last: bool = False) -> None:
-        """Whole events of a stream, one write; the first brings the head along, the last one the end."""
-        data = chunk(events)
-        if not self.begun:
-            data = self._head(200, "text/event-stream; charset=utf-8", b"transfer-encoding: chunked\r\n") + data
-        self.write(data + b"0\r\n\r\n" if last else data)
+        """The rest of the event that was begun, and whole events of a stream, in one write; the first brings the head
+        along, the last one the end."""
+        data = self._rest + chunk(events) if events else self._rest
+        self._rest = b""
+        self._stream(data + b"0\r\n\r\n" if last else data)
         if last:
             self.done()
+
+    def begin_event(self, event: bytes, cut: int) -> None:
+        """The first `cut` bytes of an event whose time has not come."""
+        whole = chunk(event)
+        cut += len(whole) - len(event) - 2  # the chunk's size stands before it, a CRLF behind
+        self._rest = whole[cut:]
+        self._stream(whole[:cut])
+
+    def _stream(self, data: bytes) -> None:
+        if not self.begun:
+            data = self._head(200, "text/event-stream; charset=utf-8", b"transfer-encoding: chunked\r\n") + data
+        self.write(data)
 
     def cut_short(self, body: bytes) -> None:
         """The head of a whole answer, and half of it."""
@@ -91,12 +145,24 @@ class Exchange:
         """The connection breaks, as when the machine dies."""
         self.left = self.drained = _nothing
         self._caller.reset()
+        self._end()
 
     def done(self) -> None:
         self.left = self.drained = _nothing
+        self._end()
         self._caller.next_turn(self)
 
+    def lost(self) -> None:
+        """The connection is no more."""
+        self.left()
+        self._end()
+
+    def _end(self) -> None:
+        ended, self.ended = self.ended, _nothing
+        ended()
+
     def _head(self, status: int, content_type: str, more: bytes) -> bytes:
+        self.status = status
         connection = b"" if self.keep_alive else b"connection: close\r\n"
         return response_head(status, b"content-type: %b\r\n%b%b" % (content_type.encode(), more, connection))
 
@@ -112,8 +178,9 @@ class Caller(asyncio.Protocol):
         self._url: list[bytes] = []
         self._body: list[bytes] = []
         self._size = 0
-        self._read = Exchange(self)
-        self._turn: Exchange | None = None
+        self._now = time.monotonic()  # when the bytes came that are being read
+        self._read = Exchange(self, self._now)
+        self.turn: Exchange | None = None
         self._queue: deque[Exchange] = deque()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -121,13 +188,14 @@ class Caller(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._queue.clear()
-        turn, self._turn = self._turn, None
+        turn, self.turn = self.turn, None
         if turn is not None:
-            turn.left()
+            turn.lost()
 
     def data_received(self, data: bytes) -> None:
         if self._half_closed:
             return
+        self._now = time.monotonic()
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
@@ -138,11 +206,11 @@ class Caller(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.writable = True
-        if self._turn is not None:
-            self._turn.drained()
+        if self.turn is not None:
+            self.turn.drained()
 
     def on_message_begin(self) -> None:
-        self._read = Exchange(self)
+        self._read = Exchange(self, self._now)
         self._url, self._body, self._size = [], [], 0
 
     def on_url(self, url: bytes) -> None:
@@ -153,7 +221,7 @@ class Caller(asyncio.Protocol):
             self._read.headers[name] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
-        if self._read.headers.get(b"expect", "").lower() == "100-continue" and self._turn is None:
+        if self._read.headers.get(b"expect", "").lower() == "100-continue" and self.turn is None:
             self.transport.write(_CONTINUE)
 
     def on_body(self, body: bytes) -> None:
@@ -174,17 +242,18 @@ class Caller(asyncio.Protocol):
         self._queue.append(read)
         if len(self._queue) > MOST_PIPELINED:
             self.transport.pause_reading()
-        if self._turn is None:
+        if self.turn is None:
             self._take_turn()
 
     def next_turn(self, done: Exchange) -> None:
         """The answer is written; the next request, if one waits."""
-        if self._turn is not done:
+        if self.turn is not done:
             return
-        self._turn = None
+        self.turn = None
         if not done.keep_alive:
             self.transport.close()
         elif self._queue:
+            self._queue[0].since = time.monotonic()
             asyncio.get_running_loop().call_soon(self._take_turn)
 
     def half_close(self) -> None:
@@ -193,16 +262,16 @@ class Caller(asyncio.Protocol):
             self.transport.write_eof()
 
     def reset(self) -> None:
-        self._turn = None
+        self.turn = None
         plug = self.transport.get_extra_info("socket")
         if plug is not None and plug.family in (socket.AF_INET, socket.AF_INET6):
             plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
 
     def _take_turn(self) -> None:
-        if self._turn is not None or not self._queue or self.transport.is_closing():
+        if self.turn is not None or not self._queue or self.transport.is_closing():
             return
-        turn = self._turn = self._queue.popleft()
+        turn = self.turn = self._queue.popleft()
         if len(self._queue) == MOST_PIPELINED:
             self.transport.resume_reading()
         try:
@@ -214,8 +283,8 @@ class Caller(asyncio.Protocol):
 
     def _refuse(self, status: int, message: str) -> None:
         """What was read cannot be answered. Within another answer there is no place to say so."""
-        if self._turn is None and not self.transport.is_closing():
-            refused = Exchange(self)
+        if self.turn is None and not self.transport.is_closing():
+            refused = Exchange(self, self._now)
             refused.keep_alive = False
             refused.error(status, message, "invalid_request_error")
         self.transport.close()

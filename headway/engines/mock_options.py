@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from headway.engines import mock_faults, mock_profile
+from headway.engines import mock_faults, mock_profile, mock_script
 from headway.engines.mock_faults import Fault
 from headway.engines.mock_profile import PROFILES, Profile
+from headway.engines.mock_script import Script
 from headway.engines.mock_text import BadRequest
 from headway.errors import UsageError
+from headway.spec.units import parse_duration
 
 __all__ = ["Options", "parse", "parser", "profiles"]
 
@@ -31,6 +34,10 @@ class Options(argparse.Namespace):
     ready_after: float
     ttft: float | None
     itl: float | None
+    script: list[Script]
+    capacity: float | None
+    stall: tuple[float, float] | None
+    arrivals: Path | None
     exit_at_start: int | None
     hang_at_start: bool
     die_after_tokens: int | None
@@ -106,6 +113,8 @@ def _add_server(group: argparse._ArgumentGroup) -> None:
     add("--dimensions", type=_positive(int), default=8, help="of embeddings")
     add("--answer-tokens", type=int, default=0, metavar="N",
         help="an answer ends by itself after so many (0: at its limit, after 16 when it has none)")  # fmt: skip
+    add("--arrivals", type=Path, metavar="FILE",
+        help="a line of JSON for each request: when it came, when its tokens were written")  # fmt: skip
 
 
 def _add_engine(group: argparse._ArgumentGroup) -> None:
@@ -123,6 +132,13 @@ def _add_engine(group: argparse._ArgumentGroup) -> None:
     add(
         "--itl", type=float, metavar="S", help="fixed time between tokens; either of both turns the profile's times off"
     )
+    add("--capacity", type=_positive(float), metavar="N",
+        help="requests let in per second, one after the other, however many come")  # fmt: skip
+    add("--script", type=_script, action="append", default=[], metavar="SPEC",
+        help="as the header x-mock-script: ttft=50ms itl=10ms chunk=4 first=empty usage=last keep-alive=20ms split=tcp "
+        "tokens=+5; given again, requests take them in turn")  # fmt: skip
+    add("--stall", type=_stall, metavar="FROM..TO",
+        help="the whole engine says nothing from 2s..5s after its first request, and then goes on")  # fmt: skip
 
 
 def _add_faults(group: argparse._ArgumentGroup) -> None:
@@ -136,7 +152,7 @@ def _add_faults(group: argparse._ArgumentGroup) -> None:
     add("--silent", choices=("no", "requests", "all"), default="no", help="accept and never answer")
     add("--fault", type=_fault, action="append", default=[], metavar="SPEC",
         help="as the header x-mock-fault: slow=2.5, status=429;retry-after=3, stall-after=5, half-close-after=5, "
-        "reset-after=5, silent, malformed, no-done; may be given again")  # fmt: skip
+        "reset-after=5, error-after=5, silent, malformed, no-done; may be given again")  # fmt: skip
     add(
         "--fault-share",
         type=_share,
@@ -172,6 +188,24 @@ def _share(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not in 0..1")
     return value
+
+
+def _script(text: str) -> Script:
+    try:
+        return mock_script.parse(text)
+    except BadRequest as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _stall(text: str) -> tuple[float, float]:
+    begin, _, end = text.partition("..")
+    try:
+        stall = parse_duration(begin), parse_duration(end)
+    except ValueError:
+        stall = 0.0, 0.0
+    if stall[0] >= stall[1]:
+        raise argparse.ArgumentTypeError(f"{text}: write from when until when, like 2s..5s")
+    return stall
 
 
 def _fault(text: str) -> Fault:

@@ -72,7 +72,7 @@ def rendered(question: Question, ident: str) -> dict[str, Any]:
         "sampling_params": {"n": 1, "temperature": 1.0, "top_p": 1.0, "max_tokens": question.length},
         "model": question.model,
         "stream": question.stream,
-        "stream_options": {"include_usage": True} if question.usage_wanted else None,
+        "stream_options": {"include_usage": True} if question.usage else None,
         "cache_salt": question.salt or None,
         "priority": 0,
         "kv_transfer_params": None,

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from headway.engines import mock_text
-from headway.engines.mock_answers import Prattle, Recital, Said, sample
-from headway.engines.mock_script import Part, Script
+from headway.engines.mock_answers import Abroad, Prattle, Recital, Said, sample
+from headway.engines.mock_parts import Part, Parts
+from headway.engines.mock_script import PLAIN, Script, Usage
 from headway.engines.mock_text import BadRequest
 
-__all__ = ["DEFAULT_TOKENS", "Question", "Rules", "UnknownModel", "ask", "functions"]
+__all__ = ["DEFAULT_TOKENS", "Question", "Rules", "UnknownModel", "ask", "functions", "scripted"]
 
 DEFAULT_TOKENS = 16
 """What an answer has when the request sets no limit."""
@@ -46,11 +47,11 @@ class Question:
     model: str  # as asked for
     adapter: str  # "" = the base model
     prompt: bytes
-    said: Said | Script
+    said: Said | Parts
     length: int  # tokens that the answer will have
     finish: str  # why it ends there: stop, length, tool_calls
     stream: bool = False
-    usage_wanted: bool = False
+    usage: Usage | None = None  # None = not asked for: only a whole answer tells it
     salt: str = ""
     tool: str = ""  # the tool that is called
 
@@ -67,7 +68,6 @@ def ask(body: Any, kind: str, rules: Rules) -> Question:
     if body.get("logprobs") or body.get("top_logprobs"):
         raise BadRequest("logprobs: the mock engine has no probabilities; leave it out")
     prompt, said, tool = _reading(body, kind)
-    options = body.get("stream_options") or {}
     question = Question(
         kind=kind,
         model=model,
@@ -77,7 +77,7 @@ def ask(body: Any, kind: str, rules: Rules) -> Question:
         length=1,
         finish="stop",
         stream=bool(body.get("stream")),
-        usage_wanted=isinstance(options, dict) and bool(options.get("include_usage")),
+        usage=_usage(body.get("stream_options")),
         salt=str(body.get("cache_salt") or ""),
         tool=tool,
     )
@@ -85,7 +85,29 @@ def ask(body: Any, kind: str, rules: Rules) -> Question:
     return replace(question, length=length, finish=finish)
 
 
-def _reading(body: dict[str, Any], kind: str) -> tuple[bytes, Said | Script, str]:
+def scripted(question: Question, script: Script, longest: int) -> Question:
+    """The question as a script wants it answered; `longest` as in Rules."""
+    if script is PLAIN:
+        return question
+    said, finish = question.said, question.finish
+    room = longest - mock_text.count(question.prompt)
+    most = room if said.length is None else min(room, said.length)
+    length = max(1, min(question.length + script.tokens, most))
+    if script.tokens and finish != "tool_calls":
+        finish = "length" if length > question.length else "stop"
+    if script.split == "utf8" and isinstance(said, Prattle):
+        said = Abroad(question.prompt)
+    return replace(question, said=said, length=length, finish=finish, usage=script.usage or question.usage)
+
+
+def _usage(options: Any) -> Usage | None:
+    """What `stream_options` asks for, as vLLM reads it."""
+    if not isinstance(options, dict) or not options.get("include_usage"):
+        return None
+    return "continuous" if options.get("continuous_usage_stats") else "last"
+
+
+def _reading(body: dict[str, Any], kind: str) -> tuple[bytes, Said | Parts, str]:
     """The prompt, what is said to it, and the tool that is called by that."""
     if kind == "text":
         prompt = mock_text.plain(body.get("prompt"))
@@ -99,7 +121,7 @@ def _reading(body: dict[str, Any], kind: str) -> tuple[bytes, Said | Script, str
     tool = str(called[0].get("name", "")) if called else ""
     thought = _asked(messages, THINK_WORDS)
     if kind == "chat" and (thought or len(called) > 1):
-        return prompt, _script(prompt, said, called, thought=thought), tool
+        return prompt, _parts(prompt, said, called, thought=thought), tool
     return prompt, said, tool
 
 
@@ -150,12 +172,12 @@ def _arguments(tool: dict[str, Any]) -> Recital:
     return Recital(json.dumps(sample(tool.get("parameters") or {"type": "object"})))
 
 
-def _script(prompt: bytes, said: Said, called: list[dict[str, Any]], *, thought: bool) -> Script:
+def _parts(prompt: bytes, said: Said, called: list[dict[str, Any]], *, thought: bool) -> Parts:
     parts = [Part("reasoning", Prattle(prompt + b"?"), THINK_TOKENS)] if thought else []
     for number, tool in enumerate(called):
         arguments = _arguments(tool)
         parts.append(Part("call", arguments, arguments.length, str(tool.get("name", "")), number))
-    return Script(parts if called else [*parts, Part("content", said, said.length)])
+    return Parts(parts if called else [*parts, Part("content", said, said.length)])
 
 
 def _length(body: dict[str, Any], question: Question, rules: Rules) -> tuple[int, str]:

@@ -30,6 +30,8 @@ class Sequence:
     salt: str = ""
     hold_at: int | None = None  # fall silent after so many tokens, for ever
     told: Callable[[], None] = lambda: None  # called for each token, when `produced` counts it
+    ttft: float | None = None  # its own fixed times; None = the engine's
+    itl: float | None = None
 
     arrived: float = 0.0
     started: float | None = None  # first taken into a step
@@ -90,6 +92,7 @@ class Scheduler(Protocol):
 
     cache: PagedCache
     preemptions: int
+    exact: bool  # whether tokens are to be told at their very times, and not within a millisecond
     queried: int  # prompt tokens looked up in the cache
     hits: int  # of these found
 

@@ -3,11 +3,12 @@
 It stands in for a GPU engine. Sites and the gateway are tested and measured against it: it has a process, a port, a
 log, readiness, streams, usage, metrics, a batch, a prefix cache and adapters, and each fault an engine can have.
 
-    mock_server    flags, sockets, signals            mock_core      the clock
+    mock_server    flags, sockets, signals            mock_core      the engine in time; mock_clock
     mock_http      connections, requests, answers     mock_batch     what runs in a step (pure, as all below)
-    mock_api       requests to generate or rank       mock_kv        blocks and prefixes
-    mock_admin     models, adapters, sleep, metrics   mock_lora      slots of adapters
+    mock_api       requests to generate or rank       mock_fixed     fixed latencies instead of a batch
+    mock_admin     models, adapters, sleep, metrics   mock_kv        blocks and prefixes; mock_lora: slots of adapters
     mock_stream    one answer on its way              mock_question  what is asked; mock_voice: how it is told
+    mock_arrivals  what came when, for tests          mock_script    how one answer is to come
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ from functools import partial
 import uvloop
 
 from headway.engines.mock_api import Api, say
+from headway.engines.mock_arrivals import Arrivals
 from headway.engines.mock_http import Caller
 from headway.engines.mock_options import Options, parse, profiles
 
 __all__ = ["main"]
 
 
-async def serve(options: Options) -> None:
+async def serve(options: Options, arrivals: Arrivals) -> None:
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -37,16 +39,16 @@ async def serve(options: Options) -> None:
     if options.hang_at_start:
         say("told to hang at start")
     else:
-        await _listen(options)
+        await _listen(options, arrivals)
     await ended.wait()
     say("ended by a signal")
 
 
-async def _listen(options: Options) -> None:
+async def _listen(options: Options, arrivals: Arrivals) -> None:
     """Each engine on its own port."""
     loop = asyncio.get_running_loop()
     for index, profile in enumerate(profiles(options)):
-        api = Api(options, profile, options.seed + index)
+        api = Api(options, profile, index, arrivals)
         port = options.port + index if options.port else 0
         server = await loop.create_server(partial(Caller, api.answer, say), options.host, port, backlog=4096)
         say(f"listening on {options.host}:{server.sockets[0].getsockname()[1]}")
@@ -58,9 +60,14 @@ def main(argv: list[str] | None = None) -> int:
     if options.exit_at_start is not None:
         say(f"error: told to exit at start with {options.exit_at_start}")
         return options.exit_at_start
+    try:
+        arrivals = Arrivals(options.arrivals, say)
+    except OSError as error:
+        say(f"error: cannot write {options.arrivals}: {error.strerror}; choose another --arrivals")
+        return 1
     with suppress(KeyboardInterrupt):
         try:
-            uvloop.run(serve(options))
+            uvloop.run(serve(options, arrivals))
         except OSError as error:
             say(f"error: cannot listen on {options.host}:{options.port}: {error.strerror}; choose another --port")
             return 1

@@ -13,10 +13,10 @@ from typing import Any, Protocol
 import msgspec
 
 from headway.engines import mock_text
+from headway.engines.mock_parts import Part, Parts
 from headway.engines.mock_question import Question
-from headway.engines.mock_script import Part, Script
 
-__all__ = ["Chat", "Response", "ScriptedChat", "Text", "Voice", "usage", "voice"]
+__all__ = ["Chat", "ChatInParts", "Response", "Text", "Voice", "usage", "voice"]
 
 _MARK = "\x7fpiece\x7f"
 DONE = b"data: [DONE]\n\n"
@@ -27,17 +27,20 @@ class Voice(Protocol):
 
     def opening(self) -> bytes: ...
 
-    def piece(self, piece: bytes) -> bytes:
-        """One token; `piece` is the inside of a JSON string."""
+    def piece(self, piece: bytes, upto: int) -> bytes:
+        """One event more of the answer, which then has `upto` tokens; `piece` is the inside of a JSON string."""
 
     def closing(self, tokens: int, cached: int) -> bytes: ...
+
+    def error(self, message: str) -> bytes:
+        """The end of a stream that failed, as vLLM writes it."""
 
     def whole(self, tokens: int, cached: int) -> bytes: ...
 
 
 def voice(question: Question, ident: str, created: int) -> Voice:
-    if isinstance(question.said, Script):
-        return ScriptedChat(question, question.said, ident, created)
+    if isinstance(question.said, Parts):
+        return ChatInParts(question, question.said, ident, created)
     kinds: Mapping[str, type[Chat | Text | Response]] = {"chat": Chat, "text": Text, "response": Response}
     return kinds[question.kind](question, ident, created)
 
@@ -66,27 +69,38 @@ class _Completion(ABC):
     def opening(self) -> bytes:
         return b""
 
-    def piece(self, piece: bytes) -> bytes:
-        return b"%b%b%b" % (self._head, piece, self._tail)
+    def piece(self, piece: bytes, upto: int) -> bytes:
+        return self._spent(b"%b%b%b" % (self._head, piece, self._tail), upto)
 
     def closing(self, tokens: int, cached: int) -> bytes:
-        last = _event(self._choice(self._last(), self._question.finish))
-        if not self._question.usage_wanted:
+        last = self._spent(_event(self._choice(self._last(), self._question.finish)), tokens)
+        if self._question.usage in (None, "none"):
             return last
         spent = usage(mock_text.count(self._question.prompt), tokens, cached)
         return last + _event({**self._stem, "object": self.event, "choices": [], "usage": spent})
 
+    def error(self, message: str) -> bytes:
+        return _event({"error": {"message": message, "type": "server_error", "param": None, "code": 500}}) + DONE
+
     def whole(self, tokens: int, cached: int) -> bytes:
         question = self._question
         choice = {"index": 0, **self._body(tokens), "logprobs": None}
-        return msgspec.json.encode(
-            {
-                **self._stem,
-                "object": self.whole_kind,
-                "choices": [{**choice, "finish_reason": question.finish}],
-                "usage": usage(mock_text.count(question.prompt), tokens, cached),
-            }
-        )
+        body = {
+            **self._stem,
+            "object": self.whole_kind,
+            "choices": [{**choice, "finish_reason": question.finish}],
+        }
+        if question.usage != "none":
+            body["usage"] = usage(mock_text.count(question.prompt), tokens, cached)
+        return msgspec.json.encode(body)
+
+    def _spent(self, event: bytes, tokens: int) -> bytes:
+        """The event with the tokens until then, where each is to tell them (vLLM's `continuous_usage_stats`)."""
+        if self._question.usage != "continuous":
+            return event
+        prompt = mock_text.count(self._question.prompt)
+        numbers = b'"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d' % (prompt, tokens, prompt + tokens)
+        return b'%b,"usage":{%b}}\n\n' % (event.removesuffix(b"}\n\n"), numbers)
 
     def _choice(self, delta: dict[str, Any], finish: str | None) -> dict[str, Any]:
         choice = {"index": 0, **delta, "logprobs": None, "finish_reason": finish}
@@ -128,7 +142,7 @@ class Chat(_Completion):
         delta: dict[str, Any] = {"role": "assistant", "content": None if self._question.tool else ""}
         if self._question.tool:
             delta["tool_calls"] = [{"index": 0, **self._call("")}]
-        return _event(self._choice({"delta": delta}, None))
+        return self._spent(_event(self._choice({"delta": delta}, None)), 0)
 
     def _delta(self, text: str) -> dict[str, Any]:
         if self._question.tool:
@@ -150,26 +164,26 @@ class Chat(_Completion):
         return {"id": ident, "type": "function", "function": {"name": self._question.tool, "arguments": arguments}}
 
 
-class ScriptedChat(Chat):
+class ChatInParts(Chat):
     """Pieces come in their order, each once; so it is counted at which part they are."""
 
-    def __init__(self, question: Question, script: Script, ident: str, created: int) -> None:
+    def __init__(self, question: Question, parts: Parts, ident: str, created: int) -> None:
         super().__init__(question, ident, created)
-        self._script, self._at = script, 0
-        self._halves = {part: _halves(self._choice({"delta": self._grown(part)}, None)) for part in script.parts}
+        self._parts, self._at = parts, 0
+        self._halves = {part: _halves(self._choice({"delta": self._grown(part)}, None)) for part in parts.all}
 
     def opening(self) -> bytes:
-        return _event(self._choice({"delta": {"role": "assistant", "content": ""}}, None))
+        return self._spent(_event(self._choice({"delta": {"role": "assistant", "content": ""}}, None)), 0)
 
-    def piece(self, piece: bytes) -> bytes:
-        part, at = self._script.place(self._at)
-        self._at += 1
+    def piece(self, piece: bytes, upto: int) -> bytes:
+        part, at = self._parts.place(self._at)
+        before, self._at = self._at, upto
         head, tail = self._halves[part]
         begun = b""
         if part.kind == "call" and at == 0:
             call = {"index": part.number, **self._called(part, "")}
-            begun = _event(self._choice({"delta": {"tool_calls": [call]}}, None))
-        return b"%b%b%b%b" % (begun, head, piece, tail)
+            begun = self._spent(_event(self._choice({"delta": {"tool_calls": [call]}}, None)), before)
+        return begun + self._spent(b"%b%b%b" % (head, piece, tail), upto)
 
     def _grown(self, part: Part) -> dict[str, Any]:
         if part.kind == "call":
@@ -178,7 +192,7 @@ class ScriptedChat(Chat):
 
     def _body(self, tokens: int) -> dict[str, Any]:
         message: dict[str, Any] = {"role": "assistant", "content": None}
-        for part, here in self._script.upto(tokens):
+        for part, here in self._parts.upto(tokens):
             said = part.said.text(here)
             if part.kind == "call":
                 message.setdefault("tool_calls", []).append(self._called(part, said))
@@ -209,7 +223,7 @@ class Response:
             said += _typed("response.content_part.added", {**self._place(), "part": _part("")})
         return said
 
-    def piece(self, piece: bytes) -> bytes:
+    def piece(self, piece: bytes, upto: int) -> bytes:
         return b"%b%b%b" % (self._head, piece, self._tail)
 
     def closing(self, tokens: int, cached: int) -> bytes:
@@ -220,6 +234,9 @@ class Response:
             said += _typed("response.content_part.done", {**self._place(), "part": _part(text)})
         said += _typed("response.output_item.done", {"output_index": 0, "item": self._item(text, "completed")})
         return said + _typed(f"response.{self._status}", {"response": self._finished(tokens, cached)})
+
+    def error(self, message: str) -> bytes:
+        return _typed("error", {"code": "server_error", "message": message, "param": None})
 
     def whole(self, tokens: int, cached: int) -> bytes:
         return msgspec.json.encode(self._finished(tokens, cached))

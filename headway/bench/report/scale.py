@@ -1,0 +1,70 @@
+"""The axes of plots: where a value lies on one (0..1), and which values are written beside it. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+__all__ = ["Scale", "around", "linear", "logarithmic"]
+
+WANTED = 5
+"""Ticks of an axis, about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    low: float
+    high: float
+    told: Callable[[float], str]
+    log: bool = False
+
+    def at(self, value: float) -> float:
+        """0 at the lower end, 1 at the upper; what lies beyond stands at the edge."""
+        if self.log:
+            value = max(value, self.low)
+            share = math.log(value / self.low) / math.log(self.high / self.low)
+        else:
+            share = (value - self.low) / (self.high - self.low)
+        return min(1.0, max(0.0, share))
+
+    def ticks(self) -> list[float]:
+        return _decades(self.low, self.high) if self.log else _steps(self.low, self.high)
+
+
+def linear(low: float, high: float, told: Callable[[float], str]) -> Scale:
+    return Scale(low, high if high > low else low + 1.0, told)
+
+
+def logarithmic(low: float, high: float, told: Callable[[float], str]) -> Scale:
+    """Both ends above 0; a little wider than the values, so that the outermost are seen."""
+    low, high = max(low, 1e-6), max(high, 1e-6)
+    if high < low * 1.5:
+        low, high = low / 1.3, high * 1.3
+    return Scale(low / 1.05, high * 1.05, told, log=True)
+
+
+def around(values: Iterable[float], told: Callable[[float], str], *, log: bool = False) -> Scale:
+    """An axis that holds all finite values; a linear one begins at 0."""
+    known = [each for each in values if math.isfinite(each) and (each > 0 or not log)]
+    if log:
+        return logarithmic(min(known, default=1e-3), max(known, default=1.0), told)
+    return linear(min(0.0, min(known, default=0.0)), max(known, default=0.0) * 1.05, told)
+
+
+def _steps(low: float, high: float) -> list[float]:
+    """Multiples of 1, 2 or 5 times a power of ten."""
+    rough = (high - low) / WANTED
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(size * power for size in (1, 2, 5, 10) if size * power >= rough * 0.9999)
+    first = math.ceil(low / step - 1e-9)
+    return [step * index for index in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """1, 2 and 5 of each power of ten where there are few of those, 1 alone where there are many."""
+    spread = math.log10(high / low)
+    digits = (1, 2, 5) if spread <= 1.6 else (1, 3) if spread <= 2.6 else (1,)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [digit * 10.0**power for power in powers for digit in digits]
+    return [each for each in ticks if low <= each <= high]

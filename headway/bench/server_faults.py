@@ -1,0 +1,62 @@
+"""When the server was at fault, so that the figures stand and what they say is bad.
+
+Overloaded: what waited grew through a window while requests took longer and longer (`growth` has the test), or more
+than a hundredth was refused or not answered in time. Failed: more than a hundredth failed in ways that load does not
+explain, or in a closed loop, which asks for no more than it is given and so overloads nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+
+import numpy as np
+
+from headway.bench.evidence import Evidence, Seen
+from headway.bench.intervals import of_share
+from headway.bench.measures import failure
+from headway.bench.schema import Reason
+
+__all__ = ["failed", "overloaded"]
+
+TOLERATED = 0.01
+"""The share that may fail; the lower end of its interval must be above."""
+REFUSALS = frozenset({"429", "503", "504", "529", "timeout"})
+"""How a server says that it is asked for too much: too many requests, no capacity, a gateway's or our own patience."""
+
+
+def overloaded(of: Evidence) -> Iterator[Reason]:
+    for each in of.seen():
+        growth, rate = each.window.growth, each.figures.rate
+        if growth is not None and growth.growing and growth.slower:
+            numbers = {"answered": rate.answered, "realised": rate.realised, "growth": growth.rate}
+            text = f"the server answered {rate.answered:.3g} requests/s of {rate.realised:.3g}{each.of_stage}"
+            grew = f"what waited grew by {growth.rate:.3g}/s, to {growth.at_end} at the end"
+            yield Reason("waiting_grew", f"{text}; {grew}", numbers | {"waiting": growth.at_end})
+        if not each.closed:
+            how = "refused or not answered in time"
+            yield from _share(of, each, "refused", how, REFUSALS)
+
+
+def failed(of: Evidence) -> Iterator[Reason]:
+    for each in of.seen():
+        others = {word for word in each.figures.requests.failures if each.closed or word not in REFUSALS}
+        yield from _share(of, each, "failed", "failed", others)
+
+
+def _share(of: Evidence, each: Seen, code: str, how: str, those: AbstractSet[str]) -> Iterator[Reason]:
+    """Of a stage's requests, those that failed in one of `those` ways; unsent ones are the generator's own."""
+    words = {word: count for word, count in each.figures.requests.failures.items() if word in those - {"unsent"}}
+    if not words:
+        return
+    asked = np.flatnonzero(each.due & ~of.of.cancelled).tolist()
+    hit = np.array([bool(of.of.failed[place]) and failure(of.of.records[place]) in words for place in asked], np.bool_)
+    low = of_share(hit).low
+    if low is None or low <= TOLERATED:
+        return
+    rate, share = each.figures.rate, float(hit.mean())
+    load = f"at {each.stage.concurrency} at once" if each.closed else f"of {rate.realised:.3g}"
+    told = ", ".join(f"{word}: {count}" for word, count in words.items())
+    text = f"the server answered {rate.answered:.3g} requests/s {load}{each.of_stage}; {share:.1%} were {how} ({told})"
+    numbers = {"answered": rate.answered, "failed": int(hit.sum()), "share": share}
+    yield Reason(code, text.replace("were failed", "failed"), numbers)

@@ -1,0 +1,73 @@
+"""When requests come, as the server sees them: even, Poisson, in bursts, or as a trace has them."""
+
+from __future__ import annotations
+
+import statistics
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from headway.bench.record import Record
+from headway.engines.mock_arrivals import Arrival
+from headway.spec.workload import Workload
+from tests.support.bench import bench, between, exponential_fit, paired, punctual_gaps, quantile, variation, workload
+from tests.support.mock_engine import engines
+
+
+async def sent(load: Workload, folder: Path) -> list[tuple[Record, Arrival]]:
+    """To a server that answers at once."""
+    log = folder / "arrivals.jsonl"
+    async with engines("--arrivals", str(log)) as to:
+        run = await bench(to, load)
+    assert {each.error for each in run.records} == {""}
+    return paired(run, log)
+
+
+async def test_constant_arrivals_are_even(tmp_path: Path) -> None:
+    pairs = await sent(workload(arrivals={"rate": "10/s", "pattern": "constant"}, lasts="2s", output=1), tmp_path)
+    assert len(pairs) == 20
+    assert variation(between(record.due for record, _ in pairs)) < 1e-6
+    seen = between(arrival.came for _, arrival in pairs)
+    assert statistics.median(seen) == pytest.approx(0.1, rel=0.02)
+    assert variation(sorted(seen)[4:-4]) < 0.02  # a machine that is busy elsewhere may shift some
+
+
+async def test_poisson_arrivals_are_exponential(tmp_path: Path) -> None:
+    pairs = await sent(workload(arrivals={"rate": "150/s"}, lasts="3s", output=1), tmp_path)
+    assert len(pairs) == pytest.approx(450, abs=4 * 450**0.5)
+    due = between(record.due for record, _ in pairs)
+    assert 0.9 < variation(due) < 1.1
+    for gaps in (due, punctual_gaps(pairs)):
+        assert len(gaps) > 150
+        assert 0.8 < variation(gaps) < 1.2
+        assert exponential_fit(gaps) > 0.01
+
+
+async def test_gamma_arrivals_come_in_bursts(tmp_path: Path) -> None:
+    load = workload(arrivals={"rate": "150/s", "pattern": "gamma", "cv": 3}, lasts="3s", output=1)
+    pairs = await sent(load, tmp_path)
+    due = between(record.due for record, _ in pairs)
+    assert 2.2 < variation(due) < 3.8
+    for gaps in (due, punctual_gaps(pairs)):
+        assert len(gaps) > 100
+        assert 2 < variation(gaps) < 4.5
+        assert exponential_fit(gaps) < 0.001
+
+
+async def test_a_trace_is_replayed_at_its_own_times_and_sizes(tmp_path: Path) -> None:
+    """In the format of Azure's, twenty times as fast."""
+    began = datetime(2023, 11, 16, 18, 0, tzinfo=UTC)
+    at = [round(0.037 * index**1.8, 6) for index in range(40)]
+    rows = [
+        f"{began + timedelta(seconds=each):%Y-%m-%d %H:%M:%S.%f},{30 + index},{1 + index % 7}"
+        for index, each in enumerate(at)
+    ]
+    (file := tmp_path / "azure.csv").write_text("\n".join(["TIMESTAMP,ContextTokens,GeneratedTokens", *rows, ""]))
+    pairs = await sent(workload(trace={"file": str(file), "speed": 20}), tmp_path)
+    late = [arrival.came - when / 20 for (_, arrival), when in zip(pairs, at, strict=True)]
+    late = [each - min(late) for each in late]
+    assert quantile(late, 0.5) < 0.01
+    assert max(late) < 0.3
+    assert [arrival.tokens for _, arrival in pairs] == [1 + index % 7 for index in range(40)]
+    assert [record.planned_prompt for record, _ in pairs] == [30 + index for index in range(40)]

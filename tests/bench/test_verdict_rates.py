@@ -1,0 +1,58 @@
+"""How often queues of known load are called what, over many seeds: false verdicts are the enemy in both directions.
+
+As a program it prints the table that docs/bench-verdicts.md shows: `python -m tests.bench.test_verdict_rates 400`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+
+import pytest
+
+from headway.bench.summary import summarise
+from tests.support.bench_records import facts, served
+
+RATE = 20.0
+SERVERS = {
+    "one at a time, each takes as long": {"places": 1, "cv": 0.0},
+    "one at a time, Poisson": {"places": 1, "cv": 1.0},
+    "eight at once, uneven": {"places": 8, "cv": 1.5},
+}
+
+
+def words(load: float, seconds: float, seeds: range, **server: float) -> Counter[str]:
+    """Verdicts of an open loop of Poisson arrivals against a server at `load` of its capacity."""
+    found: Counter[str] = Counter()
+    for seed in seeds:
+        records = served(RATE, RATE / load, seconds, seed, **server)
+        found[summarise(records, facts(seconds, RATE, cv=1.0)).verdict.word] += 1
+    return found
+
+
+@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize(
+    ("load", "least", "most"), [(0.5, 0.0, 0.0), (0.8, 0.0, 0.05), (0.95, 0.0, 0.12), (2.5, 1.0, 1.0)]
+)
+def test_a_minute_is_called_overloaded_as_often_as_it_is(server: str, load: float, least: float, most: float) -> None:
+    seeds = 25
+    found = words(load, 60.0, range(seeds), **SERVERS[server])
+    assert found["INVALID"] == found["FAILED"] == 0
+    assert least <= found["OVERLOADED"] / seeds <= most
+
+
+def test_a_tenth_too_much_shows_in_five_minutes() -> None:
+    assert words(1.1, 300.0, range(6), places=1, cv=1.0)["OVERLOADED"] >= 5
+
+
+def main(seeds: int) -> None:
+    for name, server in SERVERS.items():
+        for seconds in (60.0, 300.0):
+            for load in (0.5, 0.8, 0.95, 1.1, 2.5):
+                found = words(load, seconds, range(seeds if seconds == 60.0 else seeds // 4), **server)
+                shares = ", ".join(f"{word} {count / found.total():.1%}" for word, count in sorted(found.items()))
+                print(f"{name:36}{seconds:5.0f} s  load {load:4}: {shares}", flush=True)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
