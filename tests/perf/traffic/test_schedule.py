@@ -57,7 +57,7 @@ WORKLOADS = st.fixed_dictionaries(
 
 
 @given(WORKLOADS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_the_promises(fields: dict[str, Any]) -> None:
     short, long = planned(**fields, **{"for": "3s"}), planned(**fields, **{"for": "7s"})
     if not str(fields["arrivals"]["rate"]).startswith("1.."):  # a ramp over more time is another ramp
