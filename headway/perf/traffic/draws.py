@@ -14,7 +14,7 @@ __all__ = ["gamma", "normal", "stream"]
 
 _NORMAL = NormalDist()
 _LEAST = 2.0**-54
-"""Stands for a 0, which no law with a tail can take."""
+"""Half of what `random()` has above 0: a law with a tail can take no 0."""
 
 
 def stream(seed: int, purpose: str) -> Random:
@@ -24,7 +24,7 @@ def stream(seed: int, purpose: str) -> Random:
 
 def normal(part: float) -> float:
     """The standard normal value that `part` (0 to 1) of all do not pass."""
-    return _NORMAL.inv_cdf(part or _LEAST)
+    return _NORMAL.inv_cdf(max(part, _LEAST))
 
 
 def gamma(shape: float, draw: Random) -> float:
