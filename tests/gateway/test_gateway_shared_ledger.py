@@ -251,6 +251,30 @@ async def test_a_gateway_that_starts_without_its_database(site: Sited, own_postg
     await eventually(served, 30)
 
 
+async def test_a_ledger_in_a_file_is_one_gateways_own(site: Sited, tmp_path: Path) -> None:
+    two = await site(TenantRule("acme", day_tokens=BUDGET), str(tmp_path / "ledger.db"), workers=1)
+    first, second = two.add("a"), two.add("b")
+    other: GatewayProcess | None = None
+    for live in (first, second):  # whichever was the first to open it
+        answer = await one(live)
+        assert answer is not None
+        if answer.status != 200:
+            assert (answer.status, answer.error["code"]) == (503, "limits_unavailable")
+            other = live
+    assert other is not None, "one of them has it, not both"
+    owner = first if other is second else second
+    said = f"ledger.db: is the ledger of another gateway (process {owner.child.pid})"
+    assert said in other.log.read_text()
+    kill_whole(owner)
+
+    async def served() -> bool:
+        found = await one(other)
+        return found is not None and found.status == 200
+
+    await eventually(served, 20)
+    assert two.engine.answered.total() == 2, "and what the first one charged is there"
+
+
 async def test_no_password_is_shown(tmp_path: Path) -> None:
     from headway.gateway.__main__ import main  # noqa: PLC0415
     from headway.store.ledger_place import open_place  # noqa: PLC0415
