@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["count", "each_second", "percent", "ratio", "seconds", "span"]
+__all__ = ["count", "each_second", "percent", "ratio", "seconds", "span", "tick_percent", "tick_rate", "tick_seconds"]
 
 NONE = "-"
 NEVER = "never"
@@ -70,3 +70,16 @@ def percent(share: float | None) -> str:
 def ratio(value: float) -> str:
     """B of A: 0.88, 1.02, 12.4."""
     return NONE if math.isnan(value) else f"{value:.2f}" if value < 9.995 else f"{value:.1f}"
+
+
+def tick_seconds(value: float) -> str:
+    """Beside an axis, where values are round: 50 ms, 1 s, 20 s."""
+    return f"{value * 1000:.4g} ms" if value < 0.9999 else f"{value:.4g} s"
+
+
+def tick_rate(value: float) -> str:
+    return f"{value:,.0f}/s" if value >= 1000 else f"{value:.4g}/s"
+
+
+def tick_percent(share: float) -> str:
+    return f"{share * 100:.4g} %"

@@ -15,7 +15,7 @@ from headway.bench.curve import Point
 from headway.bench.readable import count, each_second, percent, ratio, seconds
 from headway.bench.schema import Part, Summary, Verdict
 from headway.bench.search import Found
-from headway.bench.telling import PERCENTILES, cell, facts, latencies, parts, share_inside
+from headway.bench.telling import NAMELESS, PERCENTILES, cell, facts, latencies, parts, share_inside
 from headway.cli.words import coloured
 
 __all__ = ["comparison_lines", "curve_lines", "found_lines", "show_lines", "summary_lines", "verdict_lines", "width"]
@@ -86,7 +86,7 @@ def _parts(name: str, found: Sequence[Part], columns: int) -> Iterator[str]:
     heads = ("requests", "failed", "TTFT p50", "TTFT p99", "E2E p50", "inside", "output")
     rows = [
         (
-            part.name,
+            part.name or NAMELESS,
             count(part.figures.requests.due),
             count(part.figures.requests.failed),
             cell(part.figures.latency.ttft_sched, "p50"),

@@ -7,7 +7,7 @@ import random
 from statistics import median
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headway.bench.belief import Evidence, believe
@@ -33,9 +33,9 @@ def test_it_finds_where_a_random_queue_leaves_the_goal() -> None:
     """Single searches err by chance; their median must not, and the intervals must hold the truth most of the time."""
     best = BUSY.best(seconds=600)
     assert best < BUSY.capacity
-    found = [search(BUSY, BUSY.goal(), seed)[0] for seed in range(8)]
+    found = [search(BUSY, BUSY.goal(), seed)[0] for seed in range(5)]
     assert median(each.rate for each in found) == pytest.approx(best, rel=0.05)
-    assert sum(each.low <= best <= each.high for each in found) >= 5
+    assert sum(each.low <= best <= each.high for each in found) >= 3
     assert all(each.seconds <= 120 for each in found)
 
 
@@ -93,6 +93,7 @@ def test_without_an_end_the_interval_has_none() -> None:
     assert not found.precise
 
 
+@settings(max_examples=40)
 @given(
     st.lists(
         st.tuples(st.floats(0.1, 1e4), st.lists(st.booleans(), max_size=60), st.booleans(), st.floats(0, 1e4)),
@@ -137,6 +138,7 @@ def test_neighbours_that_miss_together_say_less() -> None:
     assert rule(together, 0.95) is Ruling.OPEN
 
 
+@settings(max_examples=40)
 @given(st.lists(st.booleans(), max_size=300), st.floats(0.5, 0.999))
 def test_a_design_effect_is_at_least_one(hits: list[bool], goal: float) -> None:
     assert 1 <= design_effect(hits, goal) <= 99.1

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from headway.bench.curve import Point
 from headway.bench.find import Stage
-from headway.bench.readable import count, each_second, percent, seconds, span
+from headway.bench.readable import count, each_second, percent, seconds, span, tick_percent, tick_rate, tick_seconds
 from headway.bench.report.plot import Mark, Plot, Series, draw
 from headway.bench.report.scale import around, linear
 from headway.bench.report.shares import share_plots
@@ -131,16 +131,16 @@ def _search_plot(found: Found, stages: Sequence[Stage], share: float) -> Plot:
     marks = [Mark(percent(share), share, "y", "muted")]
     if found.rate:
         marks.append(Mark(each_second(found.rate), found.rate, "x", "good"))
-    x = around([rate for rate, _ in inside], each_second, log=True)
+    x = around([rate for rate, _ in inside], tick_rate, log=True)
     return Plot(
-        "Inside the SLO at each rate", x, linear(0.0, 1.0, percent), [Series("a stage", sorted(inside), "accent", "dots")],
+        "Inside the SLO at each rate", x, linear(0.0, 1.0, tick_percent), [Series("a stage", sorted(inside), "accent", "dots")],
         marks=marks, note="an overloaded stage stands at 0 %: what waits grew without an end",
     )  # fmt: skip
 
 
 def _curve_plots(points: Sequence[Point]) -> list[Plot]:
     nan = float("nan")
-    x = around([each.rate for each in points], each_second)
+    x = around([each.rate for each in points], tick_rate)
     late = [
         Series(name, [(each.rate, nan if (value := getattr(each, field)) is None else value) for each in points], tone)
         for name, field, tone in (
@@ -153,7 +153,7 @@ def _curve_plots(points: Sequence[Point]) -> list[Plot]:
     answered = [(each.rate, each.answered) for each in points]
     asked = [(each.rate, each.rate) for each in points]
     return [
-        Plot("Latency by rate", x, around(times, seconds, log=True), late, tall=True),
-        Plot("Answered by rate", x, around([y for _, y in [*answered, *asked]], each_second),
+        Plot("Latency by rate", x, around(times, tick_seconds, log=True), late, tall=True),
+        Plot("Answered by rate", x, around([y for _, y in [*answered, *asked]], tick_rate),
              [Series("answered", answered, "good"), Series("sent", asked, "muted", dashed=True)], tall=True),
     ]  # fmt: skip

@@ -58,7 +58,6 @@ class Plot:
     x: Scale
     y: Scale
     series: Sequence[Series]
-    unit: str = ""
     bands: Sequence[Band] = ()
     marks: Sequence[Mark] = ()
     note: str = ""
@@ -80,7 +79,7 @@ def draw(plot: Plot) -> str:
         f'<div class="area">{"".join(_band(each, plot.x) for each in plot.bands)}'
         f'<svg viewBox="0 0 {SIDE} {SIDE}" preserveAspectRatio="none" role="img" aria-label="{spoken}">{inner}</svg>'
         f"{''.join(_mark_label(each, plot) for each in plot.marks)}</div>"
-        f'<div class="xs">{_x_labels(plot.x, plot.unit)}</div></div>'
+        f'<div class="xs">{_x_labels(plot.x)}</div></div>'
         + (f'<p class="note">{escape(plot.note)}</p>' if plot.note else "")
         + "</figure>"
     )
@@ -144,14 +143,14 @@ def _y_label(value: float, y: Scale) -> str:
     return f'<span style="bottom:{_share(y.at(value))}">{escape(y.told(value))}</span>'
 
 
-def _x_labels(x: Scale, unit: str) -> str:
-    """Every second one gives way on a narrow page; the last one carries the unit."""
+def _x_labels(x: Scale) -> str:
+    """Every second one gives way on a narrow page."""
     ticks = x.ticks()
     written = [
         f'<span{" class=spare" if (len(ticks) - 1 - index) % 2 else ""} style="left:{_share(x.at(value))}">{escape(x.told(value))}</span>'
         for index, value in enumerate(ticks)
     ]
-    return "".join(written) + (f"<small>{escape(unit)}</small>" if unit else "")
+    return "".join(written)
 
 
 def _key(series: Series) -> str:

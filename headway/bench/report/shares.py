@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from headway.bench.measures import measured
-from headway.bench.readable import percent, seconds
+from headway.bench.readable import seconds, tick_percent, tick_seconds
 from headway.bench.record import Record
 from headway.bench.report.plot import Mark, Plot, Series, Tone
 from headway.bench.report.scale import around, linear
@@ -69,8 +69,8 @@ def _plot(
     marks = [Mark(f"SLO {seconds(each)}", each) for each in allowed[:2]]
     return Plot(
         title,
-        around([*values, *allowed], seconds, log=True),
-        linear(0.0, 1.0, percent),
+        around([*values, *allowed], tick_seconds, log=True),
+        linear(0.0, 1.0, tick_percent),
         series,
         marks=marks,
         note="share that was no slower; a curve that ends below 100 % lacks what failed"
