@@ -83,7 +83,7 @@ class Streamed:
 
     @property
     def ended(self) -> bool:
-        return self._done or bool(self.trouble)
+        return self._done or self.trouble != ""
 
     @property
     def text(self) -> str:
@@ -100,8 +100,7 @@ class Streamed:
         return self._counted if self.tokens else len(self.times)
 
     def push(self, data: bytes, now: float) -> None:
-        pending = self._splitter.pending
-        if self._head and not pending and data.startswith(self._head) and data.endswith(self._tail):
+        if self._head and data.startswith(self._head) and data.endswith(self._tail) and not self._splitter.pending:
             text = data[len(self._head) : -len(self._tail)]
             if text and b'"' not in text and b"\\" not in text:
                 self.times.append(now)
@@ -109,6 +108,7 @@ class Streamed:
                 if self._told:
                     self._kept.append(text.decode(errors="replace"))
                 return
+        pending = self._splitter.pending
         events = self._splitter.push(data)
         single = data if not pending and len(events) == len(data) and _is_single(data) else b""
         for payload in data_of(events):

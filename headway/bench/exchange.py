@@ -94,6 +94,7 @@ class Exchange:
         "_first_byte",
         "_head",
         "_keeps",
+        "_leaves_after",
         "_over",
         "_resent",
         "_sent",
@@ -116,7 +117,7 @@ class Exchange:
     ) -> None:
         self.planned, self.due, self.begun = planned, due, 0.0
         self._data, self._desk, self._then = data, desk, then
-        self._keeps, self._asked = keeps, asked
+        self._keeps, self._asked, self._leaves_after = keeps, asked, planned.cancel_after
         self._connection: Connection | None = None
         self._head: Head | None = None
         self._answer: Answer | None = None
@@ -146,10 +147,10 @@ class Exchange:
 
     def connected(self, connection: Connection) -> None:
         self._connection = connection
-        connection.send(self._data, self)
-        if self._sent is None:
+        if self._sent is None:  # before it is handed over: behind it the server may have answered already
             self._sent = self._desk.last_sent = self._desk.clock()
             self._desk.sent += 1
+        connection.send(self._data, self)
 
     def not_connected(self, said: str) -> None:
         self.end("connect", said, self._desk.clock())
@@ -177,16 +178,19 @@ class Exchange:
             return
         now -= self._desk.start
         answer.push(data, now)
-        if type(answer) is Streamed:
-            limit = self.planned.cancel_after
-            if limit is not None and answer.received >= limit and not answer.ended:
+        if type(answer) is Streamed:  # most events of most streams end nothing
+            if answer.ended:
+                self._stream_ended(answer, connection, now)
+            elif self._leaves_after is not None and answer.received >= self._leaves_after:
                 self.end("cancelled", "", now)
-            elif answer.trouble:
-                self.end("stream", answer.trouble, now)
-            elif answer.ended and self._ended is None:
-                self._ended = now
-                if not connection.whole:
-                    asyncio.get_running_loop().call_later(_LINGER, self._linger)
+
+    def _stream_ended(self, answer: Streamed, connection: Connection, now: float) -> None:
+        if answer.trouble:
+            self.end("stream", answer.trouble, now)
+        elif self._ended is None:
+            self._ended = now
+            if not connection.whole:
+                asyncio.get_running_loop().call_later(_LINGER, self._linger)
 
     def complete(self, now: float) -> None:
         answer = self._answer

@@ -91,8 +91,10 @@ class Framing:
                 return b""
         elif self.head.chunked and not self._left and not self._rest:  # most of a stream: a read is a chunk
             end = data.find(b"\r\n", 1, _LINE)
-            if end > 0 and (size := _hexadecimal(data[:end])) and len(data) == end + size + 4 and data[-2:] == b"\r\n":
-                return data[end + 2 : -2]
+            if end > 0:
+                size = _SIZES.get(data[:end]) or _learn_size(data[:end])
+                if size and len(data) == end + size + 4 and data.endswith(b"\r\n"):
+                    return data[end + 2 : -2]
         if self.head.chunked:
             return self._chunks(data)
         if self.open_ended:
@@ -162,6 +164,17 @@ class Framing:
         if size is None:
             raise Malformed(f"a chunk's size: {line[:40]!r}")
         self._left, self._last = (size + 2, False) if size else (0, True)
+
+
+_SIZES: Final[dict[bytes, int]] = {}  # what a chunk's first line says; a stream's are few
+_MOST_SIZES: Final = 4096
+
+
+def _learn_size(text: bytes) -> int | None:
+    size = _hexadecimal(text)
+    if size and len(_SIZES) < _MOST_SIZES:
+        _SIZES[text] = size
+    return size
 
 
 def _hexadecimal(text: bytes) -> int | None:

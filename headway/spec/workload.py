@@ -8,12 +8,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationInfo, WithJsonSchema, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
 
 from headway.spec import about_workload as about
 from headway.spec.cache import Flag
 from headway.spec.fault import Fault, describe
-from headway.spec.fields import Name, Seconds, Wait, is_written
+from headway.spec.fields import Name, Seconds, Wait, Written
 from headway.spec.length import Length, Tokens
 from headway.spec.pause import Pause
 from headway.spec.rate import RateText
@@ -23,8 +30,8 @@ from headway.spec.tenant import Count
 
 __all__ = [
     "DEFAULT_SECONDS",
-    "Arrivals",
     "ArrivalStage",
+    "Arrivals",
     "Cancel",
     "Objectives",
     "Operation",
@@ -79,7 +86,7 @@ def _read_file(value: Any, info: ValidationInfo) -> str:
         raise Fault(f"found {describe(value)}", "write a path, like ./azure.csv")
     if "://" in value:
         raise Fault(f"found {describe(value)}", "write the path of a file on this machine, like ./azure.csv")
-    if is_written(info) and not value.startswith("/"):
+    if isinstance(info.context, Written) and not value.startswith("/"):
         return f"{info.context.base}/{value.removeprefix('./')}"
     return value
 
@@ -172,7 +179,9 @@ class Arrivals(Strict):
         if rates and not any(each.mean for each in rates):
             raise Fault("the rate is 0 all the time", "write a rate like 20/s", (said[0],))
         if self.is_closed and (rates or self.pattern != "poisson"):
-            message = "found stages with a rate and with callers" if rates else f"callers that wait have no {self.pattern}"
+            message = (
+                "found stages with a rate and with callers" if rates else f"callers that wait have no {self.pattern}"
+            )
             raise Fault(message, "write rates in all stages, or concurrency in all of them", (said[0],))
         return self
 
@@ -272,8 +281,8 @@ class Workload(_Written):
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """The kinds of its requests, each with all that it does not say itself; an embedding in a mix takes over nothing
-        that only answers have."""
+        """The kinds of its requests, each with all that it does not say itself; an embedding in a mix takes over
+        nothing that only answers have."""
         own = {name: getattr(self, name) for name in Part.model_fields if name != "weight"}
         found = []
         for part in self.mix or (Part(),):
@@ -302,7 +311,9 @@ class Workload(_Written):
 
     def _check_arrivals(self) -> None:
         if self.arrivals is None:
-            raise Fault("missing", "write arrivals: {rate: 20/s}, or trace: {file: ./azure.csv}", ("arrivals",), of_key=True)
+            raise Fault(
+                "missing", "write arrivals: {rate: 20/s}, or trace: {file: ./azure.csv}", ("arrivals",), of_key=True
+            )
         for name, key in (("lasts", "for"), ("requests", "requests")):
             if self.arrivals.stages and getattr(self, name) is not None:
                 raise Fault("stands beside stages", "each stage says its own `for`: remove it", (key,), of_key=True)

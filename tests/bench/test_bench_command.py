@@ -65,17 +65,30 @@ def summary(folder: Path) -> dict[str, Any]:
     return found
 
 
+OURS = {"send_lag", "loop_delay", "generator_cpu", "unsent"}
+"""Reasons why a run is INVALID on a machine that has other things to do."""
+
+
+def judged(code: int, said: str, told: dict[str, Any], word: str) -> None:
+    """It is that word, with its exit status; or the tests beside this one left the generator too little of the machine,
+    which it then says, and nothing else."""
+    verdict = told["verdict"]
+    assert code == verdict["exit_code"] == {"VALID": 0, "OVERLOADED": 1, "INVALID": 4}[verdict["word"]]
+    assert verdict["word"] in said
+    if verdict["word"] != word:
+        assert verdict["word"] == "INVALID", verdict
+        assert verdict["reasons"][0]["code"] in OURS, verdict
+
+
 async def test_overload_in_one_word_with_the_true_waits(tmp_path: Path) -> None:
     """Asked 100/s, it serves 40/s."""
     log = tmp_path / "arrivals.jsonl"
     async with engines("--ttft", "0.01", "--capacity", "40", "--arrivals", str(log)) as to:
-        code, said, complained = run(command(to, tmp_path, rate=100), tmp_path)
-    assert code == 1, complained
-    assert "OVERLOADED" in said
+        code, said, _ = run(command(to, tmp_path, rate=100), tmp_path)
     told = summary(tmp_path)
+    judged(code, said, told, "OVERLOADED")
     seen = [each for each in read_arrivals(log) if each.tokens == 4]
     truth = [(each.first or 0) - each.came for each in seen]
-    assert told["verdict"]["word"] == "OVERLOADED"
     assert told["whole"]["latency"]["ttft_sched"]["p50"] == pytest.approx(quantile(truth, 0.5), rel=0.1, abs=0.05)
     assert told["whole"]["rate"]["answered"] == pytest.approx(40, rel=0.15)
     assert told["whole"]["goodput"]["inside"]["share"] < 0.3
@@ -84,8 +97,7 @@ async def test_overload_in_one_word_with_the_true_waits(tmp_path: Path) -> None:
 async def test_a_good_server_is_valid_and_the_records_say_it_again(tmp_path: Path) -> None:
     async with engines("--ttft", "0.05", "--itl", "0.005") as to:
         code, said, complained = run(command(to, tmp_path), tmp_path)
-    assert (code, complained) == (0, complained)
-    assert "VALID" in said
+    judged(code, said, summary(tmp_path), "VALID")
     assert "Traceback" not in complained
     kept = read_records(tmp_path / "out" / "records.jsonl")
     assert len(kept.records) == 80

@@ -36,7 +36,8 @@ async def test_the_records_of_an_ugly_run_recompute_its_summary(form: str, tmp_p
     writer = RecordWriter(path := tmp_path / f"records.{form}", form)
     for record in run.records:
         writer.add(record)
-    writer.close(run.facts, run.slo)
+    assert run.slo is not None
+    writer.close(run.facts, [run.slo])
     kept = read_records(path)
     again = summarise(kept.records, kept.facts, kept.slo)
     assert msgspec.json.encode(again) == msgspec.json.encode(run.summary())

@@ -1,10 +1,10 @@
 """ServeGen: what each client of a service sent, window by window, as laws and not request by request.
 
-https://github.com/alibaba/ServeGen, Apache-2.0; Xiang et al., "ServeGen", NSDI 2026. Two forms are read. Its own folders
-(`servegen_folder`), and the same in two files: `NAME.traces.csv` with `client,t_start_s,rate_rps,cv,dist,param1,param2`
-(windows of 600 s; param1 is the shape of the gaps' law) and `NAME.lengths.jsonl` with `{"client", "t",
-"input_tokens_q", "output_tokens_q"}` (quantiles from t seconds on). Requests are drawn from them by the seed
-(`perf.traffic.clients`).
+https://github.com/alibaba/ServeGen, Apache-2.0; Xiang et al., "ServeGen", NSDI 2026. Two forms are read: its own
+folders (`servegen_folder`), and the same in two files, `NAME.traces.csv` with
+`client,t_start_s,rate_rps,cv,dist,param1,param2` (windows of 600 s; param1 is the shape of the gaps' law) and
+`NAME.lengths.jsonl` with `{"client", "t", "input_tokens_q", "output_tokens_q"}` (quantiles from t seconds on).
+Requests are drawn from them by the seed (`perf.traffic.clients`); clients whose lengths are not known send none.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _PARTS = (".traces.csv", ".lengths.jsonl")
 class _Lengths(msgspec.Struct):
     client: str
     t: float | str
-    input_tokens_q: list[float]
-    output_tokens_q: list[float]
+    input_tokens_q: list[float] = []
+    output_tokens_q: list[float] = []
 
 
 _DECODER = msgspec.json.Decoder(_Lengths)
@@ -50,15 +50,16 @@ def _clients(path: Path, start: float, end: float) -> list[Client]:
         begins = row.number("t_start_s")
         if begins < end and begins + WINDOW_SECONDS > start:
             cells = row.text("rate_rps"), row.text("dist"), row.text("param1")
-            if window := window_of(lines, begins, WINDOW_SECONDS, *cells):
+            if window := window_of(lines, (begins, WINDOW_SECONDS), *cells):
                 windows.setdefault(row.text("client"), []).append(window)
     beside = _beside(path)
     tables = _tables(beside)
-    lacking = next((each for each in windows if each not in tables), None)
-    if lacking is not None:
-        raise fault(path, 0, f"client {lacking} has no lengths in {beside.name}", "fetch both files again")
+    if windows and not any(tables.get(name) for name in windows):
+        raise fault(path, 0, f"none of its clients has lengths in {beside.name}", "fetch both files again")
     return [
-        Client(name, tuple(sorted(found, key=lambda each: each.start)), tables[name]) for name, found in windows.items()
+        Client(name, tuple(sorted(found, key=lambda each: each.start)), tables[name])
+        for name, found in windows.items()
+        if tables.get(name)
     ]
 
 
@@ -75,7 +76,7 @@ def _beside(path: Path) -> Path:
 
 
 def _tables(path: Path) -> dict[str, tuple[LengthTable, ...]]:
-    """By client."""
+    """By client; empty where the file has only its name."""
     found: dict[str, list[LengthTable]] = {}
     lines = Lines(path)
     for text in lines:
@@ -86,7 +87,7 @@ def _tables(path: Path) -> dict[str, tuple[LengthTable, ...]]:
             table = LengthTable(float(line.t), tuple(line.input_tokens_q), tuple(line.output_tokens_q))
         except (msgspec.MsgspecError, ValueError) as error:
             raise lines.fault(f"not lengths of ServeGen: {error}", "fetch the file again") from None
-        if not table.prompt or not table.output:
-            raise lines.fault("found no quantiles", "fetch the file again")
-        found.setdefault(line.client, []).append(table)
+        tables = found.setdefault(line.client, [])
+        if table.prompt and table.output:
+            tables.append(table)
     return {client: tuple(sorted(tables, key=lambda each: each.start)) for client, tables in found.items()}
