@@ -2,10 +2,10 @@
 
     while True: what was seen -> decide -> a stage, or the answer
 
-Before the first stage a few requests with one caller show what the server does alone. After a stage that it could not keep up
-with, the next one begins when a single request is about as fast again: whoever is still busy with the last stage's queue
-would be judged by it. A stage whose generator was at fault is not believed and done again; after a few of them in a row the
-search ends and says so.
+Before the first stage a few requests with one caller show what the server does alone. After a stage that it could not
+keep up with, the next one begins when a single request is about as fast again: whoever is still busy with the last
+stage's queue would be judged by it. A stage whose generator was at fault is not believed and done again; after a few
+of them in a row the search ends and says so.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ CALM_TRIES = 20
 UNSOUND = frozenset({"unsent", "generator_cpu", "arrivals", "broken"})
 """Reasons of a verdict that are the generator's own: such a stage measured nothing."""
 LATE = {"send_lag": "seen", "loop_delay": "p99"}
-"""And those that say how late it was. A search asks for hits and not for milliseconds, and lateness makes only misses:"""
+"""And those that say how late it was. A search asks for hits and not for milliseconds, and lateness makes only
+misses:"""
 LATE_OF_PATIENCE = 0.1
 """up to that part of what the SLO lets a request wait it is borne, and the answer can only be too low by it."""
 OVERLOADED = frozenset({"waiting_grew", "refused"})
@@ -78,7 +79,8 @@ def find(
     live: Callable[[Probe], Watch],
     told: Callable[[Stage], None],
 ) -> tuple[Found, list[Stage]]:
-    """`live` is asked for a watcher of each stage, `told` hears of it at its end. Ctrl-C ends the search with what is known.
+    """`live` is asked for a watcher of each stage, `told` hears of it at its end. Ctrl-C ends the search with what is
+    known.
 
     Raises what a run raises before any load, and EngineError when the server answers not even one caller.
     """
@@ -161,7 +163,8 @@ def _seen(trial: Trial, limits: list[Slo], probe: Probe, growing: bool) -> Seen:
 
 
 def _answered(records: Sequence[Record]) -> float:
-    """A second, from the moment that a tenth had ended until eight tenths had: without the filling, and without the end."""
+    """A second, from the moment that a tenth had ended until eight tenths had: without the filling, and without the
+    end."""
     ends = sorted(each.ended for each in records if each.ended is not None and not each.error)
     if len(ends) < 10:
         return 0.0

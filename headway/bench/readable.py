@@ -1,4 +1,5 @@
-"""Figures of a run as people read them: three digits, a unit that fits, and no share rounded up to "all" or down to "none"."""
+"""Figures of a run as people read them: three digits, a unit that fits, and no share rounded up to "all" or down to
+"none"."""
 
 from __future__ import annotations
 

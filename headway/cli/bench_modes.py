@@ -1,6 +1,8 @@
-"""What `headway bench` does with a plan: one run, a search, a curve; and what it tells of it. Also: a schedule, a comparison.
+"""What `headway bench` does with a plan: one run, a search, a curve; and what it tells of it. Also: a schedule, a
+comparison.
 
-The figures go to stdout (a table, or JSON), everything else to stderr. A run that was interrupted still tells what there is.
+The figures go to stdout (a table, or JSON), everything else to stderr. A run that was interrupted still tells what
+there is.
 """
 
 from __future__ import annotations
@@ -48,7 +50,8 @@ FAILED, INVALID = 1, 4
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Where the figures go: JSON or a table on stdout; a folder (`out`; None = one with the run's name) with `records`."""
+    """Where the figures go: JSON or a table on stdout; a folder (`out`; None = one with the run's name) with
+    `records`."""
 
     as_json: bool
     out: str | None
@@ -103,7 +106,8 @@ def search(plan: RunPlan, told: Told, at_least: str, first_given: bool, lasts: s
         raise UsageError("--find-max needs limits", hint="say what is good enough: --slo ttft=500ms,itl=50ms")
     seconds = SEARCH_SECONDS if lasts is None else _duration(lasts)
     slo = " and ".join(filter(None, map(told_limits, limits)))
-    first = f"{plan.workload.name}: the highest rate with {percent(share)} inside {slo}, in {span(seconds)} of load -> {plan.target.url}"
+    sought = f"{plan.workload.name}: the highest rate with {percent(share)} inside {slo}"
+    first = f"{sought}, in {span(seconds)} of load -> {plan.target.url}"
     wish = Wish(share=share, seconds=seconds, first=_first_rate(plan.workload) if first_given else None)
     with ExitStack() as stack:
         folder = _folder(stack, plan, told)
@@ -131,9 +135,7 @@ def draw_curve(plan: RunPlan, told: Told, first_given: bool, lasts: str | None) 
         folder = _folder(stack, plan, told)
         teller = _Teller(stack, first, limits, folder)
         begin = _first_rate(plan.workload) if first_given else None
-        found = sweep(
-            plan, limits, seconds, begin, live=teller.live, told=teller.point
-        )
+        found = sweep(plan, limits, seconds, begin, live=teller.live, told=teller.point)
     points = [point for point, _ in found]
     if folder is not None:
         from headway.bench.report.page import curve_page  # noqa: PLC0415
