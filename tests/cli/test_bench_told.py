@@ -129,6 +129,10 @@ def test_the_live_line_gives_way_from_the_right() -> None:
     assert "1,163 sent" in told(progress, glance, 30)
 
 
+def test_beyond_its_end_a_run_drains() -> None:
+    assert "71 s, draining" in told(Progress(now=71.2, seconds=60.0, due=10, sent=10, ended=8), Glance(), 120)
+
+
 def test_the_live_line_of_a_run_without_an_end_has_no_bar() -> None:
     progress = Progress(now=5.0, seconds=float("inf"), due=10, sent=10, ended=8)
     assert told(progress, Glance(), 120).startswith("5 s  10 sent")
