@@ -106,8 +106,8 @@ class Exchange:
             self._desk.sent += 1
         connection.send(self._data, self)
 
-    def not_connected(self, said: str) -> None:
-        self.end("connect", said, self._desk.clock())
+    def not_connected(self, code: str, said: str) -> None:
+        self.end(code, said, self._desk.clock())
 
     # the connection's callbacks
 
