@@ -1,7 +1,7 @@
 """How many processes a load needs.
 
-What a request, a token of its prompt and an event of its stream cost a worker was measured with benchmarks/sender.py (on
-a core of a small cloud machine, and rounded up). A worker is given half a core's worth, so that its event loop is free
+What a request, a token of its prompt and an event of its stream cost a worker was measured with benchmarks/sender.py
+(on a core of a small cloud machine, rounded up). A worker is given half a core's worth, so that its event loop is free
 when a chunk comes.
 """
 
