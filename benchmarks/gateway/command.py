@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -84,6 +84,11 @@ def _table(given: argparse.Namespace, here: Stage) -> int:
     judge = wrong if given.lenient else fault
     seen = all_rounds(run, judge, list(here.proxies), list(workloads.values()), rounds=rounds, tell=_tell, able=able)
     about = _about(rounds, time.monotonic() - began, given)
+    if given.earlier is not None:
+        before = [each for each in _earlier(given.earlier) if each.workload not in workloads]
+        others = {each.workload for each in before}
+        seen, about = before + seen, f"{about} {_and(others)} of an earlier sitting of the same machine."
+        workloads = {each.name: each for each in WORKLOADS if each.name in workloads or each.name in others}
     launches = {name: proxy.launch for name, proxy in here.proxies.items()}
     text = Report(seen, workloads, launches, here.missing, about).markdown()
     print(text)
@@ -92,6 +97,17 @@ def _table(given: argparse.Namespace, here: Stage) -> int:
     if given.write:
         write_part("gateway", text)
     return 1 if any(each.errors for each in seen) else 0
+
+
+def _earlier(path: Path) -> list[Observation]:
+    try:
+        return [Observation(**each) for each in json.loads(path.read_text())]
+    except (OSError, ValueError, TypeError) as error:
+        raise BenchError(f"--with {path}: not what --json wrote: {error}") from error
+
+
+def _and(names: Collection[str]) -> str:
+    return ", ".join(each.name for each in WORKLOADS if each.name in names)
 
 
 def _tell(seen: Observation) -> None:
@@ -143,6 +159,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--lenient", action="store_true", help="count runs that others on the machine disturbed")
     parser.add_argument("--flat", type=_seconds, help="memory over this long (10m, 90s) instead of the table")
     parser.add_argument("--json", type=Path, help="write every run to this file")
+    parser.add_argument(
+        "--with", type=Path, dest="earlier", metavar="JSON", help="workloads not asked for now: as this --json has them"
+    )
     parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
     parser.add_argument("--cache", type=Path, default=cache_dir() / "bench", help="for environments and built programs")
     parser.add_argument("--cores", type=_cores, default=(0, 1), help="of the load and of the proxy (0,1)")

@@ -159,6 +159,7 @@ class RequestReader:
         if self._resuming is not None:
             self._resuming = None
             return
+        self._size_before, self._idle_bytes = -1, 0
         request.method = self._parser.get_method().decode("latin-1")
         request.accepted = self._time()
         request.id = sane_request_id(request.headers.get(b"x-request-id"))

@@ -16,7 +16,7 @@ from headway.gateway.exchange import Exchange
 from headway.gateway.journey import Journey
 from headway.gateway.public import Public
 from headway.gateway.toll import Tolled
-from headway.policy.route import Condition
+from headway.policy.route import Condition, RouteWhy
 from headway.wire.openai import Refusal, wrong_operation
 
 if TYPE_CHECKING:
@@ -47,8 +47,7 @@ class RoutedExchange(Exchange):
         if not self._begun:
             self._begun = True
             if not self._journey.begin(self._gateway.time()):
-                task = self._journey.public.charged.task
-                self.refuse(wrong_operation(self.name, task, self._asked.operation.path))
+                self.refuse(self._nobody_serves())
                 return
         super().place()
 
@@ -64,8 +63,16 @@ class RoutedExchange(Exchange):
         if self._moves("error"):
             self.place()
         else:
-            message = f"The model {self.name!r} cannot answer now: no Model behind it is there."
-            self.refuse(Refusal(503, "model_not_ready", message, retry_after=5))
+            self.refuse(self._nobody_there())
+
+    def _nobody_serves(self) -> Refusal:
+        if all(step.why == RouteWhy.NO_SUCH_MODEL for step in self._journey.steps):
+            return self._nobody_there()
+        return wrong_operation(self.name, self._journey.public.charged.task, self._asked.operation.path)
+
+    def _nobody_there(self) -> Refusal:
+        message = f"The model {self.name!r} cannot answer now: no Model behind it is there."
+        return Refusal(503, "model_not_ready", message, retry_after=5)
 
     def _enter(self, route: Route, now: float) -> bool:
         """Through the caller's gate under the Route's own name, and through that of the Route's budget."""

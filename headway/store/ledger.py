@@ -216,12 +216,13 @@ class Books:
                 " ON CONFLICT (worker, tenant) DO NOTHING",
                 [(worker, name, used.requests, used.tokens, used.micros) for name, (used, _) in holds.items()],
             )
+        known = self._leases([worker])
         self._put_leases(
             {
                 (worker, name, budget): lent
                 for name, (_, marks) in holds.items()
                 for budget, lent in marks.items()
-                if lent[0]
+                if lent[0] or (worker, name, budget) in known
             }
         )
 

@@ -6,12 +6,13 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from headway.errors import UsageError
+from headway.store.claim import Claim
 from headway.store.connection import AnyDatabase
 from headway.store.database import Database
 from headway.store.postgres import Postgres
 from headway.store.secrets import is_secret, resolve_secret
 
-__all__ = ["LEDGER_HELP", "check_place", "open_place"]
+__all__ = ["LEDGER_HELP", "check_place", "claim_of", "open_place"]
 
 LEDGER_HELP = (
     "what tenants spent: a SQLite file (beside the socket if left out), or a PostgreSQL that several gateways share"
@@ -31,6 +32,11 @@ def check_place(place: str) -> str:
                 hint="leave it out and set PGPASSFILE, or keep the whole URL as a secret: --ledger secret:ledger/url",
             )
     return place
+
+
+def claim_of(place: str) -> Claim | None:
+    """What a gateway must have before it reads a ledger of its own; None of one that several share."""
+    return None if is_secret(place) or place.startswith(_URL) else Claim(Path(place))
 
 
 def open_place(place: str) -> AnyDatabase:

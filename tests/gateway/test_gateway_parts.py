@@ -12,9 +12,13 @@ from hypothesis import strategies as st
 from headway.gateway.compiled import COMPILED
 from headway.gateway.counts import TTFT_BOUNDS, Histogram
 from headway.gateway.journal import Journal
+from headway.gateway.reader import Bodies, RequestReader
 from headway.gateway.record import Record
+from headway.gateway.request import Request
+from headway.gateway.settings import Settings
 from headway.gateway.tally import Tally
 from headway.gateway.timers import Timed, Wheel
+from headway.wire.openai import Refusal
 from tests.support.gateway import eventually
 
 
@@ -105,3 +109,40 @@ def test_labels_are_bounded() -> None:
     tally.end(record(model="../etc", status=404), "chat", known=False)
     assert ("", "chat") in tally.series
     assert (tally.running, tally.requests) == (0, 1501)
+
+
+@pytest.mark.parametrize("first", [0, 1, 262_000])
+def test_equal_bodies_on_one_connection_come_in_equal_reads(first: int) -> None:
+    """Each in two reads of the same sizes: what the second one begins with is its own, not the first one's again."""
+    reader = RequestReader(Settings(), Bodies(10**9), lambda: 0.0)
+    body = b"x" * 400_000
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % len(body)
+    for _ in range(3):
+        reader.feed(head + body[:first])
+        reader.feed(body[first:])
+        assert not reader.stopped
+        request = reader.ready.popleft()
+        assert isinstance(request, Request)
+        assert (request.size, b"".join(request.parts)) == (len(body), body)
+        reader.release(request.size)
+
+
+def test_the_end_of_one_body_and_the_next_head_in_one_read() -> None:
+    reader = RequestReader(Settings(), Bodies(10**9), lambda: 0.0)
+    body = b"x" * 200_000
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % len(body)
+    reader.feed(head)
+    reader.feed(body + head)
+    reader.feed(body)
+    assert [isinstance(each, Request) for each in reader.ready] == [True, True]
+
+
+def test_chunk_extensions_do_not_go_on_for_ever() -> None:
+    reader = RequestReader(Settings(), Bodies(10**9), lambda: 0.0)
+    reader.feed(b"POST / HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n1;")
+    for _ in range(40):
+        reader.feed(b"a=" + b"b" * 8_192 + b";")
+    assert reader.stopped
+    (refusal,) = reader.ready
+    assert isinstance(refusal, Refusal)
+    assert "no content" in refusal.message

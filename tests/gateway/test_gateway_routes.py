@@ -126,6 +126,16 @@ async def test_a_route_is_a_model_to_callers(tmp_path: Path, engine: Start) -> N
         assert "Did you mean 'assistant'?" in unknown.error["message"]
 
 
+async def test_a_route_whose_models_are_all_gone(tmp_path: Path, engine: Start) -> None:
+    other = await engine(answers())
+    routes = (rule(BIG, SMALL, fallback=(Fallback("spare"),)),)
+    async with gateway_here(tmp_path, model("other", other.url), routes=routes) as here:
+        answer = await here.ask(model="assistant")
+        assert (answer.status, answer.error["code"]) == (503, "model_not_ready"), "it is none of the caller's fault"
+        assert answer.headers["retry-after"] == "5"
+        assert passed(here.last) == dict.fromkeys(("big", "small", "spare"), "no_such_model")
+
+
 async def test_messages_and_their_counting_go_by_route_too(tmp_path: Path, engine: Start) -> None:
     """The caller's side is another one there, and goes on with the request all the same."""
     small = await engine(answers(), streams("Par", "is."), answers(b'{"count": 9}'))

@@ -4,7 +4,9 @@ budget is never overshot, and nothing hangs."""
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
+import secrets
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,6 +27,7 @@ ACME, ACME_KEY = key_for("acme")
 BEARER = [f"authorization: Bearer {ACME}"]
 COST = 102  # tokens of each request: as much as is reserved for it, so that the budget is for exactly 100
 BUDGET = 100 * COST
+MARK, NUMBERS = secrets.token_hex(4), itertools.count()  # whose requests they are: ports are used again, by anybody
 
 
 class Site:
@@ -33,7 +36,7 @@ class Site:
     def __init__(self, folder: Path, ledger: str, engine: Any, rule: TenantRule, workers: int = 2) -> None:
         self.folder, self.ledger, self.engine, self.rule, self.workers = folder, ledger, engine, rule, workers
         self.live: list[GatewayProcess] = []
-        engine.answered = 0
+        engine.answered = Counter()
 
     def add(self, name: str) -> GatewayProcess:
         folder = self.folder / name
@@ -51,7 +54,13 @@ class Site:
 
     @property
     def used(self) -> int:
-        return int(self.engine.answered) * COST
+        return int(self.engine.answered.total()) * COST
+
+    def tell(self) -> str:
+        """When there were more than may be: which the engine had twice, and what the gateways said."""
+        twice = {each: times for each, times in self.engine.answered.items() if times > 1}
+        said = "\n".join(f"{live.folder.name}: {live.log.read_text()[-2000:]}" for live in self.live)
+        return f"{self.engine.answered.total()} answered, {self.spent()} charged, twice: {twice}\n{said}"
 
     def spent(self) -> int:
         """Of today, by the ledger."""
@@ -85,7 +94,8 @@ async def site(tmp_path: Path, engine: Start, postgres: PostgresServer) -> Async
         usage = b'{"prompt_tokens":99,"completion_tokens":3}'
 
         async def counted(asked: Any, peer: Any) -> None:
-            peer.engine.answered += 1
+            if asked.headers["x-request-id"].startswith(MARK):
+                peer.engine.answered[asked.headers["x-request-id"]] += 1
             if asked.json.get("stream"):
                 await streams("a", "b", "c", tail=b'data: {"choices":[],"usage":%b}\n\n' % usage)(asked, peer)
             else:
@@ -102,7 +112,8 @@ async def site(tmp_path: Path, engine: Start, postgres: PostgresServer) -> Async
 async def one(live: GatewayProcess, *, stream: bool = False, deadline: float = 20) -> Answer | None:
     """None: it was killed under us."""
     try:
-        return await ask(live.port, headers=BEARER, stream=stream, max_tokens=3, deadline=deadline)
+        headers = [*BEARER, f"x-request-id: {MARK}-{next(NUMBERS)}"]
+        return await ask(live.port, headers=headers, stream=stream, max_tokens=3, deadline=deadline)
     except (ConnectionError, TruncatedAnswer):
         return None
 
@@ -162,12 +173,12 @@ async def test_a_budget_holds_whoever_is_killed(site: Sited, victim: str) -> Non
             kill_whole(first)
 
     told = await race(two, 200, kill)
-    assert two.used <= BUDGET
+    assert two.used <= BUDGET, two.tell()
     if victim == "gateway":
         again = two.add("a")  # at the same place: what the dead left behind is settled to the request
         assert (await one(again)) is not None
     await eventually(lambda: two.spent() >= two.used)
-    assert two.spent() <= BUDGET
+    assert two.spent() <= BUDGET, two.tell()
     assert told["answered"] > 0
     assert (await one(second)) is not None, "the other one serves on"
 
@@ -238,6 +249,30 @@ async def test_a_gateway_that_starts_without_its_database(site: Sited, own_postg
         return found is not None and found.status == 200
 
     await eventually(served, 30)
+
+
+async def test_a_ledger_in_a_file_is_one_gateways_own(site: Sited, tmp_path: Path) -> None:
+    two = await site(TenantRule("acme", day_tokens=BUDGET), str(tmp_path / "ledger.db"), workers=1)
+    first, second = two.add("a"), two.add("b")
+    other: GatewayProcess | None = None
+    for live in (first, second):  # whichever was the first to open it
+        answer = await one(live)
+        assert answer is not None
+        if answer.status != 200:
+            assert (answer.status, answer.error["code"]) == (503, "limits_unavailable")
+            other = live
+    assert other is not None, "one of them has it, not both"
+    owner = first if other is second else second
+    said = f"ledger.db: is the ledger of another gateway (process {owner.child.pid})"
+    assert said in other.log.read_text()
+    kill_whole(owner)
+
+    async def served() -> bool:
+        found = await one(other)
+        return found is not None and found.status == 200
+
+    await eventually(served, 20)
+    assert two.engine.answered.total() == 2, "and what the first one charged is there"
 
 
 async def test_no_password_is_shown(tmp_path: Path) -> None:

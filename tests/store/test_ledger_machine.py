@@ -296,3 +296,13 @@ class Budgets(RuleBasedStateMachine):
 def test_budgets_hold_whoever_dies() -> None:
     run_state_machine_as_test(Budgets, settings=settings(max_examples=60, stateful_step_count=20))
     assert min(SEEN["admitted"], SEEN["refused"]) > 100
+
+
+def test_a_hub_that_dies_again_and_again_between_ledger_and_file() -> None:
+    """Each time half of the rest is lent to a worker that never hears of it: until the next hub takes it back."""
+    machine = Budgets()
+    machine.begin(tokens=500, micros=500, month=500, parallel=1)
+    for _ in range(12):
+        machine.hub_dies_between_ledger_and_file()
+        machine.never_over()
+    machine.teardown()

@@ -345,7 +345,7 @@ async def gateway_here(
 
     listener = listeners("127.0.0.1", 0, 1, shared=False)
     board = Board.create(folder / "g.board", 1)
-    treasurer = Treasurer(folder / "g.ledger", folder / "g.leases")
+    treasurer = Treasurer(str(folder / "g.ledger"), folder / "g.leases")
     crew = Crew(listener, board, treasurer, chosen, start, archive=archive)
     await crew.start()
     worker: Worker = made[0]

@@ -20,7 +20,7 @@ from headway.gateway.hub.member import Member
 from headway.gateway.table import TenantRule
 from headway.store.connection import AnyDatabase
 from headway.store.ledger import Ledger
-from headway.store.ledger_place import open_place
+from headway.store.ledger_place import claim_of, open_place
 from headway.store.treasury import Standing, Treasury, Worker
 
 __all__ = ["Treasurer"]
@@ -40,6 +40,7 @@ class Treasurer:
 
     def __init__(self, ledger: str, leases: Path) -> None:
         self._place, self._leases_path = ledger, leases
+        self._claim = claim_of(ledger)
         self._thread = ThreadPoolExecutor(1, "ledger")
         self._rules: tuple[TenantRule, ...] = ()
         self._is_new = False  # the rules are
@@ -154,6 +155,8 @@ class Treasurer:
         if self._database is None:
             return False
         if self._treasury is None:
+            if self._claim is not None:
+                self._claim.take()
             self._treasury = Treasury.open(self._leases_path, Ledger(self._database), time.time())
         treasury = self._treasury
         self._bury_the_dead(treasury, members)
@@ -183,7 +186,7 @@ class Treasurer:
         except HeadwayError as error:
             log.error("the last of what was used is settled by the next gateway here: %s", error)
         finally:
-            for part in (self._treasury, self._database):
+            for part in (self._treasury, self._database, self._claim):
                 if part is not None:
                     part.close()
 
