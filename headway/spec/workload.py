@@ -21,6 +21,7 @@ from headway.spec.rate import RateText
 from headway.spec.route import Share
 from headway.spec.strict import Strict
 from headway.spec.tenant import Count
+from headway.spec.units import format_duration
 
 __all__ = [
     "DEFAULT_SECONDS",
@@ -225,6 +226,7 @@ class Workload(_Written):
             self._check_replay()
         else:
             self._check_arrivals()
+            self._check_warmup()
             for number, part in enumerate(self.parts):
                 _check_part(part, ("mix", str(number)) if self.mix else ())
         return self
@@ -233,8 +235,7 @@ class Workload(_Written):
         for name in ("arrivals", "prompt", "output", "prefix", "sessions", "mix"):
             if getattr(self, name) not in (None, ()):
                 raise Fault(f"stands beside a trace; {_NEITHER}", "or leave the trace out", (name,), of_key=True)
-        if self.cancel is not None and self.operation == "embedding":
-            raise Fault("an embedding is not left early", "remove it", ("cancel",), of_key=True)
+        _check_cancel(self.parts[0], ("cancel",))
 
     def _check_arrivals(self) -> None:
         if self.arrivals is None:
@@ -250,6 +251,15 @@ class Workload(_Written):
         if self.requests is not None and rate is not None and rate.is_ramp:
             raise Fault(f"found requests and a rate of {rate}", "a ramp needs a time: write for: 2m", ("requests",))
 
+    def _check_warmup(self) -> None:
+        if self.warmup is None or self.requests is not None or self.arrivals is None:
+            return
+        stages = sum(each.lasts for each in self.arrivals.stages)
+        lasts = stages or self.lasts or DEFAULT_SECONDS
+        if self.warmup >= lasts:
+            message = f"found {format_duration(self.warmup)}, and the whole lasts {format_duration(lasts)}"
+            raise Fault(message, "write less, or send for longer", ("warmup",))
+
 
 def _check_part(part: Part, path: tuple[str, ...]) -> None:
     """What it lacks, or has that its operation has not."""
@@ -263,3 +273,15 @@ def _check_part(part: Part, path: tuple[str, ...]) -> None:
         raise Fault("missing", "write output: 100, or quantiles: {p50: 100, p90: 400}", (*path, "output"), of_key=True)
     if part.operation == "completion" and part.sessions is not None:
         raise Fault("a completion has no turns", "write operation: chat", (*path, "sessions"), of_key=True)
+    _check_cancel(part, (*path, "cancel"))
+
+
+def _check_cancel(part: Part, path: tuple[str, ...]) -> None:
+    if part.cancel is None:
+        return
+    if part.operation == "embedding":
+        raise Fault("an embedding is not left early", "remove it", path, of_key=True)
+    if part.stream is False:
+        raise Fault(
+            "tokens of an answer that is not streamed come all at once", "write stream: true", path, of_key=True
+        )
