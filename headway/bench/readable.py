@@ -1,4 +1,5 @@
-"""Figures of a run as people read them: three digits, a unit that fits, and no share rounded up to "all" or down to "none"."""
+"""Figures of a run as people read them: three digits, a unit that fits, and no share rounded up to "all" or down to
+"none"."""
 
 from __future__ import annotations
 
@@ -37,10 +38,10 @@ def span(value: float) -> str:
 
 
 def each_second(value: float | None) -> str:
-    """A rate: 0.30/s, 8.1/s, 19.7/s, 20/s, 1,182/s."""
+    """A rate: 0.30/s, 8.1/s, 19.7/s, 20/s, 100.6/s, 1,182/s."""
     if value is None or not math.isfinite(value):
         return NONE
-    if value >= 99.95:
+    if value >= 999.5:
         return f"{value:,.0f}/s"
     told = f"{value:.1f}" if value >= 0.995 else f"{value:.2f}"
     return f"{told.removesuffix('.0') if value >= 9.95 else told}/s"

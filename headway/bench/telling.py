@@ -48,7 +48,8 @@ def latencies(figures: Figures, slos: list[Slo]) -> list[Latency]:
 
 
 def cell(of: Distribution, percentile: str) -> str:
-    """`~` before one that leans on the very last sample; `failed` where so many failed that the percentile is one of them."""
+    """`~` before one that leans on the very last sample; `failed` where so many failed that the percentile is one of
+    them."""
     value: float | None = getattr(of, percentile)
     if value is None:
         return "failed" if of.beyond else "-"

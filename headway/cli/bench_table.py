@@ -1,6 +1,7 @@
 """What a run comes to, on the terminal: the verdict and its reason first, then latencies, then the rest in words.
 
-Columns fit 80 characters; on a narrower terminal what is inside the SLO goes below them, and lines break between phrases.
+Columns fit 80 characters; on a narrower terminal what is inside the SLO goes below them, and lines break between
+phrases.
 """
 
 from __future__ import annotations
@@ -168,8 +169,8 @@ def _interval(row: Row) -> str:
 
 
 def _columns(name: str, heads: Sequence[str], rows: Sequence[Sequence[str]], columns: int) -> Iterator[str]:
-    """The first column to the left, the others to the right; what does not fit is left out from the right, but for a last
-    column of words (an empty head)."""
+    """The first column to the left, the others to the right; what does not fit is left out from the right, but for a
+    last column of words (an empty head)."""
     table = [(name, *heads), *rows]
     wide = [max(len(row[index]) for row in table) for index in range(len(heads) + 1)]
     shown = list(range(len(wide)))

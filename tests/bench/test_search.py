@@ -113,8 +113,9 @@ def test_it_ends_whatever_it_sees(stages: list[tuple[float, list[bool], bool, fl
 
 
 def test_wald_rules_on_independent_requests_as_often_as_it_says() -> None:
-    """At twice the misses that are allowed it says "inside" in at most about 5 % of the stages, and the other way round."""
-    chance = random.Random(1)
+    """At twice the misses that are allowed it says "inside" in at most about 5 % of the stages, and the other way
+    round."""
+    chance = random.Random(1)  # noqa: S311
 
     def ruling(miss: float) -> Ruling:
         hits: list[bool] = []
@@ -157,7 +158,7 @@ def test_more_evidence_makes_it_narrower() -> None:
 
 
 def test_growth_is_told_from_chance() -> None:
-    chance, level, steady, growing = random.Random(4), 30.0, [(0.0, 0)], [(0.0, 0)]
+    chance, level, steady, growing = random.Random(4), 30.0, [(0.0, 0)], [(0.0, 0)]  # noqa: S311
     for step in range(1, 81):
         level += chance.gauss(0, 3) - (level - 30) / 10
         steady.append((step / 4, max(0, round(level))))
@@ -191,7 +192,7 @@ def test_batches_see_bad_times_that_the_chain_does_not() -> None:
     """In the bad half every second request misses: no run is long, and yet the stage has seen one bad time."""
     halves = [index < 200 or index % 2 == 0 for index in range(400)]
     assert batch_effect([halves]) > 10
-    chance = random.Random(2)
+    chance = random.Random(2)  # noqa: S311
     assert batch_effect([[chance.random() > 0.1 for _ in range(400)] for _ in range(6)]) < 2
 
 
