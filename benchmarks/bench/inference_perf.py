@@ -1,4 +1,4 @@
-"""inference-perf (kubernetes-sigs): a YAML file, a folder of reports. Its random prompts go to /v1/completions alone."""
+"""inference-perf (kubernetes-sigs): a YAML file, a folder of reports. Its random prompts are for /v1/completions."""
 
 from __future__ import annotations
 

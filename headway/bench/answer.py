@@ -1,12 +1,15 @@
 """An answer as it comes in: when each piece of its content came, how large it was, and how it ended.
 
-The events of a stream differ in their text alone. So one event is read as JSON and the bytes around its text are kept;
-an event that has just these bytes around a text without quotes and backslashes is of the same shape, and its text's
-length is all that is looked at. Every other event (a role, a finish, usage, an error, another field) is read as JSON.
+The events of a stream differ in their text alone. So one event is read as JSON and the bytes around its text are
+kept; an event that has just these bytes around a text without quotes and backslashes is of the same shape, and its
+text's length is all that is looked at; where each event brings usage, the numbers behind the text may differ too, and
+the count of tokens among them is read. Every other event (a role, a finish, usage, an error, another field) is read
+as JSON.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Final, Protocol
 
 from headway.bench.said import Piece, read, trouble_of
@@ -16,6 +19,8 @@ from headway.wire.usage import Usage
 
 __all__ = ["Answer", "Refused", "Streamed", "Vectors", "Whole"]
 
+_DIGITS: Final = b"0123456789"
+_COMPLETION: Final = re.compile(rb'"completion_tokens": ?(\d+)')
 _MOST_PENDING: Final = 8 << 20
 _MOST_BODY: Final = 256 << 20
 _MOST_REFUSAL: Final = 64 << 10
@@ -57,6 +62,7 @@ class Streamed:
         "_head",
         "_keeps",
         "_kept",
+        "_shape",
         "_splitter",
         "_tail",
         "_tokens",
@@ -75,7 +81,7 @@ class Streamed:
         self.usage: Usage | None = None
         self._done = False
         self._splitter = EventSplitter()
-        self._head = self._tail = b""
+        self._head = self._tail = self._shape = b""
         self._keeps, self._told = keeps, False
         self._kept: list[str] = []
         self._tokens: list[int] = []
@@ -100,14 +106,8 @@ class Streamed:
         return self._counted if self.tokens else len(self.times)
 
     def push(self, data: bytes, now: float) -> None:
-        if self._head and data.startswith(self._head) and data.endswith(self._tail) and not self._splitter.pending:
-            text = data[len(self._head) : -len(self._tail)]
-            if text and b'"' not in text and b"\\" not in text:
-                self.times.append(now)
-                self.sizes.append(len(text))
-                if self._told:
-                    self._kept.append(text.decode(errors="replace"))
-                return
+        if self._head and data.startswith(self._head) and not self._splitter.pending and self._measure(data, now):
+            return
         pending = self._splitter.pending
         events = self._splitter.push(data)
         single = data if not pending and len(events) == len(data) and _is_single(data) else b""
@@ -117,6 +117,36 @@ class Streamed:
                 return
         if self._splitter.pending > _MOST_PENDING:
             self.trouble = "an event does not end"
+
+    def _measure(self, data: bytes, now: float) -> bool:
+        """Whether it is the event that was learnt with another text (and, with usage, with other numbers behind it)."""
+        begin = len(self._head)
+        if self._shape:
+            end = data.find(b'"', begin)
+            tail = data[end:]
+            told = _COMPLETION.search(tail)
+            if end < 0 or told is None or tail.translate(None, _DIGITS) != self._shape:
+                return False
+        else:
+            end, told = len(data) - len(self._tail), None
+            if not data.endswith(self._tail):
+                return False
+        text = data[begin:end]
+        if not text or b'"' in text or b"\\" in text:
+            return False
+        self.times.append(now)
+        self.sizes.append(len(text))
+        if told is not None and self.usage is not None:
+            self._count(int(told[1]))
+            self.usage.completion_tokens = self._counted
+        if self._told:
+            self._kept.append(text.decode(errors="replace"))
+        return True
+
+    def _count(self, tokens: int) -> None:
+        """So many of the whole answer have come with this piece."""
+        self._tokens.append(max(0, tokens - self._counted))
+        self._counted = tokens
 
     def close(self, now: float) -> None:
         if self.ended:
@@ -146,20 +176,20 @@ class Streamed:
         if self._keeps:
             self._kept += [text for name, text in pieces if name in _SPOKEN]
         if said.usage is not None and said.usage.completion_tokens is not None:
-            self._tokens.append(max(0, said.usage.completion_tokens - self._counted))
-            self._counted = said.usage.completion_tokens
-        elif event and not said.finish:
-            self._learn(event, pieces)
+            self._count(said.usage.completion_tokens)
+        if event and not said.finish and len(pieces) == 1:
+            self._learn(event, pieces[0], counted=said.usage is not None)
 
-    def _learn(self, event: bytes, pieces: list[Piece]) -> None:
+    def _learn(self, event: bytes, piece: Piece, *, counted: bool) -> None:
         """Keep what is around the text, if it stands there once and as it is."""
-        name, text = pieces[0]
+        name, text = piece
         raw = text.encode(errors="replace")
         for form in (b'"%b":"%b"', b'"%b": "%b"'):
             field = form % (name, raw)
-            if len(pieces) == 1 and event.count(field) == 1:
+            if event.count(field) == 1:
                 at = event.find(field) + len(field) - len(raw) - 1
                 self._head, self._tail = event[:at], event[at + len(raw) :]
+                self._shape = self._tail.translate(None, _DIGITS) if counted else b""
                 self._told = self._keeps and name in _SPOKEN
                 return
 

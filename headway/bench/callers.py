@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from headway.bench.conversation import Conversation
-from headway.bench.exchange import Desk, Exchange
+from headway.bench.desk import Desk
+from headway.bench.exchange import Exchange
 from headway.bench.requests import Requests
 from headway.perf.traffic.planned import Planned
 from headway.wire.alarm import alarm

@@ -12,19 +12,19 @@ import math
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
-from time import monotonic, time
-from typing import Final
-
-import msgspec
+from time import time
+from typing import TYPE_CHECKING, Final
 
 from headway.bench.answer import Answer, Refused, Streamed, Vectors, Whole
 from headway.bench.connection import Connection
 from headway.bench.framing import Head
-from headway.bench.pool import Pool
 from headway.bench.record import Record
 from headway.perf.traffic.planned import Planned
 
-__all__ = ["Desk", "Exchange", "Then"]
+if TYPE_CHECKING:
+    from headway.bench.desk import Desk
+
+__all__ = ["Exchange", "Then"]
 
 _STALE: Final = 0.25
 """Seconds within which a kept connection that was already closed shows it; later the server has had the request."""
@@ -32,52 +32,6 @@ _LINGER: Final = 1.0
 """Seconds that a connection may take to end an answer that has said [DONE]."""
 
 Then = Callable[["Exchange", str, float], None]
-
-
-class Desk:
-    """What the requests of one process share. `start` is second 0, of the monotonic clock; from it on all times count
-    that are handed about here. `tell` gets each Record."""
-
-    def __init__(
-        self, pool: Pool, start: float, timeout: float, tell: Callable[[Record], None], keep_text: int = 0
-    ) -> None:
-        self.pool, self.start, self.timeout, self._tell = pool, start, timeout, tell
-        self._texts = keep_text
-        self.flying: dict[Exchange, None] = {}  # in the order in which they began
-        self.due = self.sent = self.ended = self.failed = 0
-        self.last_sent = 0.0
-
-    def clock(self) -> float:
-        """Seconds since the start."""
-        return monotonic() - self.start
-
-    def exchange(
-        self, planned: Planned, due: float, data: bytes, then: Then | None = None, keeps: bool = False
-    ) -> Exchange:
-        """A request that is made ready. The text of the first few is kept."""
-        asked = ""
-        if self._texts > 0 and planned.operation != "embedding":
-            self._texts -= 1
-            asked, keeps = _text_of(data), True
-        return Exchange(planned, due, data, self, then=then, keeps=keeps, asked=asked)
-
-    def over(self, record: Record) -> None:
-        self.ended += 1
-        self.failed += record.error not in ("", "cancelled", "interrupted")
-        self._tell(record)
-
-    def look(self, now: float) -> None:
-        """End what has taken too long."""
-        while self.flying:
-            oldest = next(iter(self.flying))
-            if now - oldest.begun < self.timeout:
-                return
-            oldest.end("timeout", f"no whole answer within {self.timeout:g} s", now)
-
-    def end_all(self, error: str, said: str) -> None:
-        now = self.clock()
-        for exchange in list(self.flying):
-            exchange.end(error, said, now)
 
 
 class Exchange:
@@ -152,8 +106,8 @@ class Exchange:
             self._desk.sent += 1
         connection.send(self._data, self)
 
-    def not_connected(self, said: str) -> None:
-        self.end("connect", said, self._desk.clock())
+    def not_connected(self, code: str, said: str) -> None:
+        self.end(code, said, self._desk.clock())
 
     # the connection's callbacks
 
@@ -313,18 +267,3 @@ def _seconds(retry_after: str) -> float | None:
         except ValueError:
             return None
     return max(0.0, seconds) if math.isfinite(seconds) else None
-
-
-class _Message(msgspec.Struct):
-    content: str = ""
-
-
-class _Question(msgspec.Struct):
-    messages: list[_Message] = []
-    prompt: str = ""
-
-
-def _text_of(request: bytes) -> str:
-    """What a request says, without its template."""
-    body = msgspec.json.decode(request.partition(b"\r\n\r\n")[2], type=_Question)
-    return body.prompt + "".join(message.content for message in body.messages)

@@ -30,7 +30,7 @@ WORDS: Final = """
     tea ten the tie tin tip toe ton too top toy try tub two use van vow was way web wet who why win wit won yes yet
     you zip zoo bay bee bid bin bow cam dam den dim gel gem gym ham hen hut inn ion jaw kin lad oak pal paw pea pod
     rat ram rim rug
-""".split()
+""".split()  # noqa: SIM905 (as text it can be read)
 
 _SEA: Final = 1 << 17  # tokens
 _ID_WORDS: Final = 8

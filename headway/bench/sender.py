@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 from headway.bench.callers import Callers, Phase
-from headway.bench.exchange import Desk
+from headway.bench.desk import Desk
 from headway.bench.frames import Done, Halt, Job, Start, Tell, Told
 from headway.bench.gauge import Gauge
 from headway.bench.pace import Pace

@@ -114,6 +114,28 @@ def test_a_finish_in_the_same_event_as_the_last_text() -> None:
     assert (answer.sizes, answer.finish) == ([1, 1, 1], "length")
 
 
+@given(st.lists(st.tuples(st.text(min_size=1, max_size=9), st.integers(0, 12)), min_size=1, max_size=12))
+def test_events_with_usage_are_counted_as_if_they_were_read(pieces: list[tuple[str, int]]) -> None:
+    total, events = 0, []
+    for text, tokens in pieces:
+        total += tokens
+        events.append(said(text, usage=usage(100, total, prompt_tokens_details=None)))
+    answer = heard(ROLE, *events, STOP, DONE)
+    assert answer.tokens == [tokens for _, tokens in pieces]
+    assert answer.sizes == [len(text.encode()) for text, _ in pieces]
+    assert answer.text == "".join(text for text, _ in pieces)
+    assert answer.usage is not None
+    assert answer.usage.completion_tokens == total
+
+
+def test_an_event_that_says_more_than_the_one_before_is_read_whole() -> None:
+    """Its numbers may differ, nothing else: not the reason that it ended."""
+    events = [said(text, usage=usage(9, number)) for number, text in enumerate("abc", 1)]
+    last = said("d", usage=usage(9, 4), finish="length")
+    answer = heard(*events, last, data(usage=usage(9, 4)), DONE)
+    assert (answer.finish, answer.tokens, answer.text) == ("length", [1, 1, 1, 1], "abcd")
+
+
 TEXTS = st.lists(st.text(min_size=1, max_size=12), min_size=1, max_size=8)
 
 

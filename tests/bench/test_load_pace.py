@@ -6,13 +6,15 @@ import asyncio
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from time import monotonic
 
+from headway.bench.callers import Callers, Phase
 from headway.bench.prompts import Prompts
 from headway.perf.traffic.planned import Piece, Planned
 from headway.wire.alarm import alarm
 from tests.support.gateway import Asked, Peer, answers, completion, sends
-from tests.support.load import DONE, call, call_on, data, endless, said, scripted, send, sse, tells
+from tests.support.load import DONE, call, call_on, data, endless, said, scripted, send, sending, sse, tells
 
 WHOLE = sse(said("one"), said(" two"), data(delta={}, finish="stop"), DONE)
 
@@ -126,6 +128,8 @@ async def test_an_answer_full_of_quotes_comes_back_as_it_was() -> None:
 
 # -------------------- the closed loop
 
+NO_END = float("inf")
+
 
 async def test_as_many_are_in_flight_as_there_are_callers() -> None:
     seen: list[int] = []
@@ -137,11 +141,11 @@ async def test_as_many_are_in_flight_as_there_are_callers() -> None:
         await peer.send(WHOLE)
 
     async with scripted(slow) as engine:
-        records = await call_on(engine.url, 4, 0.6, endless())
+        records = await call_on(engine.url, 4, NO_END, islice(endless(), 60))
     assert max(seen) == 4
     assert seen.count(4) > len(seen) * 0.5
     assert {record.error for record in records} == {""}
-    assert len({record.number for record in records}) == len(records) > 12
+    assert len({record.number for record in records}) == len(records) == 60
     assert all(record.started is not None and record.started >= record.due for record in records)
 
 
@@ -151,21 +155,52 @@ async def test_a_caller_goes_through_a_session_and_takes_the_next() -> None:
             yield from turns(number, 2, think=0.0, first=2 * number)
 
     async with scripted(tells(WHOLE)) as engine:
-        records = await call_on(engine.url, 1, 0.4, sessions())
+        records = await call_on(engine.url, 1, NO_END, islice(sessions(), 8))
     by_due = [(record.session, record.turn) for record in records]
     assert by_due == [(number // 2, number % 2) for number in range(len(by_due))]
-    assert len(by_due) > 3
+    assert len(by_due) == 8
 
 
 async def test_a_number_of_requests_ends_the_closed_loop() -> None:
     async with scripted(answers(completion())) as engine:
-        records = await call_on(engine.url, 3, float("inf"), itertools.islice(endless(stream=False), 20))
+        records = await call_on(engine.url, 3, NO_END, islice(endless(stream=False), 20))
     assert sorted(record.number for record in records) == list(range(20))
+
+
+async def test_callers_come_and_go_as_stages_say() -> None:
+    """Between two stages never more are there than the larger one has."""
+    most = 0
+
+    async def slow(asked: Asked, peer: Peer) -> None:
+        nonlocal most
+        most = max(most, peer.engine.running)
+        await asyncio.sleep(0.01)
+        await peer.send(WHOLE)
+
+    def of(stage: int) -> Iterator[Planned]:
+        return (replace(each, stage=stage) for each in endless())
+
+    counts = (2, 5, 1)
+    async with scripted(slow) as engine, sending(engine.url) as one:
+        phases = [Phase(0.4 * stage, 0.4 * stage + 0.4, count, of(stage)) for stage, count in enumerate(counts)]
+        callers = Callers(phases, one.requests, one.desk, one.sent_all.set)
+        callers.prepare()
+        callers.start()
+        records = await one.home()
+    assert most <= 5
+    assert {record.error for record in records} <= {""}
+    for stage, count in enumerate(counts):
+        ours = [record for record in records if record.stage == stage]
+        assert all(0.4 * stage <= record.due < 0.4 * stage + 0.4 for record in ours)
+        for moment in (record.due for record in ours):
+            here = [each for each in records if each.due <= moment < (each.ended or moment)]
+            assert len(here) <= max(*counts[max(0, stage - 1) : stage + 1], count)
 
 
 async def test_callers_do_not_storm_a_server_that_is_not_there() -> None:
     async with scripted() as engine:
         url = engine.url
-    records = await call_on(url, 2, 0.35, endless())
+    records = await call_on(url, 2, NO_END, islice(endless(), 8))
     assert {record.error for record in records} == {"connect"}
-    assert len(records) <= 10
+    moments = [record.due for record in records]
+    assert all(later - before >= 0.099 for before, later in zip(moments, moments[2:], strict=False))

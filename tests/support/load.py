@@ -14,7 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from headway.bench.callers import Callers, Phase
-from headway.bench.exchange import Desk
+from headway.bench.desk import Desk
 from headway.bench.pace import Pace
 from headway.bench.plan import Target
 from headway.bench.pool import Pool

@@ -4,11 +4,13 @@ https://github.com/alibaba/ServeGen, Apache-2.0; Xiang et al., "ServeGen", NSDI 
 folders (`servegen_folder`), and the same in two files, `NAME.traces.csv` with
 `client,t_start_s,rate_rps,cv,dist,param1,param2` (windows of 600 s; param1 is the shape of the gaps' law) and
 `NAME.lengths.jsonl` with `{"client", "t", "input_tokens_q", "output_tokens_q"}` (quantiles from t seconds on).
-Requests are drawn from them by the seed (`perf.traffic.clients`); clients whose lengths are not known send none.
+Requests are drawn from them by the seed (`perf.traffic.clients`). A client whose lengths are not in the second file has
+those of all the others together, each as its rate weighs, so that the traffic is as dense as it was.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from headway.perf.traffic.trace import Call
 from headway.wire.traces import servegen_folder
 from headway.wire.traces.fields import Table
 from headway.wire.traces.lines import Lines, fault
-from headway.wire.traces.servegen_folder import WINDOW_SECONDS, window_of
+from headway.wire.traces.servegen_folder import WINDOW_SECONDS, quantiles, window_of
 
 __all__ = ["COLUMNS", "calls"]
 
@@ -30,6 +32,7 @@ _PARTS = (".traces.csv", ".lengths.jsonl")
 class _Lengths(msgspec.Struct):
     client: str
     t: float | str
+    mean_rate_rps: float = 1.0
     input_tokens_q: list[float] = []
     output_tokens_q: list[float] = []
 
@@ -53,13 +56,10 @@ def _clients(path: Path, start: float, end: float) -> list[Client]:
             if window := window_of(lines, (begins, WINDOW_SECONDS), *cells):
                 windows.setdefault(row.text("client"), []).append(window)
     beside = _beside(path)
-    tables = _tables(beside)
-    if windows and not any(tables.get(name) for name in windows):
-        raise fault(path, 0, f"none of its clients has lengths in {beside.name}", "fetch both files again")
+    tables, together = _tables(beside)
     return [
-        Client(name, tuple(sorted(found, key=lambda each: each.start)), tables[name])
+        Client(name, tuple(sorted(found, key=lambda each: each.start)), tables.get(name) or (together,))
         for name, found in windows.items()
-        if tables.get(name)
     ]
 
 
@@ -75,9 +75,11 @@ def _beside(path: Path) -> Path:
     raise fault(path, 0, message, "name the two NAME.traces.csv and NAME.lengths.jsonl (.gz or not), in one folder")
 
 
-def _tables(path: Path) -> dict[str, tuple[LengthTable, ...]]:
-    """By client; empty where the file has only its name."""
+def _tables(path: Path) -> tuple[dict[str, tuple[LengthTable, ...]], LengthTable]:
+    """By client; and all of them in one."""
     found: dict[str, list[LengthTable]] = {}
+    prompts: dict[float, float] = defaultdict(float)
+    outputs: dict[float, float] = defaultdict(float)
     lines = Lines(path)
     for text in lines:
         if not text.strip():
@@ -87,7 +89,13 @@ def _tables(path: Path) -> dict[str, tuple[LengthTable, ...]]:
             table = LengthTable(float(line.t), tuple(line.input_tokens_q), tuple(line.output_tokens_q))
         except (msgspec.MsgspecError, ValueError) as error:
             raise lines.fault(f"not lengths of ServeGen: {error}", "fetch the file again") from None
-        tables = found.setdefault(line.client, [])
-        if table.prompt and table.output:
-            tables.append(table)
-    return {client: tuple(sorted(tables, key=lambda each: each.start)) for client, tables in found.items()}
+        if not table.prompt or not table.output:
+            continue  # the file has such lines: a client without requests in these days
+        found.setdefault(line.client, []).append(table)
+        for parts, values in ((prompts, table.prompt), (outputs, table.output)):
+            for value in values:
+                parts[value] += line.mean_rate_rps / len(values)
+    if not found:
+        raise fault(path, 0, "found no lengths", "fetch the file again")
+    together = LengthTable(0.0, quantiles(prompts), quantiles(outputs))
+    return {client: tuple(sorted(each, key=lambda table: table.start)) for client, each in found.items()}, together

@@ -19,7 +19,7 @@ import msgspec
 from headway.perf.traffic.clients import Client, Gaps, LengthTable, Window
 from headway.wire.traces.lines import Lines, fault, whole
 
-__all__ = ["TRACES", "WINDOW_SECONDS", "clients", "window_of"]
+__all__ = ["TRACES", "WINDOW_SECONDS", "clients", "quantiles", "window_of"]
 
 TRACES = "chunk-*-trace.csv"
 WINDOW_SECONDS = 600.0
@@ -96,14 +96,14 @@ def _tables(path: Path) -> tuple[LengthTable, ...]:
         for second, fields in by_second.items():
             laws = [ast.literal_eval(fields[name]) for name in ("input_tokens", "output_tokens")]
             if all(laws):
-                found.append(LengthTable(float(second), *(_quantiles(each) for each in laws)))
+                found.append(LengthTable(float(second), *(quantiles(each) for each in laws)))
     except (msgspec.MsgspecError, ValueError, SyntaxError, KeyError, TypeError, MemoryError, RecursionError) as error:
         shown = str(error).splitlines()[0][:80] if str(error) else type(error).__name__
         raise fault(path, 0, f"not lengths of ServeGen: {shown}", _AGAIN) from None
     return tuple(sorted(found, key=lambda each: each.start))
 
 
-def _quantiles(parts: Mapping[int, float]) -> tuple[float, ...]:
+def quantiles(parts: Mapping[float, float]) -> tuple[float, ...]:
     """Of a distribution, `_STEPS` + 1 of them, equal parts apart."""
     lengths = sorted(parts)
     sums = list(accumulate(parts[each] for each in lengths))
