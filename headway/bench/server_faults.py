@@ -12,7 +12,7 @@ from collections.abc import Set as AbstractSet
 
 import numpy as np
 
-from headway.bench.evidence import Evidence, Seen
+from headway.bench.evidence import Evidence, Seen, short
 from headway.bench.intervals import of_share
 from headway.bench.measures import failure
 from headway.bench.schema import Reason
@@ -30,8 +30,8 @@ def overloaded(of: Evidence) -> Iterator[Reason]:
         growth, rate = each.window.growth, each.figures.rate
         if growth is not None and growth.growing and growth.slower:
             numbers = {"answered": rate.answered, "realised": rate.realised, "growth": growth.rate}
-            text = f"the server answered {rate.answered:.3g} requests/s of {rate.realised:.3g}{each.of_stage}"
-            grew = f"what waited grew by {growth.rate:.3g}/s, to {growth.at_end} at the end"
+            text = f"the server answered {short(rate.answered)} requests/s of {short(rate.realised)}{each.of_stage}"
+            grew = f"what waited grew by {short(growth.rate)}/s, to {growth.at_end} at the end"
             yield Reason("waiting_grew", f"{text}; {grew}", numbers | {"waiting": growth.at_end})
         if not each.closed:
             how = "refused or not answered in time"
@@ -55,8 +55,10 @@ def _share(of: Evidence, each: Seen, code: str, how: str, those: AbstractSet[str
     if low is None or low <= TOLERATED:
         return
     rate, share = each.figures.rate, float(hit.mean())
-    load = f"at {each.stage.concurrency} at once" if each.closed else f"of {rate.realised:.3g}"
+    load = f"at {each.stage.concurrency} at once" if each.closed else f"of {short(rate.realised)}"
     told = ", ".join(f"{word}: {count}" for word, count in words.items())
-    text = f"the server answered {rate.answered:.3g} requests/s {load}{each.of_stage}; {share:.1%} were {how} ({told})"
+    text = (
+        f"the server answered {short(rate.answered)} requests/s {load}{each.of_stage}; {share:.1%} were {how} ({told})"
+    )
     numbers = {"answered": rate.answered, "failed": int(hit.sum()), "share": share}
     yield Reason(code, text.replace("were failed", "failed"), numbers)

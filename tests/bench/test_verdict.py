@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from headway.bench.evidence import short
 from headway.bench.facts import Generator, StageFacts
 from headway.bench.record import Record
 from headway.bench.schema import Slo, Summary
@@ -39,6 +40,22 @@ def test_asked_twenty_and_able_to_do_eight() -> None:
     assert summary.whole.goodput is not None
     assert summary.whole.goodput.inside.share is not None
     assert summary.whole.goodput.inside.share < 0.05
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (0, "0"),
+        (0.5, "0.5"),
+        (11.734, "11.7"),
+        (99.96, "100"),
+        (1234.5, "1,234"),
+        (-11.73, "-11.7"),
+        (0.0123, "0.0123"),
+    ],
+)
+def test_numbers_in_sentences_have_no_exponents(value: float, told: str) -> None:
+    assert short(value) == told
 
 
 def test_a_server_that_refuses_is_overloaded_though_nothing_waits() -> None:
@@ -175,6 +192,11 @@ def test_a_closed_loops_callers_are_kept_busy() -> None:
     assert summarise(closed(8, 8), facts(30, None, concurrency=8)).verdict.word == "VALID"
     idle = summarise(closed(8, 4), facts(30, None, concurrency=8))
     assert (idle.verdict.word, codes(idle)) == ("INVALID", ["idle_callers"])
+
+
+def test_callers_that_think_between_turns_are_not_idle() -> None:
+    turns = [answer(n * 8 + c, n * 2.0, session=c, turn=n) for n in range(15) for c in range(8)]
+    assert summarise(turns, facts(30, None, concurrency=8)).verdict.word == "VALID"
 
 
 def test_refusals_of_a_closed_loop_are_failures_at_its_concurrency() -> None:
