@@ -16,7 +16,10 @@ from headway.bench.figures import overlap
 from headway.bench.percentile import enough
 from headway.bench.schema import Reason
 
-__all__ = ["generator_faults"]
+__all__ = ["CODES", "generator_faults"]
+
+CODES = ("broken", "send_lag", "unsent", "generator_cpu", "loop_delay", "arrivals", "idle_callers")
+"""Of the reasons below."""
 
 LAG = 0.010
 LAG_OF_TTFT = 0.05
