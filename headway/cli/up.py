@@ -17,6 +17,7 @@ from headway.cli.client import ControlClient
 from headway.cli.launch import Addresses, ensure_control
 from headway.cli.stop import stop_everything, take_back
 from headway.cli.target import read
+from headway.cli.unserved import without_workloads
 from headway.errors import Cancelled, HeadwayError
 
 __all__ = ["register"]
@@ -73,6 +74,7 @@ def up(
     started.
     """
     objects, origin, places = read(target)
+    objects = without_workloads(objects, places)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     client = ControlClient()
     options = ("--sample", sample, "--otlp", otlp, "--trace-sample", trace_sample, *_settings(settings))

@@ -15,8 +15,17 @@ from headway.spec.model import Model
 from headway.spec.route import Route
 from headway.spec.tenant import Tenant
 from headway.spec.wording import faults_of
+from headway.spec.workload import Workload
 
-__all__ = ["MOST_FAULTS", "as_one", "from_json", "object_of", "route_from_json", "tenant_from_json"]
+__all__ = [
+    "MOST_FAULTS",
+    "as_one",
+    "from_json",
+    "object_of",
+    "route_from_json",
+    "tenant_from_json",
+    "workload_from_json",
+]
 
 MOST_FAULTS = 50
 """Lines of errors a person reads at once."""
@@ -48,6 +57,13 @@ def route_from_json(data: Any) -> Route:
     """Likewise."""
     found = _from_json("Route", data)
     assert isinstance(found, Route)  # noqa: S101
+    return found
+
+
+def workload_from_json(data: Any) -> Workload:
+    """Likewise. To change a Workload: what `model_dump(mode="json")` wrote, with other values laid over."""
+    found = _from_json("Workload", data)
+    assert isinstance(found, Workload)  # noqa: S101
     return found
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from headway.spec.fault import Fault, describe, nearest
 from headway.spec.kinds import KINDS, LATER_KINDS
+from headway.spec.strict import written_fields
 from headway.spec.tree import Entry, Node
 
 __all__ = ["API_VERSION", "METADATA", "Document", "locate", "open_document"]
@@ -116,7 +117,7 @@ def _faults(
             yield Fault(f"found {describe(entries[key].value.value)}", f"write a mapping like {form}", (key,))
     for key in entries.keys() - set(_OBJECT):
         place = "metadata" if key == "name" else "spec"
-        is_ours = key in KINDS[kind].model_fields
+        is_ours = key in written_fields(KINDS[kind])
         hint = f"write it under {place}" if is_ours else f"fields here: {', '.join(_OBJECT)}"
         yield Fault("stands beside spec" if is_ours else "unknown field", hint, (key,), of_key=True)
     for key in (metadata or {}).keys() - set(METADATA):

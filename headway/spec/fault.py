@@ -51,7 +51,7 @@ def written(value: object) -> str:
         return "{" + ", ".join(f"{key}: {written(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(written(item) for item in value) + "]"
-    return str(value)
+    return describe(value) if isinstance(value, bool) else str(value)
 
 
 def nearest(found: str, known: Collection[str], *, likeness: float = 0.6) -> str:

@@ -5,10 +5,16 @@ from __future__ import annotations
 from headway.spec.model import Model
 from headway.spec.route import Route
 from headway.spec.tenant import Tenant
+from headway.spec.workload import Workload
 
 __all__ = ["KINDS", "LATER_KINDS", "SpecObject"]
 
-SpecObject = Model | Tenant | Route
+SpecObject = Model | Tenant | Route | Workload
 
-KINDS: dict[str, type[Model] | type[Tenant] | type[Route]] = {"Model": Model, "Tenant": Tenant, "Route": Route}
-LATER_KINDS = ("Workload", "Knowledge", "FineTune", "Batch", "App", "Pipeline", "Site")
+KINDS: dict[str, type[Model] | type[Tenant] | type[Route] | type[Workload]] = {
+    "Model": Model,
+    "Tenant": Tenant,
+    "Route": Route,
+    "Workload": Workload,
+}
+LATER_KINDS = ("Knowledge", "FineTune", "Batch", "App", "Pipeline", "Site")

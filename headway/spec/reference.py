@@ -37,8 +37,8 @@ _TAIL = """\
 
 Numbers that have a unit are written with it: durations `500ms`, `10m`, `1h30m`; sizes `24GB` (10^9) or `1.5GiB` (2^30),
 also in Kubernetes' spelling (`24G`, `1.5Gi`). Cores are plain numbers or thousandths: `2`, `0.5`, `500m`.
-Counts are plain or with k, M, G (powers of 1000): `500`, `200k`. Money is in USD, which may be left out: `50 USD`, and
-`0.15/1M` for a million tokens.
+Counts are plain or with k, M, G (powers of 1000): `500`, `200k`. Rates are `20/s` or `600/min`. Money is in USD, which
+may be left out: `50 USD`, and `0.15/1M` for a million tokens.
 
 ## Secrets
 
@@ -64,6 +64,8 @@ Kinds {kinds}, and of a Model {fields}: an error says so.
 
 
 _TYPES = {"string": "text", "object": "mapping", "array": "list", "boolean": "true or false"}
+_OTHERS = {"Replicas": "number or range", "Length": "number, range or mapping", "Pause": "text or mapping"}
+"""Whose values need not be mappings."""
 _FORMS: dict[str, Callable[[Any], str]] = {"size": format_size, "duration": format_duration}
 """By the first word of a unit."""
 
@@ -93,32 +95,50 @@ def render() -> str:
             _section("Match", "match.", parts["Match"], {}),
             _section("Fallback", "fallback.", parts["Fallback"], {}),
             _section("Shadow", "shadow.", parts["Shadow"], {}),
+            _section("Workload", "", parts["Workload"], {}),
+            _section("Arrivals", "arrivals.", parts["Arrivals"], {}),
+            _section("ArrivalStage", "arrivals.stages.", parts["ArrivalStage"], {}),
+            _section("Length", "prompt.", parts["Length"], {}),
+            _section("Prefix", "prefix.", parts["Prefix"], {}),
+            _section("Sessions", "sessions.", parts["Sessions"], {}),
+            _section("Pause", "sessions.think.", parts["Pause"], {}),
+            _section("Cancel", "cancel.", parts["Cancel"], {}),
+            _section("Objectives", "slo.", parts["Objectives"], {}),
+            _section("Part", "mix.", parts["Part"], parts["Workload"]["properties"], "Workload"),
+            _section("TraceFile", "trace.", parts["TraceFile"], {}),
         )
     )
     kinds, fields = (", ".join(f"`{each}`" for each in names) for names in (LATER_KINDS, LATER_FIELDS))
     return f"{_HEAD}\n{tables}\n{_TAIL.format(version=API_VERSION, kinds=kinds, fields=fields)}"
 
 
-def _section(name: str, prefix: str, part: dict[str, Any], said: dict[str, Any]) -> Iterator[str]:
-    """A table of the fields. `said`: fields that another table has told of already."""
+def _section(name: str, prefix: str, part: dict[str, Any], said: dict[str, Any], by: str = "Model") -> Iterator[str]:
+    """A table of the fields. `said`: fields that another table, that `by` its name, has told of already."""
     yield f"## {name}\n\n{part['description']}\n"
     yield "| field | type | unit | default | example | meaning |"
     yield "|---|---|---|---|---|---|"
-    for key, field in part["properties"].items():
+    for key, field in _properties(part).items():
         first, *more = [f"`{written(each)}`" for each in field["examples"]]
         told = key in said
         examples = first if told else "<br>".join([first, *more])
-        meaning = f"As the Model's `{key}`." if told else field["description"]
+        meaning = f"As the {by}'s `{key}`." if told else field["description"]
         default = "required" if key in part.get("required", ()) else _default(field)
         cells = (f"`{prefix}{key}`", _type(field), field.get("x-unit", ""), default, examples, meaning)
         yield "| " + " | ".join(cells) + " |"
     yield ""
 
 
+def _properties(part: dict[str, Any]) -> dict[str, Any]:
+    """Its fields, also where it may be a plain value instead."""
+    forms = [part, *part.get("anyOf", ())]
+    found: dict[str, Any] = next(each["properties"] for each in forms if "properties" in each)
+    return found
+
+
 def _default(field: dict[str, Any]) -> str:
     found = field.get("default")
     form = _FORMS.get(field.get("x-unit", "").partition(":")[0])
-    if form is not None and found is not None:
+    if form is not None and isinstance(found, int | float):
         return f"`{form(found)}`"
     return f"`{written(found)}`" if found not in (None, []) else ""
 
@@ -130,7 +150,7 @@ def _type(field: dict[str, Any]) -> str:
         return ", ".join(f"`{each}`" for each in field["enum"])
     if "$ref" in field:
         name = field["$ref"].rpartition("/")[2]
-        return "number or range" if name == "Replicas" else f"mapping, see [{name}](#{name.lower()})"
+        return _OTHERS.get(name, "mapping") + ("" if name == "Replicas" else f", see [{name}](#{name.lower()})")
     if "anyOf" in field:
         return " or ".join(_type(each) for each in field["anyOf"])
     return _TYPES.get(field["type"], "number")

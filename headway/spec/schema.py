@@ -16,11 +16,12 @@ __all__ = ["json_schema"]
 
 Schema = dict[str, Any]
 
-NAMES = {"Model": "chat", "Tenant": "research", "Route": "assistant"}
+NAMES = {"Model": "chat", "Tenant": "research", "Route": "assistant", "Workload": "evening-chat"}
 SPECS = {
     "Model": {"source": "builtin://smollm2-135m-instruct"},
     "Tenant": {"limits": {"rpm": 600}},
     "Route": {"to": [{"model": "big"}], "fallback": [{"model": "small"}]},
+    "Workload": {"model": "chat", "arrivals": {"rate": "20/s"}, "prompt": {"p50": 1020, "p90": 2700}, "output": 100},
 }
 """Examples, by kind."""
 
@@ -36,7 +37,7 @@ def json_schema() -> Schema:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Headway",
-        "description": "One document of a file that `headway up` reads.",
+        "description": "One document of a file that Headway reads.",
         "anyOf": [{"$ref": f"#/$defs/{kind}{form}"} for kind in KINDS for form in ("", "Object")],
         "$defs": parts,
     }

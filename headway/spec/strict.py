@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic.fields import FieldInfo
 
-__all__ = ["Strict"]
+__all__ = ["Strict", "written_fields"]
 
 
 class Strict(BaseModel):
@@ -19,3 +20,8 @@ class Strict(BaseModel):
         return (
             {key: value for key, value in fields.items() if value is not None} if isinstance(fields, dict) else fields
         )
+
+
+def written_fields(holder: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Its fields by the names that they have in a file: `for`, where Python keeps that word for itself."""
+    return {field.alias or name: field for name, field in holder.model_fields.items()}

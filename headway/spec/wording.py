@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from headway.spec.fault import Fault, Faults, describe, nearest, written
 from headway.spec.model import Model, Profile
+from headway.spec.strict import written_fields
 
 __all__ = ["LATER_FIELDS", "faults_of"]
 
@@ -25,7 +26,7 @@ def faults_of(error: ValidationError, kind: type[BaseModel]) -> Iterator[Fault]:
     found = error.errors(include_url=False)
     paths = [tuple(str(part) for part in each["loc"] if part != "[key]") for each in found]
     meant = {
-        (*path[:-1], nearest(path[-1], [*_class_at(kind, path[:-1]).model_fields]))
+        (*path[:-1], nearest(path[-1], [*written_fields(_class_at(kind, path[:-1]))]))
         for each, path in zip(found, paths, strict=True)
         if each["type"] == "extra_forbidden"
     }
@@ -45,7 +46,7 @@ def _worded(kind: type[BaseModel], code: str, path: tuple[str, ...], found: Any)
     holder = _class_at(kind, path[:-1])
     if code == "extra_forbidden":
         return _unknown_key(kind, holder, path)
-    field = holder.model_fields.get(path[-1])
+    field = written_fields(holder).get(path[-1])
     example = written(field.examples[0]) if field and field.examples else "a mapping of fields"
     if code == "missing":
         return Fault("missing", f"write {path[-1]}: {example}", path, of_key=True)
@@ -59,12 +60,12 @@ def _worded(kind: type[BaseModel], code: str, path: tuple[str, ...], found: Any)
 
 
 def _unknown_key(kind: type[BaseModel], holder: type[BaseModel], path: tuple[str, ...]) -> Fault:
-    key, known = path[-1], [*holder.model_fields]
+    key, known = path[-1], [*written_fields(holder)]
     if key in LATER_FIELDS and holder in (Model, Profile):
         return Fault("not in this version yet", "remove it", path, of_key=True)
-    for name, field in kind.model_fields.items():
+    for name, field in written_fields(kind).items():
         inner = _class_in(field.annotation)
-        if inner not in (None, Profile, holder) and key in inner.model_fields:
+        if inner not in (None, Profile, holder) and key in written_fields(inner):
             return Fault("unknown field", f"write it under {name}", path, of_key=True)
     meant = nearest(key, known)
     hint = f"did you mean {meant}?" if meant else f"fields here: {', '.join(known)}"
@@ -75,7 +76,7 @@ def _class_at(kind: type[BaseModel], path: tuple[str, ...]) -> type[BaseModel]:
     """The class whose fields stand at this path of an object."""
     holder, parts = kind, iter(path)
     for part in parts:
-        field = holder.model_fields.get(part)
+        field = written_fields(holder).get(part)
         if field is not None and (inner := _class_in(field.annotation)) is not None:
             holder = inner
             if get_origin(field.annotation) in (dict, tuple):

@@ -15,20 +15,46 @@ from headway.spec.cache import Cache, EmbeddingCache, ResponseCache
 from headway.spec.check import from_json
 from headway.spec.deadlines import Deadlines
 from headway.spec.document import API_VERSION
+from headway.spec.length import Length
 from headway.spec.load import load
 from headway.spec.model import Model, Price, Profile, Routing, Slo, Variant
+from headway.spec.pause import Pause
 from headway.spec.reference import render
 from headway.spec.route import Fallback, Match, Route, Shadow, Target
 from headway.spec.schema import json_schema
+from headway.spec.strict import written_fields
 from headway.spec.tenant import Budget, Data, Limits, Tenant
+from headway.spec.workload import (
+    Arrivals,
+    ArrivalStage,
+    Cancel,
+    Objectives,
+    Part,
+    Prefix,
+    Sessions,
+    TraceFile,
+    Workload,
+)
 from tests.support.spec import fits
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SCHEMA = json_schema()
 PARTS = SCHEMA["$defs"]
 OF_ROUTES = ("Route", "Target", "Match", "Fallback", "Shadow")
-CLOSED = ("Model", "Slo", "Price", "Routing", "Profile", "Variant", "Tenant", "Limits", "Budget", "Data", *OF_ROUTES)
-OBJECTS = ("ModelObject", "TenantObject", "RouteObject")
+OF_WORKLOADS = (
+    "Workload",
+    "Arrivals",
+    "ArrivalStage",
+    "Prefix",
+    "Sessions",
+    "Cancel",
+    "Objectives",
+    "Part",
+    "TraceFile",
+)
+OF_MODELS = ("Model", "Slo", "Price", "Routing", "Profile", "Variant")
+CLOSED = (*OF_MODELS, "Tenant", "Limits", "Budget", "Data", *OF_ROUTES, *OF_WORKLOADS)
+OBJECTS = ("ModelObject", "TenantObject", "RouteObject", "WorkloadObject")
 SMALLEST = {"kind": "Model", "name": "chat", "source": "org/name"}
 FIELDS = [(name, field, part) for name in (*CLOSED, *OBJECTS) for field, part in PARTS[name]["properties"].items()]
 BOTH = ["source: ./m.gguf", "source: org/name@main", "replicas: 0..8", "replicas: 3", 'replicas: "3"', "gpu: 0.5",
@@ -116,7 +142,7 @@ def test_numbers_say_their_unit() -> None:
 def test_the_schema_is_closed_and_standard() -> None:
     assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert [each["$ref"] for each in SCHEMA["anyOf"]] == [
-        f"#/$defs/{each}" for each in ("Model", "ModelObject", "Tenant", "TenantObject", "Route", "RouteObject")
+        f"#/$defs/{each}" for kind in ("Model", "Tenant", "Route", "Workload") for each in (kind, f"{kind}Object")
     ]
     for name in (*CLOSED, *OBJECTS):
         assert PARTS[name]["additionalProperties"] is False
@@ -146,8 +172,60 @@ def test_the_page_tells_of_every_field() -> None:
         ("match.", Match),
         ("fallback.", Fallback),
         ("shadow.", Shadow),
+        ("", Workload),
+        ("arrivals.", Arrivals),
+        ("arrivals.stages.", ArrivalStage),
+        ("prompt.", Length),
+        ("prefix.", Prefix),
+        ("sessions.", Sessions),
+        ("sessions.think.", Pause),
+        ("cancel.", Cancel),
+        ("slo.", Objectives),
+        ("mix.", Part),
+        ("trace.", TraceFile),
     ]
-    assert told == [f"{prefix}{field}" for prefix, kind in wanted for field in kind.model_fields]
+    assert told == [f"{prefix}{field}" for prefix, kind in wanted for field in written_fields(kind)]
     rows = [line for line in page.splitlines() if line.startswith("| `")]
     assert all(line.count(" | ") == 5 for line in rows), "six cells in each"
     assert "| `name` | text |  | required | `chat` |" in page
+
+
+WORKLOAD = {"kind": "Workload", "name": "w", "arrivals": {"rate": "1/s"}, "prompt": 5, "output": 5}
+REPLAY = {"kind": "Workload", "name": "w", "trace": {"file": "./azure.csv"}}
+
+
+@pytest.mark.parametrize(
+    ("place", "field", "example"),
+    [(place, field, example) for place, field, part in FIELDS if place in OF_WORKLOADS for example in part["examples"]]
+    + [("Length", field, 5) for field in ("min", "max")],
+)
+def test_every_example_of_a_workload_is_valid(place: str, field: str, example: Any) -> None:
+    """Each within the smallest Workload that can have it."""
+    within: dict[str, Any] = {
+        "Workload": (REPLAY if field == "trace" else WORKLOAD) | {field: example},
+        "Arrivals": WORKLOAD | {"arrivals": _arrivals(field, example)},
+        "ArrivalStage": WORKLOAD | {"arrivals": {"stages": [_stage(field, example)]}},
+        "Prefix": WORKLOAD | {"prefix": {"tokens": 5} | {field: example}},
+        "Sessions": WORKLOAD | {"sessions": {"turns": 2} | {field: example}},
+        "Cancel": WORKLOAD | {"cancel": {"share": "5%"} | {field: example}},
+        "Objectives": WORKLOAD | {"slo": {field: example}},
+        "Part": WORKLOAD | {"mix": [{field: example}]},
+        "TraceFile": REPLAY | {"trace": {"file": "./a.csv"} | {field: example}},
+        "Length": WORKLOAD | {"prompt": {"min": 5, "max": 5}},
+    }[place]
+    if example == "embedding" and place == "Workload":
+        within.pop("output")
+    assert fits(within, SCHEMA)
+    assert load(json.dumps(within), "f.yaml", "/")
+
+
+def _arrivals(field: str, example: Any) -> dict[str, Any]:
+    if field in ("rate", "concurrency", "stages"):
+        return {field: example}
+    more = {"pattern": "gamma", "cv": 2} if "gamma" in (example, field) or field == "cv" else {}
+    return {"rate": "1/s"} | more | {field: example}
+
+
+def _stage(field: str, example: Any) -> dict[str, Any]:
+    rate = {} if field == "concurrency" else {"rate": "1/s"}
+    return rate | {"for": "1m"} | {field: example}
