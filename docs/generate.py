@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+from headway.bench.schema_page import json_schema
+from headway.bench.schema_page import render as render_bench
 from headway.cli.reference import render as render_cli
 from headway.spec.reference import render as render_spec
 
@@ -11,3 +14,5 @@ if __name__ == "__main__":
     here = Path(__file__).parent
     (here / "reference.md").write_text(render_spec())
     (here / "cli.md").write_text(render_cli())
+    (here / "bench-json.md").write_text(render_bench())
+    (here / "bench-summary.schema.json").write_text(json.dumps(json_schema(), indent=1) + "\n")

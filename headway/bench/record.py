@@ -12,13 +12,15 @@ __all__ = ["Record"]
 
 
 class Record(msgspec.Struct, omit_defaults=True):
-    """`due` is when it should have been sent, `sent` when its bytes were given to the kernel.
+    """`due` is when it should have been sent, `started` when the generator took it up, `sent` when its bytes were given
+    to the kernel: between the last two lies the connection.
 
     `status` 0 = no answer came; `error` is a short code ("" = answered whole): connect, timeout, reset, closed, http,
-    stream, cancelled (by the workload itself, which is no failure), unsent.
+    stream, cancelled (by the workload itself, which is no failure), interrupted (by the user, none either), unsent.
     `gaps[i]`: microseconds between content chunk i and i+1; `sizes[i]`: tokens of content chunk i where the server told
-    (continuous usage), else its bytes of text; `sized_by` says which.
-    Counts are the server's own usage; None = it did not say. `wanted_tokens` is what was asked for.
+    (continuous usage), else its bytes of text; `sized_by` says which: tokens, bytes, or "" where there are no sizes.
+    Counts are the server's own usage; None = it did not say. `wanted_tokens` is what was asked for. The last two (the
+    question, the answer) are kept of a few requests only, to be counted with a tokenizer.
     """
 
     number: int
@@ -26,6 +28,7 @@ class Record(msgspec.Struct, omit_defaults=True):
     operation: str
     model: str
     due: float
+    started: float | None = None
     sent: float | None = None
     first_byte: float | None = None
     first: float | None = None
@@ -47,6 +50,8 @@ class Record(msgspec.Struct, omit_defaults=True):
     finish: str = ""
     retry_after: float | None = None
     request_id: str = ""
-    gaps: list[int] = []  # noqa: RUF012 (msgspec copies it)
-    sizes: list[int] = []  # noqa: RUF012
+    gaps: list[int] = []
+    sizes: list[int] = []
     sized_by: str = ""
+    prompt_text: str = ""
+    text: str = ""
