@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import statistics
 import subprocess
@@ -23,11 +24,26 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.load import closed_loop, first_token
+from headway.bench.conduct import conduct
+from headway.bench.plan import RunPlan, Target
+from headway.bench.record import Record
+from headway.spec.check import workload_from_json
 from tests.support.ports import free_port
 from tests.support.running import EXAMPLES, Headway
 
-CONCURRENCY, REQUESTS, MAX_TOKENS = 8, 64, 32
+CONCURRENCY = 8
+LOAD = workload_from_json(
+    {
+        "name": "steady",
+        "model": "chat",
+        "operation": "completion",
+        "stream": False,
+        "prompt": 12,
+        "output": 32,
+        "arrivals": {"concurrency": CONCURRENCY},
+        "requests": 64,
+    }
+)
 
 
 def main() -> None:
@@ -75,8 +91,12 @@ async def _throughput(address: str, port: int, pairs: int) -> tuple[list[float],
     host, _, engine_port = address.rpartition(":")
 
     async def tokens_per_second(asked: int) -> float:
-        load = closed_loop(host, asked, requests=REQUESTS, concurrency=CONCURRENCY, max_tokens=MAX_TOKENS)
-        return (await load).tokens_per_second
+        records: list[Record] = []
+        target = Target(url=f"http://{host}:{asked}", dialect="engine")
+        await conduct(RunPlan(workload=LOAD, target=target, workers=1, preflight=False, scrape=""), records.append)
+        assert not any(record.error for record in records), records
+        seconds = max(each.ended or 0.0 for each in records) - min(each.sent or 0.0 for each in records)
+        return sum(each.output_tokens or 0 for each in records) / seconds
 
     await tokens_per_second(int(engine_port))  # warm
     await tokens_per_second(port)
@@ -122,9 +142,35 @@ def _up_to_first_token(folder: Path) -> float:
         ports = ["--port", str(headway.port), "--page-port", str(headway.page_port)]
         command = headway.command("up", str(EXAMPLES / "chat.yaml"), "-d", *ports)
         with subprocess.Popen(command, env=headway.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
-            return asyncio.run(first_token("127.0.0.1", headway.port)) - started
+            return asyncio.run(_first_token("127.0.0.1", headway.port)) - started
     finally:
         headway.close()
+
+
+async def _first_token(host: str, port: int, deadline: float = 60.0) -> float:
+    """The moment (perf_counter) of the first token of a stream, asked for as soon as somebody listens."""
+    body = json.dumps({"model": "chat", "prompt": "Hi", "max_tokens": 1, "stream": True}).encode()
+    lines = ["POST /v1/completions HTTP/1.1", "host: localhost", f"content-length: {len(body)}", "", ""]
+    request = "\r\n".join(lines).encode() + body
+    async with asyncio.timeout(deadline):
+        while True:
+            try:
+                reader, writer = await asyncio.open_connection(host, port)
+            except OSError:
+                await asyncio.sleep(0.005)
+                continue
+            writer.write(request)
+            try:
+                head = await reader.readuntil(b"\r\n\r\n")
+                if not head.startswith(b"HTTP/1.1 200"):
+                    await asyncio.sleep(0.005)  # nobody has told the gateway of the model yet
+                    continue
+                await reader.readuntil(b"data: ")
+                return time.perf_counter()
+            except (asyncio.IncompleteReadError, ConnectionError):
+                continue
+            finally:
+                writer.close()
 
 
 def _name(process: psutil.Process) -> str:

@@ -1,4 +1,4 @@
-"""guidellm (vLLM project): flags, a folder of results."""
+"""guidellm (vLLM project): options of `kind=…,name=value`, a file of results."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from benchmarks.gateway.process import BenchError
 __all__ = ["GuideLlm"]
 
 VERSION = "0.8.1"
+RESULT = "benchmarks.json"
 
 
 class GuideLlm:
@@ -23,31 +24,29 @@ class GuideLlm:
         return f"guidellm {VERSION}"
 
     def command(self, asked: Asked, place: Place) -> Command:
-        flags: dict[str, object] = {
-            "target": place.url,
-            "model": MODEL,
-            "profile": asked.pattern,
-            "rate": asked.rate,
-            "max-requests": asked.requests,
-            "data": f"prompt_tokens={asked.prompt},output_tokens={asked.output}",
-            "processor": place.tokenizer,
-            "request-type": "chat_completions",
-            "random-seed": asked.seed,
-            "output-dir": place.folder / "out",
-            "outputs": "json",
-        }
-        if not asked.stream:
-            flags["backend-kwargs"] = json.dumps({"stream": False})
+        backend = {"kind": "openai_http", "target": place.url, "model": MODEL, "request_format": "/v1/chat/completions"}
+        profile: dict[str, object] = {"kind": asked.pattern, "rate": asked.rate}
         if asked.in_flight is not None:
-            flags["max-concurrency"] = asked.in_flight
-        words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
-        return Command((str(self._bin / "guidellm"), "benchmark", "run", *words), {"HF_HUB_OFFLINE": "1"})
+            profile["max_concurrency"] = asked.in_flight
+        data = {"kind": "synthetic_text", "prompt_tokens": asked.prompt, "output_tokens": asked.output}
+        options: dict[str, dict[str, object]] = {
+            "backend": {**backend, "stream": "true" if asked.stream else "false"},
+            "profile": profile,
+            "constraint": {"kind": "max_requests", "count": asked.requests},
+            "tokenizer": {"kind": "huggingface_auto", "model": place.tokenizer},
+            "data": dict(data),
+            "seed": {"kind": "static", "value": asked.seed},
+            "output": {"kind": "json", "path": place.folder / RESULT},
+        }
+        words = [word for name, fields in options.items() for word in (f"--{name}", _written(fields))]
+        argv = (str(self._bin / "guidellm"), "run", *words, "--output", "kind=console", "--disable-progress")
+        return Command(argv, {"HF_HUB_OFFLINE": "1"})
 
     def told(self, place: Place, output: str) -> Told:
-        found = list((place.folder / "out").rglob("*.json"))
-        if not found:
-            raise BenchError(f"guidellm wrote no result: {output[-300:]}")
-        (run,) = json.loads(found[0].read_text())["benchmarks"]
+        try:
+            (run,) = json.loads((place.folder / RESULT).read_text())["benchmarks"]
+        except OSError:
+            raise BenchError(f"guidellm wrote no result: {output[-300:]}") from None
         metrics: dict[str, Any] = run["metrics"]
 
         def of(name: str) -> dict[str, Any]:
@@ -61,6 +60,10 @@ class GuideLlm:
             rate=of("requests_per_second").get("mean"),
             words=" ".join(line.strip() for line in output.splitlines() if "saturat" in line.lower())[:300],
         )
+
+
+def _written(fields: dict[str, object]) -> str:
+    return ",".join(f"{name}={value}" for name, value in fields.items())
 
 
 def _seconds(milliseconds: float | None) -> float | None:

@@ -1,4 +1,4 @@
-"""inference-perf (kubernetes-sigs): a YAML file, a folder of reports."""
+"""inference-perf (kubernetes-sigs): a YAML file, a folder of reports. Its random prompts are for /v1/completions."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _configuration(asked: Asked, place: Place) -> dict[str, Any]:
         return {"min": tokens, "max": tokens, "mean": tokens, "std_dev": 0, "total_count": asked.requests}
 
     return {
-        "api": {"type": "chat", "streaming": asked.stream},
+        "api": {"type": "completion", "streaming": asked.stream},
         "server": {"type": "vllm", "model_name": MODEL, "base_url": place.url, "ignore_eos": True},
         "tokenizer": {"pretrained_model_name_or_path": str(place.tokenizer)},
         "data": {

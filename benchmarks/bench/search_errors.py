@@ -1,9 +1,10 @@
-"""How near `--find-max` comes, and how much load it spends: many searches on queues on paper, whose true answer is known.
+"""How near `--find-max` comes, and how much load it spends: many searches on queues on paper, whose true answer is
+known.
 
     python -m benchmarks.bench.search_errors [--seeds 40]
 
-A queue on paper runs the very `decide` and `StageWatch` that a real search runs; only the server and the clock are not there. The
-truth of a random queue is its share inside at each rate over a long time, bisected.
+A queue on paper runs the very `decide` and `StageWatch` that a real search runs; only the server and the clock are
+not there. The truth of a random queue is its share inside at each rate over a long time, bisected.
 """
 
 from __future__ import annotations
@@ -32,9 +33,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=40)
     parser.add_argument("--only", default="", help="servers whose words hold this")
     options = parser.parse_args()
-    print(
-        "| server | true rate | found, median | error p50 | p90 | largest | interval holds it | its width | load | stages |"
-    )
+    print("| server | true rate | found | error p50 | p90 | largest | interval holds it | its width | load | stages |")
     print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
     for name, server in SERVERS.items():
         if options.only in name:
@@ -45,6 +44,7 @@ def row(name: str, server: PaperServer, seeds: int) -> str:
     best = server.best(seconds=LOOKED_AT / server.capacity) if server.poisson else server.capacity
     found = [search(server, server.goal(), seed)[0] for seed in range(seeds)]
     errors = sorted(abs(each.rate / best - 1) for each in found)
+    widths = [(each.high - each.low) / 2 / each.rate for each in found if each.rate]
     cells = [
         name,
         f"{best:.1f}/s",
@@ -53,7 +53,7 @@ def row(name: str, server: PaperServer, seeds: int) -> str:
         f"{errors[int(0.9 * len(errors))]:.1%}",
         f"{errors[-1]:.1%}",
         f"{sum(each.low <= best <= each.high for each in found) / len(found):.0%}",
-        f"±{median((each.high - each.low) / 2 / each.rate for each in found if each.rate):.1%}",
+        f"±{median(widths):.1%}",
         f"{median(each.seconds for each in found):.0f} s",
         f"{median(each.stages for each in found):.0f}",
     ]

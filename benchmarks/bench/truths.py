@@ -31,12 +31,12 @@ class Truth:
 
 
 def truth(seen: Sequence[Arrival], rate: float, limit: float) -> Truth:
-    """Of an even schedule. `rate`: as asked; `limit` for the first token. The first request came on time."""
+    """Of an even schedule, `rate` as asked, that no request was ahead of; `limit` for the first token."""
     came = sorted(each.came for each in seen)
     late = lags(came, rate)
     in_order = sorted((each for each in seen if each.first is not None), key=lambda each: each.came)
-    due = [came[0] + index / rate for index in range(len(came))]
-    waited = [(each.first or 0.0) - at for each, at in zip(in_order, due, strict=False)]
+    begun = came[0] - late[0]
+    waited = [(each.first or 0.0) - begun - index / rate for index, each in enumerate(in_order)]
     gaps = [((each.last or 0.0) - (each.first or 0.0)) / (each.tokens - 1) for each in in_order if each.tokens > 1]
     ended = max(each.ended for each in seen)
     return Truth(

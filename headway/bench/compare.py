@@ -2,14 +2,15 @@
 
 Three cases, and the comparison says which one it was:
 
-- **runs**: three or more runs on either side, as many on both: the pairs (A1, B1), (A2, B2), ... are compared, and Student's t on
-  the logarithms of their ratios knows how runs differ. Interleave them (A B A B ...): then the hour of the day is in both.
-- **paired**: the same schedule on both sides (equal requests, number by number): request i of A stands beside request i of B, and
-  the bootstrap draws both at once, so that what was hard for both cancels out.
+- **runs**: three or more runs on either side, as many on both: the pairs (A1, B1), (A2, B2), ... are compared, and
+  Student's t on the logarithms of their ratios knows how runs differ. Interleave them (A B A B ...): then the hour of
+  the day is in both.
+- **paired**: the same schedule on both sides (equal requests, number by number): request i of A stands beside request
+  i of B, and the bootstrap draws both at once, so that what was hard for both cancels out.
 - **unpaired**: the bootstrap draws each side for itself.
 
-The bootstrap draws blocks of neighbours and not single requests (circular blocks, Politis and Romano 1992), because neighbours in
-a queue wait for the same reason. One run a side knows nothing of how runs differ from each other.
+The bootstrap draws blocks of neighbours and not single requests (circular blocks, Politis and Romano 1992), because
+neighbours in a queue wait for the same reason. One run a side knows nothing of how runs differ from each other.
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Floats = NDArray[np.float64]
+    from headway.bench.arrays import Floats
 
 __all__ = ["STATISTICS", "Comparison", "Row", "Sample", "Statistic", "compare"]
 
 DRAWS = 1000
 BLOCKS = 32
-"""That a run is cut into at least: a block holds neighbours, and 20 to 30 batches are what batch means live on (Schmeiser 1982)."""
+"""That a run is cut into at least: a block holds neighbours, and 20 to 30 batches are what batch means live on
+(Schmeiser 1982)."""
 SEED = 1
 FEWEST_RUNS = 3
 """On each side, for runs to be compared with runs: of two nobody knows how much a third would differ."""
@@ -69,8 +71,9 @@ STATISTICS: tuple[Statistic, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One run: `columns` have one figure for each request, in the order in which they were due (nan: it has none; inf: what
-    never came), `keys` what was planned for it, `seconds` how long the part of the run lasts that counts."""
+    """One run: `columns` have one figure for each request, in the order in which they were due (nan: it has none;
+    inf: what never came), `keys` what was planned for it, `seconds` how long the part of the run lasts that
+    counts."""
 
     name: str
     keys: Sequence[tuple[object, ...]]

@@ -1,7 +1,8 @@
 """A throughput-latency curve: which rate to measure next, up to beyond the knee. Pure.
 
-Doubling from a light load until the server cannot keep up, one step beyond, and then where the curve bends: between the last rate
-that it kept up with and the first that it did not, the widest gap is halved (geometrically) until the points are spent.
+Doubling from a light load until the server cannot keep up, one step beyond, and then where the curve bends: between
+the last rate that it kept up with and the first that it did not, the widest gap is halved (geometrically) until the
+points are spent.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 __all__ = ["Point", "next_rate"]
 
@@ -58,6 +60,6 @@ def next_rate(points: Sequence[Point], first: float, most: int) -> float | None:
     knee = ordered.index(strained[0])
     # Below the knee twice as many gaps as above it: that is where people run their servers.
     near = ordered[max(0, knee - 2) : knee + 1]
-    gaps = [(b.rate / a.rate, a.rate, b.rate) for a, b in zip(near, near[1:], strict=False)]
+    gaps = [(b.rate / a.rate, a.rate, b.rate) for a, b in pairwise(near)]
     widest, low, high = max(gaps)
     return math.sqrt(low * high) if widest > NARROW else None

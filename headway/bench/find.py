@@ -2,10 +2,10 @@
 
     while True: what was seen -> decide -> a stage, or the answer
 
-Before the first stage a few requests with one caller show what the server does alone. After a stage that it could not keep up
-with, the next one begins when a single request is about as fast again: whoever is still busy with the last stage's queue
-would be judged by it. A stage whose generator was at fault is not believed and done again; after a few of them in a row the
-search ends and says so.
+Before the first stage a few requests with one caller show what the server does alone. After a stage that it could not
+keep up with, the next one begins when a single request is about as fast again: whoever is still busy with the last
+stage's queue would be judged by it. A stage whose generator was at fault is not believed and done again; after a few
+of them in a row the search ends and says so.
 """
 
 from __future__ import annotations
@@ -31,8 +31,14 @@ LOOKS = 5
 CALM = 1.5
 """Times what it takes alone, at which a request is taken to be alone again."""
 CALM_TRIES = 20
-GENERATOR = frozenset({"send_lag", "unsent", "generator_cpu", "loop_delay", "arrivals", "fault"})
+UNSOUND = frozenset({"unsent", "generator_cpu", "arrivals", "broken"})
 """Reasons of a verdict that are the generator's own: such a stage measured nothing."""
+LATE = {"send_lag": "seen", "loop_delay": "p99"}
+"""And those that say how late it was. A search asks for hits and not for milliseconds, and lateness makes only
+misses:"""
+LATE_OF_PATIENCE = 0.1
+"""up to that part of what the SLO lets a request wait it is borne, and the answer can only be too low by it."""
+OVERLOADED = frozenset({"waiting_grew", "refused"})
 MOST_FAULTY = 3
 """Stages in a row whose generator was at fault; then more is asked than this machine can send."""
 
@@ -73,7 +79,8 @@ def find(
     live: Callable[[Probe], Watch],
     told: Callable[[Stage], None],
 ) -> tuple[Found, list[Stage]]:
-    """`live` is asked for a watcher of each stage, `told` hears of it at its end. Ctrl-C ends the search with what is known.
+    """`live` is asked for a watcher of each stage, `told` hears of it at its end. Ctrl-C ends the search with what is
+    known.
 
     Raises what a run raises before any load, and EngineError when the server answers not even one caller.
     """
@@ -139,7 +146,7 @@ def _stage(plan: RunPlan, limits: list[Slo], goal: Goal, probe: Probe, live: Wat
         return watch.enough(progress.now, progress.due - progress.ended, counted)
 
     trial = measure(replace(plan, workload=workload), limits, watch=enough)
-    return Stage(probe.rate, _seen(trial, limits, probe, watch.overloaded), trial, _fault(trial))
+    return Stage(probe.rate, _seen(trial, limits, probe, watch.overloaded), trial, _fault(trial, goal))
 
 
 def _seen(trial: Trial, limits: list[Slo], probe: Probe, growing: bool) -> Seen:
@@ -151,12 +158,13 @@ def _seen(trial: Trial, limits: list[Slo], probe: Probe, growing: bool) -> Seen:
     judged = kept(measured(records), limits)
     hits = tuple(bool(hit) for hit, asked in zip(judged.inside, judged.asked, strict=True) if asked)
     rate = len(records) / (end - probe.warm) if end > probe.warm else 0.0
-    overloaded = growing or trial.summary.verdict.word == "OVERLOADED"
+    overloaded = growing or any(each.code in OVERLOADED for each in trial.summary.verdict.reasons)
     return Seen(rate or probe.rate, hits, end, overloaded, _answered(trial.records), probe.close)
 
 
 def _answered(records: Sequence[Record]) -> float:
-    """A second, from the moment that a tenth had ended until eight tenths had: without the filling, and without the end."""
+    """A second, from the moment that a tenth had ended until eight tenths had: without the filling, and without the
+    end."""
     ends = sorted(each.ended for each in records if each.ended is not None and not each.error)
     if len(ends) < 10:
         return 0.0
@@ -164,11 +172,14 @@ def _answered(records: Sequence[Record]) -> float:
     return (late - early) / max(ends[late] - ends[early], 1e-9)
 
 
-def _fault(trial: Trial) -> str:
-    verdict = trial.summary.verdict
+def _fault(trial: Trial, goal: Goal) -> str:
     if trial.facts.interrupted:
         return "interrupted"
-    return next((each.text for each in verdict.reasons if verdict.word == "INVALID" and each.code in GENERATOR), "")
+    for reason in trial.summary.verdict.reasons:
+        late = reason.numbers.get(LATE[reason.code], 0.0) if reason.code in LATE else 0.0
+        if reason.code in UNSOUND or late > LATE_OF_PATIENCE * goal.patience:
+            return reason.text
+    return ""
 
 
 def _believed(stages: Sequence[Stage]) -> list[Seen]:

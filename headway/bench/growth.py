@@ -6,10 +6,12 @@ what each batch added: for a queue that just keeps up (a random walk) that is an
 a careful one, since there what one batch added the next takes away again.
 
 A window that is only filling (answers that take 40 s, 20 s after the start) grows as well, but its later requests take
-no longer than its earlier ones. That is asked with Kendall's test on the medians of the batches: it looks at the order
-alone, so requests that never ended are no trouble.
+hardly longer than its earlier ones. Under overload they do, by as much as has to be answered before them: where what
+waits grows by g a second and m a second are answered, each second's requests take g / m longer than those of the second
+before. At least half of that is asked, by the median of the slopes between batches' medians, which stragglers and
+requests that never ended do not move.
 
-Sources: Law, Simulation Modeling and Analysis, section 9.5 (batch means); Kendall, Biometrika 30 (1938), 81.
+Sources: Law, Simulation Modeling and Analysis, section 9.5 (batch means); Sen, JASA 63 (1968), 1379 (slopes).
 """
 
 from __future__ import annotations
@@ -29,11 +31,10 @@ FEWEST = 5
 """Batches, and requests in each, at least; with fewer nothing can be told."""
 LEAST_SPREAD = 1.0
 """Requests, of what a batch adds: arrivals that are regular to the millisecond still begin and end mid-batch."""
-CLOCK = 6
-"""Decimals of a second: what differs by less is the same."""
-SURE = 0.99
-SLOWER_Z = 1.645
-"""Of Kendall's test, one-sided at 95 %: it only confirms what the first test found."""
+SURE = 0.95
+"""That it grows, one-sided."""
+LENGTHENING = 0.5
+"""Of what the growth would make requests take longer: half-way between an overload and a window that fills."""
 
 
 def waiting(due: Floats, ended: Floats, at: Floats) -> Ints:
@@ -41,8 +42,9 @@ def waiting(due: Floats, ended: Floats, at: Floats) -> Ints:
     return np.searchsorted(due, at, side="left") - np.searchsorted(ended, at, side="right")
 
 
-def growth(of: Measured, start: float, end: float, at_least: float = 0.0) -> Growth | None:
-    """Through a window. `at_least`: requests a second that it must exceed to be called growing, for a ramp."""
+def growth(of: Measured, start: float, end: float, at_least: float = 0.0, sure: float = SURE) -> Growth | None:
+    """Through a window; None when too few requests were due. To be called growing it must exceed `at_least` (requests a
+    second; a ramp grows by itself) and be as `sure` as that."""
     due, ended = np.sort(of.due), np.sort(of.ended)
     inside = (of.due >= start) & (of.due < end)
     batches = min(BATCHES, int(inside.sum()) // FEWEST)
@@ -50,33 +52,33 @@ def growth(of: Measured, start: float, end: float, at_least: float = 0.0) -> Gro
         return None
     edges = np.linspace(start, end, batches + 1)
     levels = waiting(due, ended, edges)
-    added = np.diff(levels)
-    seconds = (end - start) / batches
-    error = max(float(added.std(ddof=1)), LEAST_SPREAD) / math.sqrt(batches) / seconds
+    added, seconds = np.diff(levels), (end - start) / batches
     rate = float(added.mean()) / seconds
+    error = max(float(added.std(ddof=1)), LEAST_SPREAD) / math.sqrt(batches) / seconds
     half = student(0.975, batches - 1) * error
+    answered = int(((of.ended >= start) & (of.ended < end)).sum()) / (end - start)
+    lengthening = _slope(of.e2e_sched[inside], of.due[inside], edges)
     return Growth(
         at_start=int(levels[0]),
         at_end=int(levels[-1]),
         rate=rate,
         interval=Interval(rate - half, rate + half),
-        growing=rate - student(SURE, batches - 1) * error > at_least,
-        slower=any(_rising(_medians(each[inside], of.due[inside], edges)) for each in (of.ttft_sched, of.e2e_sched)),
+        growing=rate - student(sure, batches - 1) * error > at_least,
+        slower=lengthening * answered > LENGTHENING * rate,
+        lengthening=lengthening if math.isfinite(lengthening) else None,
     )
 
 
-def _medians(latencies: Floats, due: Floats, edges: Floats) -> list[float]:
-    """Of each batch that has any."""
+def _slope(latencies: Floats, due: Floats, edges: Floats) -> float:
+    """Seconds by which a request takes longer for each second that it comes later; inf: the later ones never ended."""
     known = ~np.isnan(latencies)
     latencies, places = latencies[known], np.searchsorted(edges, due[known], side="right")
     rows = [np.sort(latencies[places == place]) for place in range(1, len(edges))]
-    return [round(float(row[len(row) // 2]), CLOCK) for row in rows if len(row)]
-
-
-def _rising(row: list[float]) -> bool:
-    count = len(row)
-    if count < FEWEST:
-        return False
-    score = sum((late > early) - (late < early) for place, early in enumerate(row) for late in row[place + 1 :])
-    spread = math.sqrt(count * (count - 1) * (2 * count + 5) / 18)
-    return score > SLOWER_Z * spread
+    middles = [(float(edges[place]), float(row[len(row) // 2])) for place, row in enumerate(rows) if len(row)]
+    slopes = [
+        (later - earlier) / (then - at)
+        for place, (at, earlier) in enumerate(middles)
+        for then, later in middles[place + 1 :]
+        if math.isfinite(earlier)
+    ]
+    return float(np.median(slopes)) if slopes else math.inf

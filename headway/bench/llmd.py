@@ -1,6 +1,6 @@
 """A Summary in the shape of llm-d's benchmark report, version 0.2, so that its tools read our runs beside others'.
 
-The shape is that of llm-d/llm-d-benchmark, benchmark_report/schema_v0_2.py (read in November 2026): closed objects, a
+The shape is that of llm-d/llm-d-benchmark (its benchmark report's schema_v0_2.py, read in November 2026): closed, a
 mean in every statistic, and units by name. TTFT and request latency are the ones from when a request was due: that is
 what "as seen by users" says there. What the shape has no place for (the verdict, TTFT from sent, goodput) is under
 `results.observability.headway`, which it leaves open.

@@ -21,6 +21,8 @@ from headway.bench.schema import Formula
 __all__ = ["FORMULAS", "Measured", "failure", "measured"]
 
 _NO_FAILURE = ("cancelled", "interrupted")
+_BY_SERVER = ("abort", "error")
+"""Finish reasons of vLLM and SGLang for an answer that the server itself broke off."""
 _ANSWERED = "answered requests; a failed one counts as longer than any"
 _STREAMED = "answered streams of two or more output tokens, by usage; no embeddings"
 _COUNTED = "all but cancelled; a failed one is a miss"
@@ -111,7 +113,9 @@ class Measured:
 
 
 def failure(record: Record) -> str:
-    """What happened to a failed request: an HTTP status, or the record's short word."""
+    """What happened to a failed request: an HTTP status, the record's short word, or how the server broke it off."""
+    if not record.error and record.finish in _BY_SERVER:
+        return record.finish
     if record.error in ("", "http"):
         return str(record.status) if record.status else "closed"
     return record.error
@@ -121,7 +125,8 @@ def measured(records: Sequence[Record]) -> Measured:
     due = _column(records, "due")
     started, sent, ended = _column(records, "started"), _column(records, "sent"), _column(records, "ended")
     cancelled = _flags(each.error in _NO_FAILURE for each in records)
-    answered = _flags(not each.error and 200 <= each.status < 300 for each in records) & ~np.isnan(ended)
+    whole = _flags(not each.error and each.finish not in _BY_SERVER and 200 <= each.status < 300 for each in records)
+    answered = whole & ~np.isnan(ended)
     failed = ~answered & ~cancelled
     streamed = _flags(each.stream for each in records)
     first = np.where(streamed, _column(records, "first"), np.nan)

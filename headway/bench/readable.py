@@ -1,10 +1,11 @@
-"""Figures of a run as people read them: three digits, a unit that fits, and no share rounded up to "all" or down to "none"."""
+"""Figures of a run as people read them: three digits, a unit that fits, and no share rounded up to "all" or down to
+"none"."""
 
 from __future__ import annotations
 
 import math
 
-__all__ = ["count", "each_second", "percent", "ratio", "seconds", "span"]
+__all__ = ["count", "each_second", "percent", "ratio", "seconds", "span", "tick_percent", "tick_rate", "tick_seconds"]
 
 NONE = "-"
 NEVER = "never"
@@ -37,10 +38,10 @@ def span(value: float) -> str:
 
 
 def each_second(value: float | None) -> str:
-    """A rate: 0.30/s, 8.1/s, 19.7/s, 20/s, 1,182/s."""
+    """A rate: 0.30/s, 8.1/s, 19.7/s, 20/s, 100.6/s, 1,182/s."""
     if value is None or not math.isfinite(value):
         return NONE
-    if value >= 99.95:
+    if value >= 999.5:
         return f"{value:,.0f}/s"
     told = f"{value:.1f}" if value >= 0.995 else f"{value:.2f}"
     return f"{told.removesuffix('.0') if value >= 9.95 else told}/s"
@@ -70,3 +71,16 @@ def percent(share: float | None) -> str:
 def ratio(value: float) -> str:
     """B of A: 0.88, 1.02, 12.4."""
     return NONE if math.isnan(value) else f"{value:.2f}" if value < 9.995 else f"{value:.1f}"
+
+
+def tick_seconds(value: float) -> str:
+    """Beside an axis, where values are round: 50 ms, 1 s, 20 s."""
+    return f"{value * 1000:.4g} ms" if value < 0.9999 else f"{value:.4g} s"
+
+
+def tick_rate(value: float) -> str:
+    return f"{value:,.0f}/s" if value >= 1000 else f"{value:.4g}/s"
+
+
+def tick_percent(share: float) -> str:
+    return f"{share * 100:.4g} %"

@@ -1,7 +1,8 @@
-"""Runs that lie on a disk -> what `compare` compares: of each request that counts, its figures and what was planned for it.
+"""Runs that lie on a disk -> what `compare` compares: of each request that counts, its figures and what was planned
+for it.
 
-Of two runs with one schedule the requests that count in both are compared: warm-ups may have been found to end at different
-moments, and then the later one counts for both.
+Of two runs with one schedule the requests that count in both are compared: warm-ups may have been found to end at
+different moments, and then the later one counts for both.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from headway.bench.record import Record
 from headway.errors import SpecError, UsageError
 
 if TYPE_CHECKING:
+    from headway.bench.arrays import Floats
     from headway.bench.facts import RunFacts
     from headway.bench.schema import Slo, Summary
 
@@ -73,14 +75,14 @@ def _sample(run: _Run, records: list[Record]) -> Sample:
     judged = kept(of, run.limits)
     asked = np.where(judged.asked, 1.0, np.nan)
     tokens = np.array([float(each.output_tokens or 0) if not each.error else 0.0 for each in records])
-    columns = {
+    columns: dict[str, Floats] = {
         "ttft_due": of.ttft_sched,
         "ttft_sent": of.ttft_send,
         "e2e_due": of.e2e_sched,
         "tpot": of.tpot,
-        "answered": of.answered.astype(float),
+        "answered": of.answered.astype(np.float64),
         "output_tokens": tokens,
-        "hit": judged.inside * asked if run.limits else np.full(len(records), np.nan),
+        "hit": judged.inside.astype(np.float64) * asked if run.limits else np.full(len(records), np.nan),
     }
     keys = [
         (each.number, each.operation, each.model, each.planned_prompt, each.wanted_tokens, each.session, each.turn)

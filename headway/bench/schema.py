@@ -173,8 +173,12 @@ class Growth(Struct, frozen=True):
     at_end: Annotated[int, Meta(description="requests that waited when it ended")]
     rate: Annotated[float, Meta(description="(at_end - at_start) / seconds")]
     interval: Annotated[Interval, Meta(description="of the rate, by the means of batches of the window")]
-    growing: Annotated[bool, Meta(description="more than chance explains, at 99 %")]
-    slower: Annotated[bool, Meta(description="later requests took longer: no sign of a window that only fills")]
+    growing: Annotated[bool, Meta(description="more than chance explains")]
+    slower: Annotated[bool, Meta(description="later requests took longer, as they do not when a window only fills")]
+    lengthening: Annotated[
+        float | None,
+        Meta(description="seconds a request took longer for each second it came later; null: some never ended"),
+    ] = None
 
 
 class Window(Struct, frozen=True):

@@ -1,18 +1,20 @@
-"""The highest rate that a server bears with the goal's share of requests inside the SLO: which rate to try next, or the answer.
+"""The highest rate that a server bears with the goal's share of requests inside the SLO: which rate to try next, or
+the answer.
 
 Pure: `decide(goal, seen)` looks at the stages so far, as the policies of this house do. Three steps:
 
 1. **Around it.** From a rate that one caller's pace suggests, three times as much until a stage is outside the goal.
-2. **Just under what was answered.** A server that could not keep up showed how much it answers while it always has work. Queues
-   take their toll before that, so this is where to look next and proves nothing.
-3. **Where the belief is.** Each further stage at the median of what all stages together say (headway.bench.belief), until the
-   interval is as narrow as was asked, or the load that may be spent is spent. These are longer, and not ended for looking
-   good: a rate that is a hundredth too high looks good until its queue is as long as the SLO is patient.
+2. **Just under what was answered.** A server that could not keep up showed how much it answers while it always has
+   work. Queues take their toll before that, so this is where to look next and proves nothing.
+3. **Where the belief is.** Each further stage at the median of what all stages together say (headway.bench.belief),
+   until the interval is as narrow as was asked, or the load that may be spent is spent. These are longer, and not
+   ended for looking good: a rate that is a hundredth too high looks good until its queue is as long as the SLO is
+   patient.
 
 No rate lasts that is above what the server ever answered: once it was overloaded, that bounds the belief from above.
 
-When a stage may end early is headway.bench.staging's. What a server cannot keep up with has, in the long run, not one request
-inside, and counts so.
+When a stage may end early is headway.bench.staging's. What a server cannot keep up with has, in the long run, not one
+request inside, and counts so.
 """
 
 from __future__ import annotations
@@ -53,9 +55,9 @@ OVERLOAD_WEIGHT = 8.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """`share` inside the SLO (0..1); `seconds`: load that may be spent; `precision`: half of the interval as a share of the
-    answer, at which the search ends; `first`: a rate to begin at, where the user knows one. Of the server: `alone`: seconds
-    that a request takes when there is no other; `patience`: seconds that the SLO lets one wait."""
+    """`share` inside the SLO (0..1); `seconds`: load that may be spent; `precision`: half of the interval as a share
+    of the answer, at which the search ends; `first`: a rate to begin at, where the user knows one. Of the server:
+    `alone`: seconds that a request takes when there is no other; `patience`: seconds that the SLO lets one wait."""
 
     share: float = 0.95
     seconds: float = 110.0
@@ -72,8 +74,8 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A stage: `rate` as it was realised (a Poisson stream of 100 requests is off by 10), `hits` in the order in which the
-    requests were due (without the warm-up), `answered` a second while it lasted."""
+    """A stage: `rate` as it was realised (a Poisson stream of 100 requests is off by 10), `hits` in the order in
+    which the requests were due (without the warm-up), `answered` a second while it lasted."""
 
     rate: float
     hits: tuple[bool, ...]
@@ -104,8 +106,8 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Send `rate` requests a second for `seconds` at the most, of which the first `warm` do not count. `close`: near the
-    answer, so that it is not ended early for looking good."""
+    """Send `rate` requests a second for `seconds` at the most, of which the first `warm` do not count. `close`: near
+    the answer, so that it is not ended early for looking good."""
 
     rate: float
     seconds: float
@@ -132,19 +134,24 @@ def decide(goal: Goal, seen: Sequence[Seen]) -> Probe | Found:
         return _probe(goal, seen, goal.first or FIRST_CALLERS / goal.alone, WAY_UP)
     inside = [each for each in seen if not each.is_outside(goal.share)]
     if not inside and len(seen) >= HOPELESS:
-        return _answer(goal, seen, 0.0, 0.0, min(each.rate for each in seen), "no rate will do")
+        return _answer(goal, seen, 0.0, 0.0, min(each.rate for each in seen), why="no rate will do")
     if _spent(goal, seen):
         return _believed(goal, seen, "the load that may be spent is spent")
-    if len(inside) == len(seen):
-        return _probe(goal, seen, max(each.rate for each in inside) * GROW, WAY_UP)
-    if (hint := _hint(seen, inside)) is not None:
-        return _probe(goal, seen, hint, CLOSE)
-    if not inside:
-        return _probe(goal, seen, min(each.rate for each in seen) / GROW, WAY_UP)
-    belief = _belief(goal, seen)
-    if belief.width <= goal.precision and sum(each.close for each in seen) >= CLOSE_STAGES:
+    bracketed = inside and len(inside) < len(seen) and sum(each.close for each in seen) >= CLOSE_STAGES
+    if bracketed and _belief(goal, seen).width <= goal.precision:
         return _believed(goal, seen, f"known to {goal.precision:.0%}")
-    return _probe(goal, seen, belief.median, CLOSE)
+    return _probe(goal, seen, *_next(goal, seen, inside))
+
+
+def _next(goal: Goal, seen: Sequence[Seen], inside: Sequence[Seen]) -> tuple[float, float]:
+    """A rate, and which part of the load to spend on it."""
+    if len(inside) == len(seen):
+        return max(each.rate for each in inside) * GROW, WAY_UP
+    if (hint := _hint(seen, inside)) is not None:
+        return hint, CLOSE
+    if not inside:
+        return min(each.rate for each in seen) / GROW, WAY_UP
+    return _belief(goal, seen).median, CLOSE
 
 
 def _belief(goal: Goal, seen: Sequence[Seen]) -> Belief:
@@ -160,7 +167,8 @@ def _belief(goal: Goal, seen: Sequence[Seen]) -> Belief:
 
 
 def _hint(seen: Sequence[Seen], inside: Sequence[Seen]) -> float | None:
-    """Just under what the server answered when it was first overloaded; once, and only above what is known to be inside."""
+    """Just under what the server answered when it was first overloaded; once, and only above what is known to be
+    inside."""
     last = seen[-1]
     if not (last.overloaded and last.answered > 0 and sum(each.overloaded for each in seen) == 1):
         return None
@@ -182,10 +190,10 @@ def _spent(goal: Goal, seen: Sequence[Seen]) -> bool:
 def _believed(goal: Goal, seen: Sequence[Seen], why: str) -> Found:
     belief = _belief(goal, seen)
     if any(each.is_outside(goal.share) for each in seen):
-        return _answer(goal, seen, belief.median, belief.low, belief.high, why)
-    return _answer(goal, seen, belief.median, belief.low, math.inf, f"{why}; even the highest rate was inside")
+        return _answer(goal, seen, belief.median, belief.low, belief.high, why=why)
+    return _answer(goal, seen, belief.median, belief.low, math.inf, why=f"{why}; even the highest rate was inside")
 
 
-def _answer(goal: Goal, seen: Sequence[Seen], rate: float, low: float, high: float, why: str) -> Found:
+def _answer(goal: Goal, seen: Sequence[Seen], rate: float, low: float, high: float, *, why: str) -> Found:
     precise = rate > 0 and (high - low) / 2 / rate <= goal.precision
     return Found(rate, low, high, len(seen), sum(each.seconds for each in seen), precise, why)

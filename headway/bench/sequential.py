@@ -1,14 +1,14 @@
 """Whether a stage's share of requests inside the SLO is above or below a goal, told as soon as it can be told.
 
-Wald's sequential probability ratio test (Wald, "Sequential Tests of Statistical Hypotheses", 1945) of "half of the misses
-that are allowed" against "twice as many": after each request the log of the likelihood ratio is compared with two bounds,
-and beyond one of them the stage may end. Between the two hypotheses lies what nobody needs to tell apart.
+Wald's sequential probability ratio test (Wald, "Sequential Tests of Statistical Hypotheses", 1945) of "half of the
+misses that are allowed" against "twice as many": after each request the log of the likelihood ratio is compared with
+two bounds, and beyond one of them the stage may end. Between the two hypotheses lies what nobody needs to tell apart.
 
 The test wants independent requests, and neighbours in a queue are not: one burst makes many miss. Hits and misses are
-therefore taken for a two-state Markov chain with the lag-1 correlation `rho` that was seen, and so many requests say as much
-as `n / D` independent ones, with `D = (1 + rho) / (1 - rho)`: the variance inflation of a first-order chain's mean, Geyer,
-"Practical Markov Chain Monte Carlo" (1992), known to pollsters as the design effect (Kish). Both numbers are pure functions
-of the hits in the order in which their requests were due.
+therefore taken for a two-state Markov chain with the lag-1 correlation `rho` that was seen, and so many requests say
+as much as `n / D` independent ones, with `D = (1 + rho) / (1 - rho)`: the variance inflation of a first-order chain's
+mean, Geyer, "Practical Markov Chain Monte Carlo" (1992), known to pollsters as the design effect (Kish). Both numbers
+are pure functions of the hits in the order in which their requests were due.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ ERROR = 0.05
 FEWER, MORE = 0.5, 2.0
 """The hypotheses, in misses that the goal allows."""
 RUN = 0.5
-"""Before any miss was seen: the chance that a miss follows a miss. It makes D 3 for a goal of 95 %, so that a row of hits
-without a miss must be three times as long as Wald's."""
+"""Before any miss was seen: the chance that a miss follows a miss. It makes D 3 for a goal of 95 %, so that a row of
+hits without a miss must be three times as long as Wald's."""
 
 
 BATCHES = 8
@@ -44,8 +44,8 @@ class Ruling(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """How often a miss was followed by another: `again` of `misses`. How long a queue's bad times last is the server's own
-    and shows in every stage that has any, so a search learns it from all of them."""
+    """How often a miss was followed by another: `again` of `misses`. How long a queue's bad times last is the
+    server's own and shows in every stage that has any, so a search learns it from all of them."""
 
     again: int = 0
     misses: int = 0
@@ -90,11 +90,12 @@ def design_effect(hits: Sequence[bool], goal: float, known: Runs = NO_RUNS) -> f
 
 
 def batch_effect(stages: Sequence[Sequence[bool]]) -> float:
-    """The same by batch means, over several stages at once: how much more the misses of whole batches vary than those of
-    independent requests would, at least 1. It sees bad times that lie apart, which the chain of neighbours does not.
+    """The same by batch means, over several stages at once: how much more the misses of whole batches vary than those
+    of independent requests would, at least 1. It sees bad times that lie apart, which the chain of neighbours does
+    not.
 
-    `D = sum (m - n q)^2 / sum n q (1 - q)` over all batches (m misses of n requests; q: the stage's share), corrected for the
-    shares that were estimated.
+    `D = sum (m - n q)^2 / sum n q (1 - q)` over all batches (m misses of n requests; q: the stage's share), corrected
+    for the shares that were estimated.
     """
     seen = expected = 0.0
     for hits in stages:

@@ -1,8 +1,8 @@
 """When a stage of a search may end before its time: the test has told, or what waits grows without an end. No I/O.
 
-A row of hits alone ends nothing too soon: of a rate that is a tenth too high the first requests are inside too, until the queue is
-as long as the SLO is patient. So a stage that looks inside goes on for at least twice that patience, and as long as its queue
-grows more than chance would have it.
+A row of hits alone ends nothing too soon: of a rate that is a tenth too high the first requests are inside too, until
+the queue is as long as the SLO is patient. So a stage that looks inside goes on for at least twice that patience, and
+as long as its queue grows more than chance would have it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class StageWatch:
 
 def growth(unanswered: Sequence[tuple[float, int]], rate: float, alone: float, cv: float = 1.0) -> float:
     """By how many standard deviations more is open now than at half the time, where chance alone moves a queue by
-    `sqrt(n * (cv^2 + noise))` over n arrivals; 0 as long as an empty server still fills, or it grows by less than 5 % of them.
+    `sqrt(n * (cv^2 + noise))` over n arrivals; 0 as long as an empty server still fills, or it grows by less than 5 %
+    of them.
 
     `unanswered`: (seconds, how many), from the stage's beginning on.
     """

@@ -30,12 +30,14 @@ def summarise(
     records: Sequence[Record], facts: RunFacts, slo: Slo | Sequence[Slo] | None = None, percentile: int = ASKED
 ) -> Summary:
     """`percentile`: the highest that is wanted; with too few requests for it the run is INVALID. The order of the
-    records does not matter. Takes about 20 us a request and 0.1 us a token."""
+    records does not matter. 200,000 requests of 200 tokens take some 7 s, twice that where chunks hold several tokens;
+    10,000 of 20 tokens take 0.05 s."""
     of = measured(sorted(records, key=lambda each: (each.due, each.number)))
     slos = as_slos(slo)
     spans = windows(of, facts)
     run = _Run(of, facts.stages, spans, counted(of, spans), kept(of, slos) if slos else None)
-    whole, stages = run.whole(), run.by_stage()
+    whole = run.whole()
+    stages = run.by_stage(whole)
     generator, server = _generator(of, facts, run.due), findings(of, facts)
     by_stage = [each.figures for each in stages]
     evidence = Evidence(of, facts, spans, run.dues, by_stage, whole, generator, slos, percentile)
@@ -82,7 +84,9 @@ class _Run:
     def whole(self) -> Figures:
         return self._figures(np.ones(len(self.of), np.bool_), self._asked(), self._cv())
 
-    def by_stage(self) -> list[Part]:
+    def by_stage(self, whole: Figures) -> list[Part]:
+        if len(self.spans) == 1:
+            return [Part(self.spans[0].stage, whole)]
         every = np.ones(len(self.of), np.bool_)
         return [
             Part(span.stage, figures(self.of, Chosen(every, due, [span], stage.rate, stage.cv), self.kept))

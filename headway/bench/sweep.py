@@ -28,8 +28,8 @@ def sweep(
     live: Callable[[float], Watch],
     told: Callable[[Point, Trial], None],
 ) -> list[tuple[Point, Trial]]:
-    """`seconds` at each rate, from `first` on (None: from one that no queue is seen at). Ctrl-C ends it with the points so
-    far. Raises what a run raises before any load."""
+    """`seconds` at each rate, from `first` on (None: from one that no queue is seen at). Ctrl-C ends it with the
+    points so far. Raises what a run raises before any load."""
     alone = look(plan, limits)
     found: list[tuple[Point, Trial]] = []
     while (rate := next_rate([each for each, _ in found], first or FIRST_CALLERS / alone.e2e, MOST_POINTS)) is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from headway.bench.readable import count, each_second, percent, seconds
 from headway.bench.schema import Distribution, Figures, Goodput, Interval, Part, Slo, Summary
 
-__all__ = ["Latency", "cell", "facts", "latencies", "limits", "parts", "share_inside"]
+__all__ = ["NAMELESS", "PERCENTILES", "Latency", "cell", "facts", "latencies", "limits", "parts", "share_inside"]
 
 ROWS: tuple[tuple[str, str, str], ...] = (
     ("ttft_sched", "TTFT from due", "to the first token, from when the request was due: what its user waits"),
@@ -22,6 +22,8 @@ ROWS: tuple[tuple[str, str, str], ...] = (
 LIMIT_OF = {"ttft_sched": "ttft", "tpot": "tpot", "itl": "itl", "e2e_sched": "e2e"}
 """Which limit is meant of which measure."""
 PERCENTILES = ("p50", "p90", "p99", "max")
+NAMELESS = "(none)"
+"""Of a part: the requests without a tenant, without an adapter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ def latencies(figures: Figures, slos: list[Slo]) -> list[Latency]:
 
 
 def cell(of: Distribution, percentile: str) -> str:
-    """`~` before one that leans on the very last sample; `failed` where so many failed that the percentile is one of them."""
+    """`~` before one that leans on the very last sample; `failed` where so many failed that the percentile is one of
+    them."""
     value: float | None = getattr(of, percentile)
     if value is None:
         return "failed" if of.beyond else "-"

@@ -60,7 +60,7 @@ def _counter(path: Path) -> Callable[[list[str]], list[int]]:
     try:
         from tokenizers import Tokenizer  # noqa: PLC0415
     except ImportError:
-        hint = "pip install tokenizers, or leave out --tokenizer"
+        hint = "pip install 'headway[bench]', or leave out --tokenizer"
         raise UsageError("counting tokens needs the library tokenizers, which is not installed", hint=hint) from None
     try:
         tokenizer: Any = Tokenizer.from_file(str(path))

@@ -1,4 +1,5 @@
-"""A Workload at another rate, or with one caller alone: what a search and a curve send. Everything else stays as it is."""
+"""A Workload at another rate, or with one caller alone: what a search and a curve send. Everything else stays as it
+is."""
 
 from __future__ import annotations
 

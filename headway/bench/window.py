@@ -38,6 +38,9 @@ ONE_REQUEST = 1.0
 """Variance that counts in any case: one request more or less is no other level, and no reason to cut."""
 STALL = 2.0
 """Times the median of what waited, beyond which it says no more of where the run is full."""
+GOES_ON = 0.75
+ALONE = 0.99
+"""How sure a window's growth must be: when the whole stage's growth is sure already, and by itself."""
 RAMP = 0.1
 """Of a ramp's mean rate: what waits grows with the rate that asks; only growth beyond this is more."""
 
@@ -81,11 +84,14 @@ def _begun(of: Measured, due: Floats, warmup: float | None, stage: StageFacts, w
 
 
 def _with_growth(of: Measured, whole: Window, window: Window, at_least: float) -> Window:
-    found = growth(of, window.start, window.end, at_least)
-    if window.rule == "mser-5" and found is not None and found.growing and found.slower:
-        over_all = growth(of, whole.start, whole.end, at_least)
-        return replace(whole, growth=over_all if over_all is not None and over_all.growing else found)
-    return replace(window, growth=found)
+    """What is left out as warm-up may be the beginning of an overload. So if the whole stage grows and takes longer and
+    longer, and what is left of it goes on so, nothing is left out."""
+    if window.rule != "mser-5":
+        return replace(window, growth=growth(of, window.start, window.end, at_least))
+    stages = (growth(of, whole.start, whole.end, at_least), growth(of, window.start, window.end, at_least, GOES_ON))
+    if all(each is not None and each.growing and each.slower for each in stages):
+        return replace(whole, growth=stages[0])
+    return replace(window, growth=growth(of, window.start, window.end, at_least, ALONE))
 
 
 def _end(due: Floats, facts: RunFacts, stage: StageFacts) -> float:

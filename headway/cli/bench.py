@@ -6,7 +6,7 @@ What it was asked becomes a RunPlan here; what is done with it stands in bench_m
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -15,7 +15,7 @@ from headway.cli.names import complete_name
 from headway.errors import UsageError
 
 if TYPE_CHECKING:
-    from headway.bench.plan import RunPlan
+    from headway.bench.plan import Dialect, RunPlan
     from headway.spec.workload import Workload
 
 __all__ = ["register"]
@@ -29,7 +29,7 @@ def bench(
     target: Annotated[
         str | None,
         typer.Argument(
-            help="An OpenAI-compatible address (http://HOST:PORT), or a Model here; without it, the Headway of this machine.",
+            help="An OpenAI-compatible address: http://HOST:PORT; or a Model here; without it, this machine's Headway.",
             autocompletion=complete_name,
         ),
     ] = None,
@@ -108,9 +108,19 @@ def bench(
         bench_modes.compare_runs(*compare, as_json=as_json)
         return
     asked = Asked(
-        workload=workload, model=model, rate=rate, pattern=pattern, concurrency=concurrency, lasts=lasts, requests=requests,
-        trace=trace, speed=speed, slo=slo, seed=seed, warmup=warmup,
-    )  # fmt: skip
+        workload=workload,
+        model=model,
+        rate=rate,
+        pattern=pattern,
+        concurrency=concurrency,
+        lasts=lasts,
+        requests=requests,
+        trace=trace,
+        speed=speed,
+        slo=slo,
+        seed=seed,
+        warmup=warmup,
+    )
     searching = find_max or curve
     wanted = _workload(asked, searching)
     if dry_run:
@@ -175,7 +185,7 @@ def _plan(
             url=server.url,
             keys=server.keys,
             headers=tuple(_header(each) for each in headers),
-            dialect=dialect,
+            dialect=cast("Dialect", dialect),
             ca=ca,
             verify=not insecure,
         ),

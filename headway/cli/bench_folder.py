@@ -1,7 +1,7 @@
 """The folder of a run: records as they come, then summary.json and report.html.
 
-A disk that fills up costs the records that no longer fit, and not the run: what is there stays and can be read, the run goes
-on, and its end says so.
+A disk that fills up costs the records that no longer fit, and not the run: what is there stays and can be read, the
+run goes on, and its end says so.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ SUMMARY, REPORT = "summary.json", "report.html"
 
 
 class Folder:
-    """It is made at once, so that nothing is measured that cannot be written, and goes again when nothing was: use it as a
-    context. `fault`: the first thing that could not be written."""
+    """It is made at once, so that nothing is measured that cannot be written, and goes again when nothing was: use it
+    as a context. `fault`: the first thing that could not be written."""
 
     def __init__(self, path: Path, records: str) -> None:
         self.path, self._format = path, records

@@ -1,4 +1,5 @@
-"""A run while it goes on: one line that changes in place on a terminal, a plain line now and then elsewhere. On stderr."""
+"""A run while it goes on: one line that changes in place on a terminal, a plain line now and then elsewhere. On
+stderr."""
 
 from __future__ import annotations
 
@@ -25,16 +26,17 @@ NARROW = 60
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """What the last requests that ended were like: seconds to their first token from when they were due, share inside."""
+    """What the last requests that ended were like: seconds to their first token from when they were due, share
+    inside."""
 
     ttft: float | None = None
     inside: float | None = None
 
 
 class LiveLine:
-    """A watcher of a run, which it never ends. `first` is said once, when the run has begun and not before: whoever is not
-    reached gets one line, the error. `name` stands before the figures where there are several runs. As a context: the line
-    is gone at its end, whatever happened."""
+    """A watcher of a run, which it never ends. `first` is said once, when the run has begun and not before: whoever
+    is not reached gets one line, the error. `name` stands before the figures where there are several runs. As a
+    context: the line is gone at its end, whatever happened."""
 
     def __init__(self, limits: list[Slo], *, first: str = "", name: str = "") -> None:
         self._limits, self._first, self._name = limits, first, name

@@ -1,6 +1,8 @@
-"""What `headway bench` does with a plan: one run, a search, a curve; and what it tells of it. Also: a schedule, a comparison.
+"""What `headway bench` does with a plan: one run, a search, a curve; and what it tells of it. Also: a schedule, a
+comparison.
 
-The figures go to stdout (a table, or JSON), everything else to stderr. A run that was interrupted still tells what there is.
+The figures go to stdout (a table, or JSON), everything else to stderr. A run that was interrupted still tells what
+there is.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from headway.bench.plan import RunPlan
 from headway.bench.readable import each_second, percent, span
 from headway.bench.schedule import traffic_of
 from headway.bench.schema import Slo
-from headway.bench.search import Found, Probe
+from headway.bench.search import Found
 from headway.bench.sweep import sweep
 from headway.bench.telling import limits as told_limits
 from headway.bench.trial import Trial, Watch, measure
@@ -48,7 +50,8 @@ FAILED, INVALID = 1, 4
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Where the figures go: JSON or a table on stdout; a folder (`out`; None = one with the run's name) with `records`."""
+    """Where the figures go: JSON or a table on stdout; a folder (`out`; None = one with the run's name) with
+    `records`."""
 
     as_json: bool
     out: str | None
@@ -103,12 +106,13 @@ def search(plan: RunPlan, told: Told, at_least: str, first_given: bool, lasts: s
         raise UsageError("--find-max needs limits", hint="say what is good enough: --slo ttft=500ms,itl=50ms")
     seconds = SEARCH_SECONDS if lasts is None else _duration(lasts)
     slo = " and ".join(filter(None, map(told_limits, limits)))
-    first = f"{plan.workload.name}: the highest rate with {percent(share)} inside {slo}, in {span(seconds)} of load -> {plan.target.url}"
+    sought = f"{plan.workload.name}: the highest rate with {percent(share)} inside {slo}"
+    first = f"{sought}, in {span(seconds)} of load -> {plan.target.url}"
     wish = Wish(share=share, seconds=seconds, first=_first_rate(plan.workload) if first_given else None)
     with ExitStack() as stack:
         folder = _folder(stack, plan, told)
         teller = _Teller(stack, first, limits, folder)
-        found, stages = find(plan, limits, wish, live=teller.live, told=teller.stage)
+        found, stages = find(plan, limits, wish, live=lambda probe: teller.live(probe.rate), told=teller.stage)
     if folder is not None:
         from headway.bench.report.page import search_page  # noqa: PLC0415
 
@@ -131,9 +135,7 @@ def draw_curve(plan: RunPlan, told: Told, first_given: bool, lasts: str | None) 
         folder = _folder(stack, plan, told)
         teller = _Teller(stack, first, limits, folder)
         begin = _first_rate(plan.workload) if first_given else None
-        found = sweep(
-            plan, limits, seconds, begin, live=lambda rate: teller.live(Probe(rate, seconds)), told=teller.point
-        )
+        found = sweep(plan, limits, seconds, begin, live=teller.live, told=teller.point)
     points = [point for point, _ in found]
     if folder is not None:
         from headway.bench.report.page import curve_page  # noqa: PLC0415
@@ -169,9 +171,9 @@ class _Teller:
         self._lines = stack.enter_context(ExitStack())
         self._first, self._limits, self._folder = first, limits, folder
 
-    def live(self, probe: Probe) -> Watch:
+    def live(self, rate: float) -> Watch:
         first, self._first = self._first, ""
-        return self._lines.enter_context(LiveLine(self._limits, first=first, name=f"{each_second(probe.rate)}:"))
+        return self._lines.enter_context(LiveLine(self._limits, first=first, name=f"{each_second(rate)}:"))
 
     def stage(self, stage: Stage) -> None:
         seen = stage.seen

@@ -1,4 +1,5 @@
-"""`headway bench --dry-run`: what would be sent, told and not sent. The schedule is a pure function, so this is the very one."""
+"""`headway bench --dry-run`: what would be sent, told and not sent. The schedule is a pure function, so this is the
+very one."""
 
 from __future__ import annotations
 
@@ -22,8 +23,8 @@ FIRST = 10
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """`seconds` between the first and the last that was looked at; tokens of one request on average and of all; `shared`: of
-    the prompts' tokens, those that an earlier request has at its beginning too."""
+    """`seconds` between the first and the last that was looked at; tokens of one request on average and of all;
+    `shared`: of the prompts' tokens, those that an earlier request has at its beginning too."""
 
     requests: int
     complete: bool
@@ -105,12 +106,13 @@ def outlook_lines(found: Outlook) -> Iterator[str]:
         whom = " ".join(
             filter(None, [each.model, each.adapter, each.tenant, f"turn {each.turn}" if each.session >= 0 else ""])
         )
-        yield f"{each.at:8.3f}s  {each.prompt_tokens:>7,}  {each.output_tokens:>7,}  {each.operation:<10}  {whom}".rstrip()
+        lengths = f"{each.prompt_tokens:>7,}  {each.output_tokens:>7,}"
+        yield f"{each.at:8.3f}s  {lengths}  {each.operation:<10}  {whom}".rstrip()
 
 
 def _shared(looked: list[Planned]) -> float:
-    """A Piece counts as shared when it, after the very same Pieces, was in an earlier prompt: what a prefix cache of any size
-    could find."""
+    """A Piece counts as shared when it, after the very same Pieces, was in an earlier prompt: what a prefix cache of
+    any size could find."""
     seen: set[int] = set()
     shared = total = 0
     for each in looked:

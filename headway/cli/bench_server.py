@@ -1,4 +1,5 @@
-"""Whom `headway bench` asks: an address, a Model of this machine's Headway, or what that Headway serves; and with which keys.
+"""Whom `headway bench` asks: an address, a Model of this machine's Headway, or what that Headway serves; and with
+which keys.
 
 A key is told to the server and to nobody else: it is neither printed nor written into a file of a run.
 """

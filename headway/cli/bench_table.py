@@ -1,6 +1,7 @@
 """What a run comes to, on the terminal: the verdict and its reason first, then latencies, then the rest in words.
 
-Columns fit 80 characters; on a narrower terminal what is inside the SLO goes below them, and lines break between phrases.
+Columns fit 80 characters; on a narrower terminal what is inside the SLO goes below them, and lines break between
+phrases.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from headway.bench.curve import Point
 from headway.bench.readable import count, each_second, percent, ratio, seconds
 from headway.bench.schema import Part, Summary, Verdict
 from headway.bench.search import Found
-from headway.bench.telling import PERCENTILES, cell, facts, latencies, parts, share_inside
+from headway.bench.telling import NAMELESS, PERCENTILES, cell, facts, latencies, parts, share_inside
 from headway.cli.words import coloured
 
 __all__ = ["comparison_lines", "curve_lines", "found_lines", "show_lines", "summary_lines", "verdict_lines", "width"]
@@ -86,7 +87,7 @@ def _parts(name: str, found: Sequence[Part], columns: int) -> Iterator[str]:
     heads = ("requests", "failed", "TTFT p50", "TTFT p99", "E2E p50", "inside", "output")
     rows = [
         (
-            part.name,
+            part.name or NAMELESS,
             count(part.figures.requests.due),
             count(part.figures.requests.failed),
             cell(part.figures.latency.ttft_sched, "p50"),
@@ -168,8 +169,8 @@ def _interval(row: Row) -> str:
 
 
 def _columns(name: str, heads: Sequence[str], rows: Sequence[Sequence[str]], columns: int) -> Iterator[str]:
-    """The first column to the left, the others to the right; what does not fit is left out from the right, but for a last
-    column of words (an empty head)."""
+    """The first column to the left, the others to the right; what does not fit is left out from the right, but for a
+    last column of words (an empty head)."""
     table = [(name, *heads), *rows]
     wide = [max(len(row[index]) for row in table) for index in range(len(heads) + 1)]
     shown = list(range(len(wide)))

@@ -16,7 +16,7 @@ __all__ = ["without_workloads"]
 
 def without_workloads(objects: Sequence[SpecObject], places: Mapping[str, str]) -> list[SpecObject]:
     """The rest, and a line on standard error for each Workload. Raises SpecError when nothing is left to serve."""
-    served = [each for each in objects if each.kind != "Workload"]
+    served: list[SpecObject] = [each for each in objects if each.kind != "Workload"]
     for each in objects:
         if each.kind != "Workload":
             continue

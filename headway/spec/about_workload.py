@@ -242,7 +242,7 @@ KEEP_SESSIONS = field_about(
 )
 MODELS = field_about(
     "Models",
-    "Which model stands for which of the trace's. Left out: the Workload's `model` for all, else the trace's own names.",
+    "Which model stands for which of the trace's. Left out: the Workload's `model`, else the trace's own.",
     {"ChatGPT": "small", "GPT-4": "big"},
 )
 SLO = field_about(

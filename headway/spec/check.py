@@ -17,7 +17,15 @@ from headway.spec.tenant import Tenant
 from headway.spec.wording import faults_of
 from headway.spec.workload import Workload
 
-__all__ = ["MOST_FAULTS", "as_one", "from_json", "object_of", "route_from_json", "tenant_from_json", "workload_from_json"]
+__all__ = [
+    "MOST_FAULTS",
+    "as_one",
+    "from_json",
+    "object_of",
+    "route_from_json",
+    "tenant_from_json",
+    "workload_from_json",
+]
 
 MOST_FAULTS = 50
 """Lines of errors a person reads at once."""

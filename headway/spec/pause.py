@@ -1,4 +1,4 @@
-"""How long a caller thinks between an answer and its next question: `10s`, `5s..20s`, or `{mean: 10s}` (exponential)."""
+"""How long a caller thinks between an answer and the next question: `10s`, `5s..20s`, `{mean: 10s}` (exponential)."""
 
 from __future__ import annotations
 

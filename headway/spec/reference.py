@@ -37,8 +37,8 @@ _TAIL = """\
 
 Numbers that have a unit are written with it: durations `500ms`, `10m`, `1h30m`; sizes `24GB` (10^9) or `1.5GiB` (2^30),
 also in Kubernetes' spelling (`24G`, `1.5Gi`). Cores are plain numbers or thousandths: `2`, `0.5`, `500m`.
-Counts are plain or with k, M, G (powers of 1000): `500`, `200k`. Rates: `20/s`, `600/min`. Money is in USD, which may be left out: `50 USD`, and
-`0.15/1M` for a million tokens.
+Counts are plain or with k, M, G (powers of 1000): `500`, `200k`. Rates are `20/s` or `600/min`. Money is in USD, which
+may be left out: `50 USD`, and `0.15/1M` for a million tokens.
 
 ## Secrets
 
@@ -112,9 +112,7 @@ def render() -> str:
     return f"{_HEAD}\n{tables}\n{_TAIL.format(version=API_VERSION, kinds=kinds, fields=fields)}"
 
 
-def _section(
-    name: str, prefix: str, part: dict[str, Any], said: dict[str, Any], by: str = "Model"
-) -> Iterator[str]:
+def _section(name: str, prefix: str, part: dict[str, Any], said: dict[str, Any], by: str = "Model") -> Iterator[str]:
     """A table of the fields. `said`: fields that another table, that `by` its name, has told of already."""
     yield f"## {name}\n\n{part['description']}\n"
     yield "| field | type | unit | default | example | meaning |"

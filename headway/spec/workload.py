@@ -6,25 +6,27 @@ how the classes become the schema and the page. What is None was left out.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationInfo, WithJsonSchema, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from headway.spec import about_workload as about
+from headway.spec.bounded import Callers, Path, Seed, Speed, Text, Variation, Weight, Zipf
 from headway.spec.cache import Flag
-from headway.spec.fault import Fault, describe
-from headway.spec.fields import Name, Seconds, Wait, is_written
+from headway.spec.fault import Fault
+from headway.spec.fields import Name, Seconds, Wait
 from headway.spec.length import Length, Tokens
 from headway.spec.pause import Pause
 from headway.spec.rate import RateText
 from headway.spec.route import Share
 from headway.spec.strict import Strict
 from headway.spec.tenant import Count
+from headway.spec.units import format_duration
 
 __all__ = [
     "DEFAULT_SECONDS",
-    "Arrivals",
     "ArrivalStage",
+    "Arrivals",
     "Cancel",
     "Objectives",
     "Operation",
@@ -44,75 +46,8 @@ DEFAULT_SECONDS = 60.0
 """How long an open loop lasts where nobody says."""
 MOST_PARTS = 100
 MOST_PREFIXES = 1_000_000
-MOST_CALLERS = 100_000
-LONGEST_NAME = 200
 _OF_ANSWERS = ("output", "sessions", "cancel")
 _NEITHER = "prompt, output, prefix, sessions, arrivals and mix are the trace's: leave them out"
-
-
-def _number(least: float, most: float, form: str) -> BeforeValidator:
-    def read(value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-            raise Fault(f"found {describe(value)}", form)
-        return float(value)
-
-    return BeforeValidator(read)
-
-
-def _whole(least: int, most: int, form: str) -> BeforeValidator:
-    def read(value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise Fault(f"found {describe(value)}", form)
-        return value
-
-    return BeforeValidator(read)
-
-
-def _read_text(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip() or not value.isprintable() or len(value) > LONGEST_NAME:
-        raise Fault(f"found {describe(value)}", "write a name, e.g. chat")
-    return value
-
-
-def _read_file(value: Any, info: ValidationInfo) -> str:
-    if not isinstance(value, str) or not value.strip() or "\0" in value:
-        raise Fault(f"found {describe(value)}", "write a path, like ./azure.csv")
-    if "://" in value:
-        raise Fault(f"found {describe(value)}", "write the path of a file on this machine, like ./azure.csv")
-    if is_written(info) and not value.startswith("/"):
-        return f"{info.context.base}/{value.removeprefix('./')}"
-    return value
-
-
-Text = Annotated[
-    str, BeforeValidator(_read_text), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": LONGEST_NAME})
-]
-"""The name of a Model, an adapter, a tenant: of any server, not ours alone."""
-Path = Annotated[str, BeforeValidator(_read_file), WithJsonSchema({"type": "string", "minLength": 1})]
-Variation = Annotated[
-    float, _number(0.01, 100, "write a number from 0.01 to 100, like 3"),
-    WithJsonSchema({"type": "number", "minimum": 0.01, "maximum": 100}),
-]  # fmt: skip
-Zipf = Annotated[
-    float, _number(0, 5, "write a number from 0 to 5, like 1"),
-    WithJsonSchema({"type": "number", "minimum": 0, "maximum": 5}),
-]  # fmt: skip
-Weight = Annotated[
-    float, _number(1e-6, 1e6, "write a number above 0, like 9"),
-    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 1e6}),
-]  # fmt: skip
-Speed = Annotated[
-    float, _number(1e-3, 1e6, "write how many times faster, like 20"),
-    WithJsonSchema({"type": "number", "minimum": 1e-3, "maximum": 1e6}),
-]  # fmt: skip
-Callers = Annotated[
-    int, _whole(1, MOST_CALLERS, f"write a whole number from 1 to {MOST_CALLERS}, like 32"),
-    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_CALLERS}),
-]  # fmt: skip
-Seed = Annotated[
-    int, _whole(0, 2**63 - 1, "write a whole number from 0 on, like 1"),
-    WithJsonSchema({"type": "integer", "minimum": 0}),
-]  # fmt: skip
 
 
 class _Written(Strict):
@@ -172,7 +107,9 @@ class Arrivals(Strict):
         if rates and not any(each.mean for each in rates):
             raise Fault("the rate is 0 all the time", "write a rate like 20/s", (said[0],))
         if self.is_closed and (rates or self.pattern != "poisson"):
-            message = "found stages with a rate and with callers" if rates else f"callers that wait have no {self.pattern}"
+            message = (
+                "found stages with a rate and with callers" if rates else f"callers that wait have no {self.pattern}"
+            )
             raise Fault(message, "write rates in all stages, or concurrency in all of them", (said[0],))
         return self
 
@@ -272,8 +209,8 @@ class Workload(_Written):
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """The kinds of its requests, each with all that it does not say itself; an embedding in a mix takes over nothing
-        that only answers have."""
+        """The kinds of its requests, each with all that it does not say itself; an embedding in a mix takes over
+        nothing that only answers have."""
         own = {name: getattr(self, name) for name in Part.model_fields if name != "weight"}
         found = []
         for part in self.mix or (Part(),):
@@ -289,6 +226,7 @@ class Workload(_Written):
             self._check_replay()
         else:
             self._check_arrivals()
+            self._check_warmup()
             for number, part in enumerate(self.parts):
                 _check_part(part, ("mix", str(number)) if self.mix else ())
         return self
@@ -297,12 +235,13 @@ class Workload(_Written):
         for name in ("arrivals", "prompt", "output", "prefix", "sessions", "mix"):
             if getattr(self, name) not in (None, ()):
                 raise Fault(f"stands beside a trace; {_NEITHER}", "or leave the trace out", (name,), of_key=True)
-        if self.cancel is not None and self.operation == "embedding":
-            raise Fault("an embedding is not left early", "remove it", ("cancel",), of_key=True)
+        _check_cancel(self.parts[0], ("cancel",))
 
     def _check_arrivals(self) -> None:
         if self.arrivals is None:
-            raise Fault("missing", "write arrivals: {rate: 20/s}, or trace: {file: ./azure.csv}", ("arrivals",), of_key=True)
+            raise Fault(
+                "missing", "write arrivals: {rate: 20/s}, or trace: {file: ./azure.csv}", ("arrivals",), of_key=True
+            )
         for name, key in (("lasts", "for"), ("requests", "requests")):
             if self.arrivals.stages and getattr(self, name) is not None:
                 raise Fault("stands beside stages", "each stage says its own `for`: remove it", (key,), of_key=True)
@@ -311,6 +250,15 @@ class Workload(_Written):
         rate = self.arrivals.rate
         if self.requests is not None and rate is not None and rate.is_ramp:
             raise Fault(f"found requests and a rate of {rate}", "a ramp needs a time: write for: 2m", ("requests",))
+
+    def _check_warmup(self) -> None:
+        if self.warmup is None or self.requests is not None or self.arrivals is None:
+            return
+        stages = sum(each.lasts for each in self.arrivals.stages)
+        lasts = stages or self.lasts or DEFAULT_SECONDS
+        if self.warmup >= lasts:
+            message = f"found {format_duration(self.warmup)}, and the whole lasts {format_duration(lasts)}"
+            raise Fault(message, "write less, or send for longer", ("warmup",))
 
 
 def _check_part(part: Part, path: tuple[str, ...]) -> None:
@@ -325,3 +273,15 @@ def _check_part(part: Part, path: tuple[str, ...]) -> None:
         raise Fault("missing", "write output: 100, or quantiles: {p50: 100, p90: 400}", (*path, "output"), of_key=True)
     if part.operation == "completion" and part.sessions is not None:
         raise Fault("a completion has no turns", "write operation: chat", (*path, "sessions"), of_key=True)
+    _check_cancel(part, (*path, "cancel"))
+
+
+def _check_cancel(part: Part, path: tuple[str, ...]) -> None:
+    if part.cancel is None:
+        return
+    if part.operation == "embedding":
+        raise Fault("an embedding is not left early", "remove it", path, of_key=True)
+    if part.stream is False:
+        raise Fault(
+            "tokens of an answer that is not streamed come all at once", "write stream: true", path, of_key=True
+        )

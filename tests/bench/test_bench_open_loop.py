@@ -27,8 +27,8 @@ async def test_a_stall_of_the_server_moves_no_send_time_and_is_all_counted(tmp_p
     began = pairs[0][1].came
     during = [lag for lag, (_, each) in zip(lags(pairs), pairs, strict=True) if FROM < each.came - began < UNTIL]
     assert len(during) > 55
-    assert quantile(during, 0.5) < 0.05
-    assert max(during) < (UNTIL - FROM) / 3  # whoever waits for answers is late by nearly all of it
+    assert quantile(during, 0.5) < 0.2  # of whoever waits for answers: half of the stall
+    assert quantile(during, 0.9) < 0.4  # and nearly all of it
 
     for record, truth in pairs:
         assert record.error == ""
@@ -78,5 +78,8 @@ async def test_a_server_that_keeps_up_is_valid(tmp_path: Path) -> None:
     assert len(seen) == 80
     summary = run.summary(undisturbed=True)
     assert summary.verdict.word == "VALID", summary.verdict
+    generator = summary.generator
+    assert generator.cpu > 0
+    assert generator.send_lag.count == summary.whole.requests.due > 0
     mean, _ = in_flight(seen, seen[10].came, seen[-1].came)
     assert mean == pytest.approx(40 * 0.115, rel=0.25)  # Little's law

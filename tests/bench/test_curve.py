@@ -12,9 +12,18 @@ CAPACITY = 70.0
 def at(rate: float) -> Point:
     answered = min(rate, CAPACITY)
     return Point(
-        rate=rate, answered=answered, output_tokens=answered * 100, inside=1.0 if rate < CAPACITY else 0.1, ttft_p50=0.1,
-        ttft_p99=0.2, itl_p50=0.01, e2e_p50=1.0, e2e_p99=2.0, overloaded=rate > CAPACITY, verdict="VALID",
-    )  # fmt: skip
+        rate=rate,
+        answered=answered,
+        output_tokens=answered * 100,
+        inside=1.0 if rate < CAPACITY else 0.1,
+        ttft_p50=0.1,
+        ttft_p99=0.2,
+        itl_p50=0.01,
+        e2e_p50=1.0,
+        e2e_p99=2.0,
+        overloaded=rate > CAPACITY,
+        verdict="VALID",
+    )
 
 
 def drawn(first: float, most: int = 12) -> list[Point]:

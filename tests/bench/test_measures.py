@@ -84,6 +84,11 @@ def test_what_was_cancelled_here_is_no_failure_and_has_no_latency(error: str) ->
     assert math.isnan(of.e2e_send[0])
 
 
+def test_what_the_server_broke_off_is_a_failure() -> None:
+    of = measured([answer(finish="abort"), answer(finish="length"), answer(finish="stop")])
+    assert list(of.failed) == [True, False, False]
+
+
 def test_an_answer_without_an_end_is_none() -> None:
     of = measured([answer(ended=None)])
     assert of.failed.all()
@@ -103,6 +108,7 @@ def test_clocks_that_show_the_same_moment() -> None:
         (failed(error="stream", status=200), "stream"),
         (failed(error="", status=302), "302"),
         (failed(error="", status=0), "closed"),
+        (answer(finish="abort"), "abort"),
     ],
 )
 def test_what_a_failure_is_called(record, word: str) -> None:

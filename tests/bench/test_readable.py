@@ -33,9 +33,19 @@ def test_seconds(value: float | None, told: str) -> None:
 
 @pytest.mark.parametrize(
     ("share", "told"),
-    [(0.0, "0 %"), (1.0, "100 %"), (0.98, "98 %"), (0.9995, "99.95 %"), (0.99999, "over 99.99 %"), (0.00001, "under 0.01 %"),
-     (0.005, "0.5 %"), (0.0005, "0.05 %"), (0.992, "99.2 %"), (None, "-")],
-)  # fmt: skip
+    [
+        (0.0, "0 %"),
+        (1.0, "100 %"),
+        (0.98, "98 %"),
+        (0.9995, "99.95 %"),
+        (0.99999, "over 99.99 %"),
+        (0.00001, "under 0.01 %"),
+        (0.005, "0.5 %"),
+        (0.0005, "0.05 %"),
+        (0.992, "99.2 %"),
+        (None, "-"),
+    ],
+)
 def test_a_share_is_never_rounded_to_all_or_nothing(share: float | None, told: str) -> None:
     assert percent(share) == told
 

@@ -100,7 +100,7 @@ def test_what_does_not_agree_is_a_caution_of_the_verdict() -> None:
     assert [each.code for each in summary.server] == ["in_flight", "prompt_tokens", "output_tokens", "prefix_cache"]
 
 
-HAS_TOKENIZERS = pytest.mark.skipif(not importlib.util.find_spec("tokenizers"), reason="pip install tokenizers")
+HAS_TOKENIZERS = pytest.mark.skipif(not importlib.util.find_spec("tokenizers"), reason="pip install 'headway[bench]'")
 
 
 @pytest.fixture

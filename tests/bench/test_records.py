@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headway.bench import parquet
@@ -73,7 +73,8 @@ def written(folder: Path, form: str, records: list[Record], run: RunFacts, slo: 
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@given(records=st.lists(made(), max_size=25))
+@given(records=st.lists(made(), max_size=20))
+@settings(max_examples=40)
 def test_any_records_come_back_as_they_were(tmp_path_factory, form: str, records: list[Record]) -> None:
     run = facts(60.0, 20.0, cv=1.0, started_at=1.7e9 + 0.1234567)
     run.stages.append(msgspec.structs.replace(run.stages[0], name="two", start=60.0, end=101.0))

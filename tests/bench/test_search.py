@@ -7,7 +7,7 @@ import random
 from statistics import median
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headway.bench.belief import Evidence, believe
@@ -33,9 +33,9 @@ def test_it_finds_where_a_random_queue_leaves_the_goal() -> None:
     """Single searches err by chance; their median must not, and the intervals must hold the truth most of the time."""
     best = BUSY.best(seconds=600)
     assert best < BUSY.capacity
-    found = [search(BUSY, BUSY.goal(), seed)[0] for seed in range(8)]
+    found = [search(BUSY, BUSY.goal(), seed)[0] for seed in range(5)]
     assert median(each.rate for each in found) == pytest.approx(best, rel=0.05)
-    assert sum(each.low <= best <= each.high for each in found) >= 5
+    assert sum(each.low <= best <= each.high for each in found) >= 3
     assert all(each.seconds <= 120 for each in found)
 
 
@@ -93,6 +93,7 @@ def test_without_an_end_the_interval_has_none() -> None:
     assert not found.precise
 
 
+@settings(max_examples=40)
 @given(
     st.lists(
         st.tuples(st.floats(0.1, 1e4), st.lists(st.booleans(), max_size=60), st.booleans(), st.floats(0, 1e4)),
@@ -112,8 +113,9 @@ def test_it_ends_whatever_it_sees(stages: list[tuple[float, list[bool], bool, fl
 
 
 def test_wald_rules_on_independent_requests_as_often_as_it_says() -> None:
-    """At twice the misses that are allowed it says "inside" in at most about 5 % of the stages, and the other way round."""
-    chance = random.Random(1)
+    """At twice the misses that are allowed it says "inside" in at most about 5 % of the stages, and the other way
+    round."""
+    chance = random.Random(1)  # noqa: S311
 
     def ruling(miss: float) -> Ruling:
         hits: list[bool] = []
@@ -137,6 +139,7 @@ def test_neighbours_that_miss_together_say_less() -> None:
     assert rule(together, 0.95) is Ruling.OPEN
 
 
+@settings(max_examples=40)
 @given(st.lists(st.booleans(), max_size=300), st.floats(0.5, 0.999))
 def test_a_design_effect_is_at_least_one(hits: list[bool], goal: float) -> None:
     assert 1 <= design_effect(hits, goal) <= 99.1
@@ -155,7 +158,7 @@ def test_more_evidence_makes_it_narrower() -> None:
 
 
 def test_growth_is_told_from_chance() -> None:
-    chance, level, steady, growing = random.Random(4), 30.0, [(0.0, 0)], [(0.0, 0)]
+    chance, level, steady, growing = random.Random(4), 30.0, [(0.0, 0)], [(0.0, 0)]  # noqa: S311
     for step in range(1, 81):
         level += chance.gauss(0, 3) - (level - 30) / 10
         steady.append((step / 4, max(0, round(level))))
@@ -189,7 +192,7 @@ def test_batches_see_bad_times_that_the_chain_does_not() -> None:
     """In the bad half every second request misses: no run is long, and yet the stage has seen one bad time."""
     halves = [index < 200 or index % 2 == 0 for index in range(400)]
     assert batch_effect([halves]) > 10
-    chance = random.Random(2)
+    chance = random.Random(2)  # noqa: S311
     assert batch_effect([[chance.random() > 0.1 for _ in range(400)] for _ in range(6)]) < 2
 
 

@@ -24,7 +24,7 @@ def test_mser_leaves_out_the_beginning_that_is_unlike_the_rest() -> None:
 
 
 def test_mser_never_leaves_out_more_than_half() -> None:
-    assert mser5(np.linspace(0, 1, 400)) == 200
+    assert mser5(np.linspace(0, 400, 400)) == 200
 
 
 def test_a_run_that_fills_for_seconds_counts_from_when_it_is_full() -> None:

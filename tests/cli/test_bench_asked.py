@@ -60,7 +60,8 @@ def test_callers_in_place_of_a_rate(file: Path) -> None:
 
 def test_stages_give_way_to_a_rate(tmp_path: Path) -> None:
     (path := tmp_path / "w.yaml").write_text(
-        "kind: Workload\nname: w\nprompt: 10\noutput: 10\narrivals: {stages: [{rate: 5/s, for: 10s}, {rate: 9/s, for: 10s}]}\n"
+        "kind: Workload\nname: w\nprompt: 10\noutput: 10\n"
+        "arrivals: {stages: [{rate: 5/s, for: 10s}, {rate: 9/s, for: 10s}]}\n"
     )
     assert asked(workload=str(path), rate="3/s", lasts="5s").arrivals.rate.mean == 3
 

@@ -23,10 +23,21 @@ def a_record(number: int, due: float, waited: float, **given: Any) -> Record:
     """Ten tokens, 10 ms apart, the first 50 ms after it was let in."""
     first = due + waited + 0.05
     fields: dict[str, Any] = {
-        "model": "chat", "status": 200, "started": due + 0.0004, "sent": due + 0.0005, "first_byte": first, "first": first,
-        "last": first + 0.09, "ended": first + 0.09, "prompt_tokens": 100, "wanted_tokens": 10, "output_tokens": 10,
-        "gaps": [10_000] * 9, "sizes": [1] * 10, "sized_by": "tokens",
-    }  # fmt: skip
+        "model": "chat",
+        "status": 200,
+        "started": due + 0.0004,
+        "sent": due + 0.0005,
+        "first_byte": first,
+        "first": first,
+        "last": first + 0.09,
+        "ended": first + 0.09,
+        "prompt_tokens": 100,
+        "wanted_tokens": 10,
+        "output_tokens": 10,
+        "gaps": [10_000] * 9,
+        "sizes": [1] * 10,
+        "sized_by": "tokens",
+    }
     return Record(number=number, stage=0, operation="chat", due=due, **(fields | given))
 
 
@@ -36,9 +47,14 @@ def a_summary(capacity: float = 8.0, rate: float = 20.0, seconds: float = 30.0, 
     records = [a_record(i, i / rate, max(0.0, i / capacity - i / rate)) for i in range(count)]
     records += given.pop("more", [])
     facts = RunFacts(
-        target="http://127.0.0.1:9000", workload="chat", seed=1, started_at=1.8e9, ended=max(each.ended or 0 for each in records),
-        stages=[StageFacts("1", 0.0, seconds, rate, cv=0.0)], generators=[Generator(1.2, 0.08, [0.0002] * 500)],
-    )  # fmt: skip
+        target="http://127.0.0.1:9000",
+        workload="chat",
+        seed=1,
+        started_at=1.8e9,
+        ended=max(each.ended or 0 for each in records),
+        stages=[StageFacts("1", 0.0, seconds, rate, cv=0.0)],
+        generators=[Generator(1.2, 0.08, [0.0002] * 500)],
+    )
     return summarise(records, facts, given.pop("slo", Slo(ttft=0.2, itl=0.05)))
 
 
@@ -130,9 +146,13 @@ def test_a_search_says_its_answer_in_one_sentence() -> None:
 def test_a_comparison_says_what_differs_and_what_does_not() -> None:
     ttft = Statistic("TTFT from due p50", "ttft_due", "quantile")
     found = Comparison(
-        "paired", ("a",), ("b",), 200,
-        (Row(ttft, 0.05, 0.06, 1.2, 1.1, 1.3), Row(ttft, 0.05, 0.05, 1.0, 0.9, 1.1)), ("one run a side",),
-    )  # fmt: skip
+        "paired",
+        ("a",),
+        ("b",),
+        200,
+        (Row(ttft, 0.05, 0.06, 1.2, 1.1, 1.3), Row(ttft, 0.05, 0.05, 1.0, 0.9, 1.1)),
+        ("one run a side",),
+    )
     text = "\n".join(comparison_lines(found, 120))
     assert "worse" in text
     assert "no difference seen" in text

@@ -36,3 +36,11 @@ def test_up_starts_nothing_for_it(headway: Headway) -> None:
         f"headway bench --workload {path} sends it; write a kind: Model for headway up\n"
     )
     assert headway.processes() == []
+
+
+def test_up_serves_the_model_beside_it(headway: Headway) -> None:
+    done = headway.up(headway.model_file("both.yaml", WORKLOAD + MODEL))
+    assert done.returncode == 0, done.stderr
+    assert "evening is a Workload, which is not served; headway bench --workload " in done.stderr
+    assert "chat" in headway.run("ls").stdout
+    assert "evening" not in headway.run("ls").stdout

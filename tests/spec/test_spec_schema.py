@@ -15,8 +15,8 @@ from headway.spec.cache import Cache, EmbeddingCache, ResponseCache
 from headway.spec.check import from_json
 from headway.spec.deadlines import Deadlines
 from headway.spec.document import API_VERSION
-from headway.spec.load import load
 from headway.spec.length import Length
+from headway.spec.load import load
 from headway.spec.model import Model, Price, Profile, Routing, Slo, Variant
 from headway.spec.pause import Pause
 from headway.spec.reference import render
@@ -41,7 +41,17 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 SCHEMA = json_schema()
 PARTS = SCHEMA["$defs"]
 OF_ROUTES = ("Route", "Target", "Match", "Fallback", "Shadow")
-OF_WORKLOADS = ("Workload", "Arrivals", "ArrivalStage", "Prefix", "Sessions", "Cancel", "Objectives", "Part", "TraceFile")
+OF_WORKLOADS = (
+    "Workload",
+    "Arrivals",
+    "ArrivalStage",
+    "Prefix",
+    "Sessions",
+    "Cancel",
+    "Objectives",
+    "Part",
+    "TraceFile",
+)
 OF_MODELS = ("Model", "Slo", "Price", "Routing", "Profile", "Variant")
 CLOSED = (*OF_MODELS, "Tenant", "Limits", "Budget", "Data", *OF_ROUTES, *OF_WORKLOADS)
 OBJECTS = ("ModelObject", "TenantObject", "RouteObject", "WorkloadObject")
@@ -186,7 +196,7 @@ REPLAY = {"kind": "Workload", "name": "w", "trace": {"file": "./azure.csv"}}
 
 @pytest.mark.parametrize(
     ("place", "field", "example"),
-    [(place, field, example) for place, field, part in FIELDS for example in part["examples"] if place in OF_WORKLOADS]
+    [(place, field, example) for place, field, part in FIELDS if place in OF_WORKLOADS for example in part["examples"]]
     + [("Length", field, 5) for field in ("min", "max")],
 )
 def test_every_example_of_a_workload_is_valid(place: str, field: str, example: Any) -> None:

@@ -69,7 +69,7 @@ class Run:
     slo: Slo | None
 
     def summary(self, *, undisturbed: bool = False) -> Summary:
-        """`undisturbed`: judged as if this machine, on which other tests run, had kept the generator waiting for nothing.
+        """`undisturbed`: judged as if this machine, on which other tests run, had not kept the generator waiting.
         What the server did stays as it was."""
         if not undisturbed:
             return summarise(self.records, self.facts, self.slo)

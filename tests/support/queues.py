@@ -1,5 +1,5 @@
-"""A server as a queue on paper: so many at once, each takes its time, first come first served. For searches to be tried on,
-thousands of seconds of load in an instant."""
+"""A server as a queue on paper: so many at once, each takes its time, first come first served. For searches to be
+tried on, thousands of seconds of load in an instant."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ POLL = 0.25
 
 @dataclass(frozen=True)
 class PaperServer:
-    """`servers` at once, `service` seconds each (`spread` = 0: always; 1: exponential). A request is inside when it waits no
-    longer than `patience`. `poisson` or evenly spaced arrivals. `lapse`: the share that misses at any rate."""
+    """`servers` at once, `service` seconds each (`spread` = 0: always; 1: exponential). A request is inside when it
+    waits no longer than `patience`. `poisson` or evenly spaced arrivals. `lapse`: the share that misses at any
+    rate."""
 
     servers: int
     service: float
@@ -51,7 +52,7 @@ class PaperServer:
 
     def share(self, rate: float, seconds: float = 20_000, seed: int = 1) -> float:
         """Inside the SLO in the long run."""
-        requests = self.requests(rate, seconds, random.Random(seed))
+        requests = self.requests(rate, seconds, random.Random(seed))  # noqa: S311
         return sum(hit for *_, hit in requests) / len(requests)
 
     def best(self, goal: float = 0.95, seconds: float = 20_000) -> float:
@@ -85,11 +86,13 @@ class PaperServer:
             early, late = done[len(done) // 10], done[len(done) * 8 // 10]
             answered = (len(done) * 8 // 10 - len(done) // 10) / max(late - early, 1e-9)
         rate = len(counted) / (stop - probe.warm)
-        return Seen(rate or probe.rate, tuple(hit for *_, hit in counted), stop, watch.overloaded, answered, probe.close)
+        return Seen(
+            rate or probe.rate, tuple(hit for *_, hit in counted), stop, watch.overloaded, answered, probe.close
+        )
 
 
 def search(server: PaperServer, goal: Goal, seed: int) -> tuple[Found, list[Seen]]:
-    chance, seen = random.Random(seed), []
+    chance, seen = random.Random(seed), []  # noqa: S311
     while True:
         step = decide(goal, seen)
         if isinstance(step, Found):

@@ -27,9 +27,7 @@ def kolmogorov(numbers: Sequence[float], below: Callable[[float], float]) -> flo
     statistics without extensive tables", 1970).
     """
     ordered, count = sorted(numbers), len(numbers)
-    far = max(
-        max(below(each) - place / count, (place + 1) / count - below(each)) for place, each in enumerate(ordered)
-    )
+    far = max(max(below(each) - place / count, (place + 1) / count - below(each)) for place, each in enumerate(ordered))
     scaled = (math.sqrt(count) + 0.12 + 0.11 / math.sqrt(count)) * far
     series = (2 * (-1) ** (term - 1) * math.exp(-2 * (term * scaled) ** 2) for term in range(1, 101))
     return min(max(math.fsum(series), 0.0), 1.0)

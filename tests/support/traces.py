@@ -1,4 +1,4 @@
-"""Traces made here, a Trace without a file, and where the ones that others recorded lie (they are never in the project)."""
+"""A Trace without a file, and where those that others recorded lie (they are never in the project)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The report: one HTML file for a run, a search or a curve. It asks for nothing: its policy forbids all that it does not hold."""
+"""The report: one HTML file for a run, a search or a curve. It asks for nothing: its policy forbids all that it does
+not hold."""
 
 from __future__ import annotations
 
@@ -9,8 +10,8 @@ from pathlib import Path
 
 from headway.bench.curve import Point
 from headway.bench.find import Stage
-from headway.bench.readable import count, each_second, percent, seconds, span
-from headway.bench.report.plot import Mark, Plot, Series, draw
+from headway.bench.readable import count, each_second, percent, seconds, span, tick_percent, tick_rate, tick_seconds
+from headway.bench.report.plot import Mark, Plot, Series, Tone, draw
 from headway.bench.report.scale import around, linear
 from headway.bench.report.shares import share_plots
 from headway.bench.report.tables import findings, formulas, latency_table, part_table, plain_table, tiles, words
@@ -24,6 +25,12 @@ __all__ = ["curve_page", "page", "search_page"]
 
 STYLE = Path(__file__).parent / "style.css"
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+LATE: tuple[tuple[str, str, Tone], ...] = (
+    ("TTFT p50", "ttft_p50", "accent"),
+    ("TTFT p99", "ttft_p99", "warn"),
+    ("E2E p50", "e2e_p50", "good"),
+)
+"""Curves of a curve: their names and which of a Point's figures they draw."""
 TONES = {"VALID": "good", "OVERLOADED": "warn", "FAILED": "bad", "INVALID": "bad"}
 
 
@@ -46,10 +53,16 @@ def search_page(found: Found, stages: Sequence[Stage], share: float) -> str:
         f"{found.stages} stages, {span(found.seconds)} of load; {found.why}",
     )
     rows = [
-        [each_second(each.seen.rate), percent(each.seen.share), count(len(each.seen.hits)), span(each.seen.seconds),
-         each_second(each.seen.answered), "overloaded" if each.seen.overloaded else each.trial.summary.verdict.word]
+        [
+            each_second(each.seen.rate),
+            percent(each.seen.share),
+            count(len(each.seen.hits)),
+            span(each.seen.seconds),
+            each_second(each.seen.answered),
+            "overloaded" if each.seen.overloaded else each.trial.summary.verdict.word,
+        ]
         for each in stages
-    ]  # fmt: skip
+    ]
     plots = [_search_plot(found, stages, share)]
     body = [
         head,
@@ -67,10 +80,19 @@ def curve_page(found: Sequence[tuple[Point, Trial]]) -> str:
     ordered = sorted(found, key=lambda each: each[0].rate)
     best = next((trial for each, trial in reversed(ordered) if each.kept_up), ordered[0][1])
     rows = [
-        [each_second(each.rate), each_second(each.answered), f"{count(each.output_tokens)}/s", seconds(each.ttft_p50),
-         seconds(each.ttft_p99), seconds(each.itl_p50), seconds(each.e2e_p50), percent(each.inside), each.verdict]
+        [
+            each_second(each.rate),
+            each_second(each.answered),
+            f"{count(each.output_tokens)}/s",
+            seconds(each.ttft_p50),
+            seconds(each.ttft_p99),
+            seconds(each.itl_p50),
+            seconds(each.e2e_p50),
+            percent(each.inside),
+            each.verdict,
+        ]
         for each, _ in ordered
-    ]  # fmt: skip
+    ]
     heads = ["rate", "answered", "output tokens", "TTFT p50", "TTFT p99", "ITL p50", "E2E p50", "inside", "verdict"]
     body = [
         f'<div class="plots">{"".join(map(draw, _curve_plots([each for each, _ in ordered])))}</div>',
@@ -85,9 +107,8 @@ def curve_page(found: Sequence[tuple[Point, Trial]]) -> str:
 def _run(trial: Trial) -> str:
     summary = trial.summary
     body = [_verdict(summary.verdict), tiles(summary), "<h2>Latencies</h2>", latency_table(summary.whole, summary.slo)]
-    body.append(
-        f'<h2>How many were no slower</h2><div class="plots">{"".join(map(draw, share_plots(trial.records, summary.slo)))}</div>'
-    )
+    curves = "".join(map(draw, share_plots(trial.records, summary.slo)))
+    body.append(f'<h2>How many were no slower</h2><div class="plots">{curves}</div>')
     lines = timeline(trial.records, trial.facts, summary.windows, summary.slo)
     body.append(f'<h2>As it went</h2><div class="plots one">{"".join(map(draw, lines))}</div>')
     for name, found in parts(summary):
@@ -111,7 +132,8 @@ def _whole(summary: Summary, kind: str, body: str) -> str:
         f"<title>{escape(title)}</title><style>{STYLE.read_text()}</style></head><body>"
         f'<header><h1>{escape(title)}</h1><p class="muted">{escape(" · ".join(about))}</p></header>'
         f"<main>{body}</main>"
-        f"<footer>headway {escape(summary.headway)}; summary.json beside this page has every figure, records.* every request.</footer>"
+        f"<footer>headway {escape(summary.headway)}; summary.json beside this page has every figure, "
+        "records.* every request.</footer>"
         "</body></html>\n"
     )
 
@@ -131,29 +153,34 @@ def _search_plot(found: Found, stages: Sequence[Stage], share: float) -> Plot:
     marks = [Mark(percent(share), share, "y", "muted")]
     if found.rate:
         marks.append(Mark(each_second(found.rate), found.rate, "x", "good"))
-    x = around([rate for rate, _ in inside], each_second, log=True)
+    x = around([rate for rate, _ in inside], tick_rate, log=True)
     return Plot(
-        "Inside the SLO at each rate", x, linear(0.0, 1.0, percent), [Series("a stage", sorted(inside), "accent", "dots")],
-        marks=marks, note="an overloaded stage stands at 0 %: what waits grew without an end",
-    )  # fmt: skip
+        "Inside the SLO at each rate",
+        x,
+        linear(0.0, 1.0, tick_percent),
+        [Series("a stage", sorted(inside), "accent", "dots")],
+        marks=marks,
+        note="an overloaded stage stands at 0 %: what waits grew without an end",
+    )
 
 
 def _curve_plots(points: Sequence[Point]) -> list[Plot]:
     nan = float("nan")
-    x = around([each.rate for each in points], each_second)
+    x = around([each.rate for each in points], tick_rate)
     late = [
         Series(name, [(each.rate, nan if (value := getattr(each, field)) is None else value) for each in points], tone)
-        for name, field, tone in (
-            ("TTFT p50", "ttft_p50", "accent"),
-            ("TTFT p99", "ttft_p99", "warn"),
-            ("E2E p50", "e2e_p50", "good"),
-        )
+        for name, field, tone in LATE
     ]
     times = [y for series in late for _, y in series.points if y == y]  # noqa: PLR0124 (nan)
     answered = [(each.rate, each.answered) for each in points]
     asked = [(each.rate, each.rate) for each in points]
     return [
-        Plot("Latency by rate", x, around(times, seconds, log=True), late, tall=True),
-        Plot("Answered by rate", x, around([y for _, y in [*answered, *asked]], each_second),
-             [Series("answered", answered, "good"), Series("sent", asked, "muted", dashed=True)], tall=True),
-    ]  # fmt: skip
+        Plot("Latency by rate", x, around(times, tick_seconds, log=True), late, tall=True),
+        Plot(
+            "Answered by rate",
+            x,
+            around([y for _, y in [*answered, *asked]], tick_rate),
+            [Series("answered", answered, "good"), Series("sent", asked, "muted", dashed=True)],
+            tall=True,
+        ),
+    ]

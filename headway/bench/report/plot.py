@@ -1,6 +1,7 @@
 """A plot as HTML: lines in an SVG that stretches, words around it that do not, so that a phone shows readable ones.
 
-Nothing here is computed in the browser. Everything that comes from outside (names of models, tenants, messages) is escaped.
+Nothing here is computed in the browser. Everything that comes from outside (names of models, tenants, messages) is
+escaped.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Literal
 
 from headway.bench.report.scale import Scale
 
-__all__ = ["Band", "Mark", "Plot", "Series", "draw"]
+__all__ = ["Band", "Mark", "Plot", "Series", "Tone", "draw"]
 
 SIDE = 1000
 """Of the SVG's own square, which the page stretches as wide and high as it wants."""
@@ -58,7 +59,6 @@ class Plot:
     x: Scale
     y: Scale
     series: Sequence[Series]
-    unit: str = ""
     bands: Sequence[Band] = ()
     marks: Sequence[Mark] = ()
     note: str = ""
@@ -80,7 +80,7 @@ def draw(plot: Plot) -> str:
         f'<div class="area">{"".join(_band(each, plot.x) for each in plot.bands)}'
         f'<svg viewBox="0 0 {SIDE} {SIDE}" preserveAspectRatio="none" role="img" aria-label="{spoken}">{inner}</svg>'
         f"{''.join(_mark_label(each, plot) for each in plot.marks)}</div>"
-        f'<div class="xs">{_x_labels(plot.x, plot.unit)}</div></div>'
+        f'<div class="xs">{_x_labels(plot.x)}</div></div>'
         + (f'<p class="note">{escape(plot.note)}</p>' if plot.note else "")
         + "</figure>"
     )
@@ -137,31 +137,30 @@ def _mark_label(mark: Mark, plot: Plot) -> str:
 def _band(band: Band, x: Scale) -> str:
     left, right = x.at(band.start), x.at(band.end)
     word = f"<span>{escape(band.name)}</span>" if right - left > 0.05 else ""
-    return f'<div class="band" style="left:{_share(left)};width:{_share(right - left)}" title="{escape(band.name)}">{word}</div>'
+    place = f"left:{_share(left)};width:{_share(right - left)}"
+    return f'<div class="band" style="{place}" title="{escape(band.name)}">{word}</div>'
 
 
 def _y_label(value: float, y: Scale) -> str:
     return f'<span style="bottom:{_share(y.at(value))}">{escape(y.told(value))}</span>'
 
 
-def _x_labels(x: Scale, unit: str) -> str:
-    """Every second one gives way on a narrow page; the last one carries the unit."""
-    ticks = x.ticks()
-    written = [
-        f'<span{" class=spare" if (len(ticks) - 1 - index) % 2 else ""} style="left:{_share(x.at(value))}">{escape(x.told(value))}</span>'
-        for index, value in enumerate(ticks)
-    ]
-    return "".join(written) + (f"<small>{escape(unit)}</small>" if unit else "")
+def _x_labels(x: Scale) -> str:
+    """Every second one gives way on a narrow page."""
+    written = []
+    for index, value in enumerate(reversed(x.ticks())):
+        spare = " class=spare" if index % 2 else ""
+        written.append(f'<span{spare} style="left:{_share(x.at(value))}">{escape(x.told(value))}</span>')
+    return "".join(reversed(written))
 
 
 def _key(series: Series) -> str:
     sample = "M3 4h8" if series.shape == "dots" else "M0 4h14"
     told = f"<b>{escape(series.told)}</b>" if series.told else ""
     dashed = " dashed" if series.dashed else ""
-    return (
-        f'<span class="key"><svg viewBox="0 0 14 8" aria-hidden="true"><path class="{series.shape} {series.tone}{dashed}" d="{sample}"/>'
-        f"</svg>{escape(series.name)}{told}</span>"
-    )
+    line = f'<path class="{series.shape} {series.tone}{dashed}" d="{sample}"/>'
+    drawn = f'<svg viewBox="0 0 14 8" aria-hidden="true">{line}</svg>'
+    return f'<span class="key">{drawn}{escape(series.name)}{told}</span>'
 
 
 def _across(x: Scale, value: float) -> int:

@@ -10,6 +10,9 @@ __all__ = ["Scale", "around", "linear", "logarithmic"]
 
 WANTED = 5
 """Ticks of an axis, about."""
+_DIGITS = ((0.45, (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)), (0.9, (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)),
+           (1.6, (1.0, 2.0, 5.0)), (2.6, (1.0, 3.0)))  # fmt: skip
+"""Of a logarithmic axis that spans so many powers of ten at the most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +65,9 @@ def _steps(low: float, high: float) -> list[float]:
 
 
 def _decades(low: float, high: float) -> list[float]:
-    """1, 2 and 5 of each power of ten where there are few of those, 1 alone where there are many."""
+    """Round values, the fewer of each power of ten the more powers there are."""
     spread = math.log10(high / low)
-    digits = (1, 2, 5) if spread <= 1.6 else (1, 3) if spread <= 2.6 else (1,)
+    digits = next((digits for most, digits in _DIGITS if spread <= most), (1.0,))
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks = [digit * 10.0**power for power in powers for digit in digits]
     return [each for each in ticks if low <= each <= high]

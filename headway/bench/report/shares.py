@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+import numpy as np
+
+from headway.bench.arrays import Floats, Ints
 from headway.bench.measures import measured
-from headway.bench.readable import percent, seconds
+from headway.bench.readable import seconds, tick_percent, tick_seconds
 from headway.bench.record import Record
 from headway.bench.report.plot import Mark, Plot, Series, Tone
 from headway.bench.report.scale import around, linear
 from headway.bench.schema import Slo
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
 
 __all__ = ["share_plots"]
 
@@ -47,7 +43,7 @@ def share_plots(records: Sequence[Record], limits: Sequence[Slo]) -> list[Plot]:
 
 
 def _plot(
-    title: str, curves: Sequence[tuple[str, Floats, Floats | None, Tone]], limit: str, limits: Sequence[Slo]
+    title: str, curves: Sequence[tuple[str, Floats, Ints | None, Tone]], limit: str, limits: Sequence[Slo]
 ) -> Plot | None:
     series, values = [], list[float]()
     for name, column, weights, tone in curves:
@@ -69,8 +65,8 @@ def _plot(
     marks = [Mark(f"SLO {seconds(each)}", each) for each in allowed[:2]]
     return Plot(
         title,
-        around([*values, *allowed], seconds, log=True),
-        linear(0.0, 1.0, percent),
+        around([*values, *allowed], tick_seconds, log=True),
+        linear(0.0, 1.0, tick_percent),
         series,
         marks=marks,
         note="share that was no slower; a curve that ends below 100 % lacks what failed"
@@ -79,17 +75,15 @@ def _plot(
     )
 
 
-def _curve(column: Floats, weights: Floats | None) -> tuple[list[tuple[float, float]], float]:
+def _curve(column: Floats, weights: Ints | None) -> tuple[list[tuple[float, float]], float]:
     """(seconds, share that was no slower), and the median; failed ones (infinite) are in the whole."""
-    import numpy as np  # noqa: PLC0415
-
     has = ~np.isnan(column)
     column = column[has]
-    weights = np.ones(len(column)) if weights is None else weights[has].astype(float)
+    each = np.ones(len(column)) if weights is None else weights[has].astype(np.float64)
     if not len(column) or not np.isfinite(column).any():
         return [], math.nan
     order = np.argsort(column, kind="stable")
-    column, below = column[order], np.cumsum(weights[order])
+    column, below = column[order], np.cumsum(each[order])
     share = below / below[-1]
     half = float(column[int(np.searchsorted(share, 0.5 - 1e-12))])
     finite = int(np.isfinite(column).sum())

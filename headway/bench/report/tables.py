@@ -7,7 +7,7 @@ from html import escape
 
 from headway.bench.readable import count, each_second
 from headway.bench.schema import Figures, Finding, Formula, Part, Slo, Summary
-from headway.bench.telling import PERCENTILES, cell, facts, latencies, share_inside
+from headway.bench.telling import NAMELESS, PERCENTILES, cell, facts, latencies, share_inside
 
 __all__ = ["findings", "formulas", "latency_table", "part_table", "plain_table", "tiles", "words"]
 
@@ -50,7 +50,7 @@ def latency_table(figures: Figures, limits: list[Slo]) -> str:
 def part_table(name: str, found: Sequence[Part]) -> str:
     body = [
         [
-            escape(part.name),
+            escape(part.name or NAMELESS),
             count(part.figures.requests.due),
             count(part.figures.requests.failed),
             *(escape(cell(part.figures.latency.ttft_sched, each)) for each in ("p50", "p90", "p99")),

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from headway.bench.facts import RunFacts
-from headway.bench.readable import count, each_second, seconds, span
+from headway.bench.readable import count, seconds, span, tick_rate, tick_seconds
 from headway.bench.record import Record
 from headway.bench.report.plot import Band, Mark, Plot, Series
 from headway.bench.report.scale import Scale, around, linear
@@ -69,18 +69,18 @@ def _rates(records: Sequence[Record], x: Scale, bands: list[Band]) -> Plot:
     if any(y for _, y in failed):
         series.append(Series("failed", failed, "bad", "steps"))
     return Plot(
-        "Requests a second", x, around((y for each in series for _, y in each.points), each_second), series, bands=bands,
+        "Requests a second", x, around((y for each in series for _, y in each.points), tick_rate), series, bands=bands,
         note=f"counted in steps of {span(width)}",
     )  # fmt: skip
 
 
 def _binned(moments: Iterable[float | None], width: float, end: float) -> list[tuple[float, float]]:
-    """(end of the bin, a second)."""
+    """(begin of the bin, a second), and the end of the last."""
     bins = [0] * max(1, math.ceil(end / width))
     for moment in moments:
         if moment is not None and math.isfinite(moment):
             bins[min(len(bins) - 1, max(0, int(moment / width)))] += 1
-    return [(0.0, bins[0] / width), *(((index + 1) * width, many / width) for index, many in enumerate(bins))]
+    return [*((index * width, many / width) for index, many in enumerate(bins)), (end, bins[-1] / width)]
 
 
 def _open(records: Sequence[Record], facts: RunFacts, x: Scale, bands: list[Band]) -> Plot:
@@ -126,7 +126,7 @@ def _firsts(records: Sequence[Record], x: Scale, bands: list[Band], limits: Sequ
     step = math.ceil(len(dots) / MOST_DOTS)
     shown = [max(dots[i : i + step], key=lambda dot: dot[1]) for i in range(0, len(dots), step)]
     allowed = sorted({slo.ttft for slo in limits if slo.ttft is not None})
-    y = around([*(value for _, value in shown), *allowed], seconds, log=True)
+    y = around([*(value for _, value in shown), *allowed], tick_seconds, log=True)
     marks = [Mark(f"SLO {seconds(each)}", each, "y") for each in allowed[:2]]
     note = "" if step == 1 else f"a dot for the slowest of each {step}"
     return Plot(

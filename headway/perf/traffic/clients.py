@@ -1,5 +1,5 @@
-"""Traffic that is recorded as a law: for each client and window of time a rate and how its gaps scatter, and quantiles of
-its lengths. From that, requests.
+"""Traffic that is recorded as a law: for each client and window of time a rate and how its gaps scatter, and quantiles
+of its lengths. From that, requests.
 
 As in ServeGen (Xiang et al., NSDI 2026), whose data has this form: each client is a renewal process of its own, with
 gamma, Weibull or exponential gaps. The shape of the gaps is the recorded fit's; their mean is the recorded rate's, from
@@ -27,7 +27,7 @@ Gaps = Literal["Gamma", "Weibull", "Exponential"]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """From `start` for `seconds`: so many requests a second. `shape` is of the law of the gaps (Exponential: unused)."""
+    """From `start` for `seconds`: so many requests a second. `shape` is the gaps' law's (Exponential: unused)."""
 
     start: float
     seconds: float
@@ -38,7 +38,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class LengthTable:
-    """From `start` on. Quantiles of the tokens of prompts and answers, from the least to the most, equal parts apart."""
+    """From `start` on. Quantiles of the tokens of prompts and answers, from least to most, equal parts apart."""
 
     start: float
     prompt: tuple[float, ...]
@@ -55,8 +55,8 @@ class Client:
 
 
 def calls_of(clients: Sequence[Client], start: float, end: float, seed: int) -> Iterator[Call]:
-    """Those of all clients between two times, in order. A window draws from a stream of its own, so that its requests are
-    the same wherever reading begins."""
+    """Those of all clients between two times, in order. A window draws from a stream of its own, so that its requests
+    are the same wherever reading begins."""
     return heapq.merge(*(_of_client(each, start, end, seed) for each in clients), key=attrgetter("at"))
 
 

@@ -37,7 +37,10 @@ class ClosedLoop:
     def _requests(self, stage: int) -> Iterator[Planned]:
         mix, start, numbers = Mix(self._workload, self._seed, stage), self.stages[stage].start, count(stage * ROOM)
         while True:
-            if (talk := mix.talk()) is not None:
+            talker = mix.talker()
+            if not talker.has_turns:
+                yield talker.alone(next(numbers), start, stage)
+            elif (talk := mix.session(talker)) is not None:
                 for turn in range(len(talk)):
                     yield talk.planned(turn, next(numbers), start, stage)
 

@@ -12,9 +12,9 @@ from statistics import NormalDist
 
 __all__ = ["gamma", "normal", "stream"]
 
-NORMAL = NormalDist()
+_NORMAL = NormalDist()
 _LEAST = 2.0**-54
-"""Stands for a 0, which no law with a tail can take."""
+"""Half of what `random()` has above 0: a law with a tail can take no 0."""
 
 
 def stream(seed: int, purpose: str) -> Random:
@@ -24,13 +24,13 @@ def stream(seed: int, purpose: str) -> Random:
 
 def normal(part: float) -> float:
     """The standard normal value that `part` (0 to 1) of all do not pass."""
-    return NORMAL.inv_cdf(part or _LEAST)
+    return _NORMAL.inv_cdf(max(part, _LEAST))
 
 
 def gamma(shape: float, draw: Random) -> float:
     """Of scale 1. Marsaglia and Tsang, "A simple method for generating gamma variables", 2000."""
     if shape < 1:
-        return gamma(shape + 1, draw) * (1 - draw.random()) ** (1 / shape)
+        return gamma(shape + 1, draw) * math.pow(1 - draw.random(), 1 / shape)
     d = shape - 1 / 3
     c = 1 / math.sqrt(9 * d)
     while True:

@@ -13,8 +13,9 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Callable
+from statistics import NormalDist
 
-from headway.perf.traffic.draws import NORMAL, normal
+from headway.perf.traffic.draws import normal
 from headway.spec.length import MOST_TOKENS, Length
 
 __all__ = ["Law", "law", "mean"]
@@ -23,6 +24,8 @@ Law = Callable[[float], int]
 """From a number of [0, 1) to tokens: that part of all is no longer."""
 
 STEPS = 4096
+_MOST = 1 - 2.0**-53
+"""The largest part that is not all."""
 
 
 def law(length: Length) -> Law:
@@ -33,9 +36,10 @@ def law(length: Length) -> Law:
         return _table(table, low, high)
     centre, spread = length.mean or 1.0, length.sd or 1.0
     if length.distribution == "normal":
-        return _cut(centre, spread, low, high, lambda tokens: tokens, lambda value: value)
+        return _cut(NormalDist(centre, spread), low, high, of_logs=False)
     variance = math.log1p((spread / centre) ** 2)
-    return _cut(math.log(centre) - variance / 2, math.sqrt(variance), low, high, math.log, math.exp)
+    logs = NormalDist(math.log(centre) - variance / 2, math.sqrt(variance))
+    return _cut(logs, low, high, of_logs=True)
 
 
 def mean(drawn: Law) -> float:
@@ -50,28 +54,18 @@ def _uniform(low: int, high: int) -> Law:
     return lambda part: low + int(part * width)
 
 
-def _cut(
-    centre: float,
-    spread: float,
-    low: int,
-    high: int,
-    to_score: Callable[[float], float],
-    to_tokens: Callable[[float], float],
-) -> Law:
-    """A normal law of the scores, within the bounds alone."""
-    first = NORMAL.cdf((to_score(low) - centre) / spread)
-    room = NORMAL.cdf((to_score(high) - centre) / spread) - first
+def _cut(scores: NormalDist, low: int, high: int, *, of_logs: bool) -> Law:
+    """A normal law, of the tokens or of their logarithms, within the bounds alone."""
+    ends = (math.log(low), math.log(high)) if of_logs else (low, high)
+    first = scores.cdf(ends[0])
+    room = scores.cdf(ends[1]) - first
+    centre, spread = scores.mean, scores.stdev
 
     def drawn(part: float) -> int:
-        score = centre + spread * normal(min(first + part * room, _MOST))
-        return min(max(round(to_tokens(min(score, _LARGEST))), low), high)
+        score = min(centre + spread * normal(min(first + part * room, _MOST)), ends[1])
+        return min(max(round(math.exp(score) if of_logs else score), low), high)
 
     return drawn
-
-
-_MOST = 1 - 2.0**-53
-_LARGEST = 700.0
-"""exp of more is no float; a length is far below."""
 
 
 def _table(table: tuple[tuple[float, int], ...], low: int, high: int) -> Law:

@@ -47,15 +47,17 @@ class Mix:
     def has_turns(self) -> bool:
         return any(each.has_turns for each in self.talkers)
 
-    def talk(self, age: float = 0.0) -> Talk | None:
-        """The next that begins; None: it is over before the schedule begins."""
+    def talker(self) -> Talker:
+        """Whose talk begins next."""
         talkers = self.talkers
         if len(talkers) == 1:
-            talker = talkers[0]
-        else:
-            talker = talkers[min(bisect_right(self._sums, self._draw() * self._sums[-1]), len(talkers) - 1)]
+            return talkers[0]
+        return talkers[min(bisect_right(self._sums, self._draw() * self._sums[-1]), len(talkers) - 1)]
+
+    def session(self, talker: Talker, age: float = 0.0) -> Talk | None:
+        """The next one of a talker who has them. `age` and None: see `Talker.talk`."""
         talk = talker.talk(age)
-        if talk is not None and talker.has_turns:
+        if talk is not None:
             talk.session = self._sessions
             self._sessions += 1
         return talk

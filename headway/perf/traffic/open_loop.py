@@ -10,7 +10,7 @@ import heapq
 import math
 from collections.abc import Iterator
 from functools import cached_property
-from itertools import islice
+from itertools import accumulate, chain, islice
 
 from headway.perf.traffic.arrivals import Stretch, arrivals, points
 from headway.perf.traffic.draws import stream
@@ -62,22 +62,33 @@ class OpenLoop:
 
     def _requests(self) -> Iterator[Planned]:
         """Without the bound on their number."""
-        ends, start = [], 0.0
-        for _, _, lasts in self._laws:
-            start += lasts
-            ends.append(start)
-        stage = number = 0
-        for at, turn, talk in _in_order(self._talks()):
-            if at >= ends[-1]:
-                return
-            while at >= ends[stage]:
-                stage += 1
-            yield talk.planned(turn, number, at, stage)
-            number += 1
-
-    def _talks(self) -> Iterator[tuple[float, Talk]]:
-        """Each with the time of its beginning, from before the start on."""
         mix = Mix(self._workload, self._seed)
+        ends, stage, number = self._ends(), 0, 0
+        waiting = _Waiting()
+        for begins in chain(self._beginnings(mix), (math.inf,)):
+            for at, turn, talk in waiting.until(min(begins, ends[-1])):
+                while at >= ends[stage]:
+                    stage += 1
+                yield talk.planned(turn, number, at, stage)
+                number += 1
+            if begins >= ends[-1]:
+                return
+            talker = mix.talker()
+            if talker.has_turns:
+                if (session := mix.session(talker, max(-begins, 0.0))) is not None:
+                    waiting.add(begins, session)
+            elif begins >= 0:
+                while begins >= ends[stage]:
+                    stage += 1
+                yield talker.alone(number, begins, stage)
+                number += 1
+
+    def _ends(self) -> list[float]:
+        """Of the stages."""
+        return list(accumulate(lasts for _, _, lasts in self._laws))
+
+    def _beginnings(self, mix: Mix) -> Iterator[float]:
+        """When talks begin, from before the start on."""
         share, back = mix.talks_per_request, mix.look_back
         stretches, start = [], 0.0
         if back:
@@ -86,11 +97,7 @@ class OpenLoop:
         for _, rate, lasts in self._laws:
             stretches.append(Stretch(start, start + lasts, rate.first * share, rate.last * share))
             start += lasts
-        unit = points(self._arrivals.variation, stream(self._seed, "arrivals"))
-        for begins in arrivals(stretches, unit):
-            talk = mix.talk(max(-begins, 0.0))
-            if talk is not None:
-                yield begins, talk
+        return arrivals(stretches, points(self._arrivals.variation, stream(self._seed, "arrivals")))
 
 
 def _laws(workload: Workload, arrivals: Arrivals) -> list[tuple[str, Rate, float]]:
@@ -104,25 +111,23 @@ def _laws(workload: Workload, arrivals: Arrivals) -> list[tuple[str, Rate, float
     ]
 
 
-def _in_order(talks: Iterator[tuple[float, Talk]]) -> Iterator[tuple[float, int, Talk]]:
-    """Every turn at its time: (at, turn, talk). `talks` come in the order of their beginnings."""
-    waiting: list[tuple[float, int, int, Talk]] = []
-    for order, (begins, talk) in enumerate(talks):
-        while waiting and waiting[0][0] <= begins:
-            yield _next(waiting)
-        if len(talk) == 1 and begins >= 0:
-            yield begins, 0, talk
-        else:
-            heapq.heappush(waiting, (begins + talk.offsets[talk.first], order, talk.first, talk))
-    while waiting:
-        yield _next(waiting)
+class _Waiting:
+    """Turns whose time has not come, of sessions that have begun."""
 
+    def __init__(self) -> None:
+        self._turns: list[tuple[float, int, int, Talk]] = []
 
-def _next(waiting: list[tuple[float, int, int, Talk]]) -> tuple[float, int, Talk]:
-    at, order, turn, talk = waiting[0]
-    if turn + 1 < len(talk):
-        after = at + talk.offsets[turn + 1] - talk.offsets[turn]
-        heapq.heapreplace(waiting, (after, order, turn + 1, talk))
-    else:
-        heapq.heappop(waiting)
-    return at, turn, talk
+    def add(self, begins: float, talk: Talk) -> None:
+        heapq.heappush(self._turns, (begins + talk.offsets[talk.first], talk.session, talk.first, talk))
+
+    def until(self, end: float) -> Iterator[tuple[float, int, Talk]]:
+        """Those before `end`, in order: (at, turn, talk)."""
+        turns = self._turns
+        while turns and turns[0][0] < end:
+            at, session, turn, talk = turns[0]
+            if turn + 1 < len(talk):
+                after = at + talk.offsets[turn + 1] - talk.offsets[turn]
+                heapq.heapreplace(turns, (after, session, turn + 1, talk))
+            else:
+                heapq.heappop(turns)
+            yield at, turn, talk

@@ -26,13 +26,14 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """`at`: when it is to be sent; of a session's later turn nobody can know that, so it counts from the session's start
-    as if answers took no time, and the request is due `think` seconds after the answer before it has ended.
+    """`at`: when it is to be sent; of a session's later turn nobody can know that, so it counts from the session's
+    start as if answers took no time, and the request is due `think` seconds after the answer before it has ended.
 
     `prompt` holds all of it: of a later turn the earlier ones too, whose answers are Pieces of `output_tokens`: the
     prompt before, that answer's Piece, and what is new.
     `turn` is 0 for the first that is sent of a session: one that had begun before the schedule did has its history in
-    that prompt. `session` -1: it is none. `cancel_after`: the caller leaves when so many tokens of the answer have come.
+    that prompt. `session` -1: it is none. `cancel_after`: the caller leaves when so many tokens of the answer are
+    there.
     `part`: which of `Workload.parts` it is of. `last`: no later turn of its session follows.
     """
 
@@ -61,9 +62,9 @@ class Planned:
 @dataclass(frozen=True, slots=True)
 class Stage:
     """A stretch of the schedule with one law of arrivals. `rate`: requests a second asked for, on average (None: closed
-    loop or a trace's own); `concurrency`: callers that ask again at once (None: open loop). `cv`: coefficient of variation
-    of the gaps between arrivals (0 constant, 1 Poisson; None: no law of their own); `ramp`: the rate changes within.
-    `end` is infinite in a closed loop that has a number of requests and no time."""
+    loop or a trace's own); `concurrency`: callers that ask again at once (None: open loop). `cv`: coefficient of
+    variation of the gaps between arrivals (0 constant, 1 Poisson; None: no law of their own); `ramp`: the rate changes
+    within. `end` is infinite in a closed loop that has a number of requests and no time."""
 
     name: str
     start: float

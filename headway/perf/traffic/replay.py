@@ -62,7 +62,7 @@ class Replay:
 
     @cached_property
     def stages(self) -> tuple[Stage, ...]:
-        """Reads the trace once, to its end: whoever asks learns of a line that cannot be read before anything is sent."""
+        """Reads the trace once, to its end: a line that cannot be read is told before anything is sent."""
         count, last = 0, 0.0
         for call in self._calls():
             count, last = count + 1, (call.at - self._file.start) / self._file.speed

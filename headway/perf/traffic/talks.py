@@ -74,6 +74,7 @@ class Talker:
         self.part, self.index = part, index
         self.is_streamed = part.stream is not False and part.operation != "embedding"
         self._prefixes, self._count, self._context = prefixes, first, part.context
+        self._said = part.model or "", part.operation or "chat", part.tenant or "", part.adapter or "", index
         self._turns = law(part.sessions.turns) if part.sessions else None
         self._pause = part.sessions.think if part.sessions else None
         self._prompt: Law = law(part.prompt) if part.prompt else lambda _: 1
@@ -111,6 +112,24 @@ class Talker:
             return mean(self._turns)
         alike = Talker(self.part, self.index, 0, self._prefixes, draws="reckoned ")
         return sum(len(alike.talk() or ()) for _ in range(TALKS_RECKONED)) / TALKS_RECKONED
+
+    def alone(self, number: int, at: float, stage: int) -> Planned:
+        """The next one, of callers without sessions. As `talk` and its first turn, without what only turns need."""
+        own = Piece(piece_id(OWN, self.index, self._count), self._prompt(self._drawn_prompt()))
+        self._count += 1
+        output = self._output(self._drawn_output())
+        prompt: tuple[Piece, ...] = (own,)
+        if self._prefixes is not None:
+            prompt = self._prefixes.pick(self._drawn_prefix()), own
+        cancel = self._cancel(output) if self._after is not None else None
+        if self._context is not None and sum(each.tokens for each in prompt) + output > self._context:
+            prompt, output = fitted(prompt, output, self._context)
+            cancel = None if cancel is None or output < 2 else min(cancel, output - 1)
+        model, operation, tenant, adapter, index = self._said
+        return Planned(
+            number, at, stage, operation, model, prompt, output, tenant, adapter,
+            -1, 0, 0.0, self.is_streamed, cancel, index,
+        )  # fmt: skip
 
     def talk(self, age: float = 0.0) -> Talk | None:
         """The next one. `age`: seconds that it has been going on when the schedule begins; turns of that time are

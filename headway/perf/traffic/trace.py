@@ -1,14 +1,16 @@
 """Recorded requests, as `wire.traces` reads them from files and `replay` makes a schedule of them.
 
-A Trace is a source that can be read again and again, and never lies in memory whole. Its times are seconds since its own
-first request, whatever clock the file has.
+A Trace is a source that can be read again and again, and never lies in memory whole. Its times are seconds since its
+own first request, whatever clock the file has.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
+
+from headway.perf.traffic.planned import Operation
 
 __all__ = ["Block", "Call", "Trace"]
 
@@ -18,8 +20,8 @@ Block = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One recorded request. `answer`: seconds until its answer had ended, None = the file does not say. `blocks` say how
-    its prompt begins (what is left of `prompt_tokens` is its own); `session` is equal within one conversation."""
+    """One recorded request. `answer`: seconds until its answer had ended, None = the file does not say. `blocks` say
+    how its prompt begins (what is left of `prompt_tokens` is its own); `session` is equal within one conversation."""
 
     at: float
     prompt_tokens: int
@@ -29,7 +31,7 @@ class Call:
     answer: float | None = None
     model: str = ""
     tenant: str = ""
-    operation: Literal["", "chat", "completion", "embedding"] = ""
+    operation: Operation | None = None
 
 
 class Trace(Protocol):
@@ -46,8 +48,8 @@ class Trace(Protocol):
         """Whether requests may be of sessions; no: `Call.session` is always empty."""
 
     def calls(self, start: float, end: float, seed: int) -> Iterator[Call]:
-        """Those from `start` up to `end` (seconds), in the order of their times. `seed` is for formats that hold the law of
-        requests and not each of them. Raises HeadwayError with file and line at the first line that cannot be read."""
+        """Those from `start` up to `end` (seconds), in the order of their times. `seed` is for formats that hold the
+        law of requests and not each of them. Raises SpecError with file and line at the first that cannot be read."""
 
     @property
     def passed_over(self) -> int:

@@ -55,7 +55,9 @@ class Lines:
                         raise self.fault(f"longer than {LONGEST_LINE >> 20} MiB", "give a file with one request a line")
                     yield line.decode("utf-8-sig" if self.number == 1 else "utf-8").rstrip("\r\n")
         except UnicodeDecodeError as error:
-            raise self.fault(f"not UTF-8 text (byte {error.start} of the line)", "give a text file, or its .gz") from error
+            raise self.fault(
+                f"not UTF-8 text (byte {error.start} of the line)", "give a text file, or its .gz"
+            ) from error
         except (OSError, EOFError, zlib.error) as error:
             raise _unreadable(self.path, self.number + 1, error) from error
 

@@ -1,4 +1,4 @@
-"""Mooncake: `{"timestamp": 27482, "input_length": 6955, "output_length": 52, "hash_ids": [46, 47, 2353, 2354]}`, one a line.
+"""Mooncake: `{"timestamp": 27482, "input_length": 6955, "output_length": 52, "hash_ids": [46, 2353]}`, one a line.
 
 https://github.com/kvcache-ai/Mooncake, Apache-2.0; Qin et al., "Mooncake", FAST 2025. Times are milliseconds. An id
 stands for 512 tokens and all before them: requests whose ids begin alike can use the same KV cache. What is left of a
@@ -24,7 +24,7 @@ class _Line(msgspec.Struct):
     timestamp: float
     input_length: int
     output_length: int
-    hash_ids: list[int] = []  # noqa: RUF012 (msgspec copies it)
+    hash_ids: list[int] = []
 
 
 _DECODER = msgspec.json.Decoder(_Line)

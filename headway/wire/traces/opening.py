@@ -53,7 +53,9 @@ def read_trace(path: Path | str, format: TraceFormat | Literal["auto"] = "auto")
     if path.is_dir():
         if format in ("auto", "servegen") and next(path.glob(servegen_folder.TRACES), None) is not None:
             return _FileTrace(path, "servegen")
-        raise fault(path, 0, "a folder", "name a file; only the folders of ServeGen (chunk-1-trace.csv, ...) are traces")
+        raise fault(
+            path, 0, "a folder", "name a file; only the folders of ServeGen (chunk-1-trace.csv, ...) are traces"
+        )
     start = head(path, _HEAD)
     if format == "auto":
         format = _detected(path, start)  # noqa: A001

@@ -1,15 +1,18 @@
 """Records as JSON, one a line: of a gateway (`GET /records` on its socket) or of a run of `headway bench`.
 
-A gateway's have `at` and `path`, a run's `due` and `operation`; lines with none of them (a run's own facts) are passed
-by. Requests that were not answered whole are passed over and counted; of a run they are sent again as they were planned.
+A gateway's have `at` and `path`, a run's `due` and `operation`; lines with none of them (a run's own facts) are
+passed by. A gateway's requests that were not answered whole are passed over and counted; a run's are sent again as
+they were planned.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import get_args
 
 import msgspec
 
+from headway.perf.traffic.planned import Operation
 from headway.perf.traffic.trace import Call
 from headway.wire.openai import MESSAGES, OPERATIONS
 from headway.wire.traces.lines import Lines
@@ -39,6 +42,7 @@ class _Record(msgspec.Struct):
 
 _DECODER = msgspec.json.Decoder(_Record)
 _BY_PATH = {**OPERATIONS, MESSAGES.path: MESSAGES}
+_OF_RUNS: dict[str, Operation] = {each: each for each in get_args(Operation)}
 _FORM = "a line is to be one record of a gateway or of headway bench"
 
 
@@ -74,8 +78,8 @@ def _of_gateway(record: _Record, at: float) -> Call | None:
 
 
 def _of_run(record: _Record, due: float) -> Call | None:
-    kind = record.operation
-    if kind not in ("chat", "completion", "embedding") or record.planned_prompt < 1:
+    kind = _OF_RUNS.get(record.operation)
+    if kind is None or record.planned_prompt < 1:
         return None
     return Call(
         due,

@@ -1,8 +1,8 @@
 """Headway's request log (`requests.db`, see store.request_log): what a gateway kept of the requests it served.
 
-`headway` reads every row, for whatever reason it was kept; `headway-sampled` only those that chance alone chose (`sampled`
-= 1), which are like all traffic, though `fraction` of it. Rows that were not answered whole (a status that is not 2xx, or
-no count of tokens) are passed over and counted.
+`headway` reads every row, for whatever reason it was kept; `headway-sampled` only those that chance alone chose
+(`sampled` = 1), which are like all traffic, though `fraction` of it. Rows that were not answered whole (a status that
+is not 2xx, or no count of tokens) are passed over and counted.
 
 A row's blocks are hashes of the prompt's bytes; how many tokens a block has is reckoned from the log's own bytes for a
 token, one figure for all of it, so that equal beginnings stay equal.
@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
+from headway.perf.traffic.planned import Operation
 from headway.perf.traffic.trace import Block, Call
 from headway.policy.prefix import BOUNDARIES
 from headway.wire.traces.lines import fault
@@ -28,7 +29,9 @@ MAGIC = b"SQLite format 3\0"
 BYTES_PER_TOKEN = 4.0
 """Where no row tells: what English text takes with the tokenisers of today."""
 
-_RATIO = "SELECT SUM(prompt_bytes) * 1.0 / SUM(prompt_tokens) FROM requests WHERE prompt_tokens > 0 AND prompt_bytes > 0"
+_RATIO = (
+    "SELECT SUM(prompt_bytes) * 1.0 / SUM(prompt_tokens) FROM requests WHERE prompt_tokens > 0 AND prompt_bytes > 0"
+)
 _ROWS = (
     "SELECT at, model, tenant, operation, status, duration, prompt_tokens, completion_tokens, session, blocks, epoch"
     " FROM requests WHERE sampled >= ? ORDER BY at, seq"
@@ -48,9 +51,9 @@ def read(path: Path, *, sampled: bool) -> Iterator[Call | None]:
         raise fault(path, 0, f"cannot be read as a request log: {error}", _HINT) from error
 
 
-def operation_of(name: str) -> Literal["chat", "completion", "embedding"] | None:
+def operation_of(name: str) -> Operation | None:
     """Of OpenTelemetry's names; None: one that no schedule has."""
-    known: dict[str, Literal["chat", "completion", "embedding"]] = {
+    known: dict[str, Operation] = {
         "chat": "chat",
         "messages": "chat",
         "text_completion": "completion",

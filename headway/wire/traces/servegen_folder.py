@@ -1,8 +1,8 @@
 """ServeGen's data as its repository has it: a folder such as `data/language/m-large`, two files for each client.
 
 `chunk-7-trace.csv` has no header: second, requests a second, cv, law of the gaps (empty: nothing was sent), its two
-parameters. `chunk-7-dataset.json` has by second `input_tokens` and `output_tokens`, each a text that is a Python mapping
-from a length to its part of all.
+parameters. `chunk-7-dataset.json` has by second `input_tokens` and `output_tokens`, each a text that is a Python
+mapping from a length to its part of all.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import msgspec
 from headway.perf.traffic.clients import Client, Gaps, LengthTable, Window
 from headway.wire.traces.lines import Lines, fault, whole
 
-__all__ = ["TRACES", "WINDOW_SECONDS", "clients", "window_of"]
+__all__ = ["TRACES", "WINDOW_SECONDS", "clients", "quantiles", "window_of"]
 
 TRACES = "chunk-*-trace.csv"
 WINDOW_SECONDS = 600.0
@@ -30,18 +30,19 @@ _AGAIN = "fetch the folder again"
 
 
 def clients(folder: Path, start: float, end: float) -> list[Client]:
-    """Those that sent something in windows that touch [start, end)."""
+    """Those that sent something in windows that touch [start, end), and whose lengths are known."""
     found = []
     for path in sorted(folder.glob(TRACES)):
         windows = tuple(_windows(path, start, end))
         if windows:
             name = path.name.split("-")[1]
-            found.append(Client(name, windows, _tables(folder / f"chunk-{name}-dataset.json")))
+            if tables := _tables(folder / f"chunk-{name}-dataset.json"):
+                found.append(Client(name, windows, tables))
     return found
 
 
-def window_of(lines: Lines, begins: float, seconds: float, rate: str, law: str, shape: str) -> Window | None:
-    """From the cells of the line that came last; None: nothing was sent in it."""
+def window_of(lines: Lines, times: tuple[float, float], rate: str, law: str, shape: str) -> Window | None:
+    """From the cells of the line that came last; None: nothing was sent in it. `times`: its beginning, its seconds."""
     if not law or not rate or float_of(lines, rate) <= 0:
         return None
     gaps = next((each for each in get_args(Gaps) if each.casefold() == law.casefold()), None)
@@ -50,7 +51,7 @@ def window_of(lines: Lines, begins: float, seconds: float, rate: str, law: str, 
     number = float_of(lines, shape) if gaps != "Exponential" else 0.0
     if gaps != "Exponential" and not 1e-4 <= number <= 1e6:
         raise lines.fault(f"found the shape {shape[:40]!r}", "it is to be above 0: mend or remove the line")
-    return Window(begins, seconds, float_of(lines, rate), gaps, number)
+    return Window(*times, float_of(lines, rate), gaps, number)
 
 
 def float_of(lines: Lines, text: str) -> float:
@@ -69,14 +70,22 @@ def _windows(path: Path, start: float, end: float) -> Iterator[Window]:
     for text in lines:
         cells = [each.strip() for each in text.split(",")]
         if len(cells) != _CELLS:
-            raise lines.fault(f"found {len(cells)} cells", "there are to be 6: second, rate, cv, law and its parameters")
+            raise lines.fault(
+                f"found {len(cells)} cells", "there are to be 6: second, rate, cv, law and its parameters"
+            )
         rows.append((float_of(lines, cells[0]), cells, lines.number))
-    for (begins, cells, number), (after, _, _) in pairwise([*rows, (rows[-1][0] + WINDOW_SECONDS, [], 0)] if rows else []):
+    for (begins, cells, number), (after, _, _) in pairwise(
+        [*rows, (rows[-1][0] + WINDOW_SECONDS, [], 0)] if rows else []
+    ):
         lines.number = number  # a fault is that line's
         seconds = after - begins
         if seconds <= 0:
             raise lines.fault("the next window does not begin later", _AGAIN)
-        if begins < end and begins + seconds > start and (window := window_of(lines, begins, seconds, cells[1], *cells[3:5])):
+        if (
+            begins < end
+            and begins + seconds > start
+            and (window := window_of(lines, (begins, seconds), cells[1], *cells[3:5]))
+        ):
             yield window
 
 
@@ -87,16 +96,14 @@ def _tables(path: Path) -> tuple[LengthTable, ...]:
         for second, fields in by_second.items():
             laws = [ast.literal_eval(fields[name]) for name in ("input_tokens", "output_tokens")]
             if all(laws):
-                found.append(LengthTable(float(second), *(_quantiles(each) for each in laws)))
+                found.append(LengthTable(float(second), *(quantiles(each) for each in laws)))
     except (msgspec.MsgspecError, ValueError, SyntaxError, KeyError, TypeError, MemoryError, RecursionError) as error:
         shown = str(error).splitlines()[0][:80] if str(error) else type(error).__name__
         raise fault(path, 0, f"not lengths of ServeGen: {shown}", _AGAIN) from None
-    if not found:
-        raise fault(path, 0, "found no lengths", _AGAIN)
     return tuple(sorted(found, key=lambda each: each.start))
 
 
-def _quantiles(parts: Mapping[int, float]) -> tuple[float, ...]:
+def quantiles(parts: Mapping[float, float]) -> tuple[float, ...]:
     """Of a distribution, `_STEPS` + 1 of them, equal parts apart."""
     lengths = sorted(parts)
     sums = list(accumulate(parts[each] for each in lengths))

@@ -23,7 +23,9 @@ TALK = (
 )
 
 
-def replayed(*calls: Call, seed: int | None = None, trace: dict[str, Any] | None = None, **fields: Any) -> list[Planned]:
+def replayed(
+    *calls: Call, seed: int | None = None, trace: dict[str, Any] | None = None, **fields: Any
+) -> list[Planned]:
     return list(made(*calls, seed=seed, trace=trace, **fields))
 
 
@@ -134,7 +136,9 @@ def test_a_window_and_callers_that_leave() -> None:
 
 
 def test_nothing_to_send_is_said() -> None:
-    with pytest.raises(UsageError, match="made here: no request from 50 s on that could be sent; look at from, for and"):
+    with pytest.raises(
+        UsageError, match="made here: no request from 50 s on that could be sent; look at from, for and"
+    ):
         _ = made(Call(0, 5, 5), trace={"from": "50s"}).stages
 
 
