@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
 from itertools import pairwise
 from time import time
 from typing import TYPE_CHECKING, Final
@@ -262,6 +261,8 @@ def _seconds(retry_after: str) -> float | None:
     try:
         seconds = float(retry_after)
     except ValueError:
+        from email.utils import parsedate_to_datetime  # noqa: PLC0415 (rare, and as slow to import as all of this)
+
         try:
             seconds = parsedate_to_datetime(retry_after).timestamp() - time()
         except ValueError:
