@@ -39,6 +39,9 @@ Watch = Callable[[Progress], bool | None]
 LOOK_SECONDS: Final = 0.25
 ASK_SECONDS: Final = 60.0
 """For one answer before the load: a server that must load its model first has so long."""
+LEAD_SECONDS: Final = 0.15
+CALLER_LEAD_SECONDS: Final = 0.0005
+"""From the word to the start: the first requests are made and their connections opened in that time."""
 HURRY_SECONDS: Final = 3.0
 """For what is in flight when somebody presses Ctrl-C; a second time ends it at once."""
 
@@ -99,7 +102,7 @@ class _Run:
     async def go(self) -> RunFacts:
         crew, plan = self._crew, self._plan
         callers = max((stage.concurrency or 0 for stage in self._traffic.stages), default=0)
-        self._zero = time.monotonic() + 0.25 + callers / 2000  # the first connections are opened in that time
+        self._zero = time.monotonic() + LEAD_SECONDS + callers * CALLER_LEAD_SECONDS
         began = time.time() + self._zero - time.monotonic()
         self._interruption.begun = True
         crew.start(self._zero, plan.drain)

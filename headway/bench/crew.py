@@ -102,7 +102,7 @@ class Crew:
         self._hands = [Hand(number, self._heard, self._gone) for number in range(count)]
         self._sink = sink
         self._news = asyncio.Event()
-        self._started = False
+        self._looked_at = 0.0
         self.trouble: BaseException | None = None
         self.faults: list[str] = []
 
@@ -131,9 +131,9 @@ class Crew:
             await self.wait(0.1)
 
     def start(self, at: float, drain: float) -> None:
-        self._started = True
+        self._looked_at = monotonic()
         for hand in self._hands:
-            hand.heard_at = max(at, monotonic())
+            hand.heard_at = max(at, self._looked_at)
             hand.say(Start(at, drain))
 
     def halt(self, drain: float, error: str, said: str) -> None:
@@ -153,9 +153,13 @@ class Crew:
 
     async def look(self) -> bool:
         """Whether all of them are well; a fault is noted once, in `faults`."""
-        well = True
+        now, well = monotonic(), True
+        if now - self._looked_at > SILENT_SECONDS / 3:  # it is we who slept: what they said lies unread
+            for hand in self._hands:
+                hand.heard_at = now
+        self._looked_at = now
         for hand in self._hands:
-            if not hand.over and monotonic() - hand.heard_at > SILENT_SECONDS:
+            if not hand.over and now - hand.heard_at > SILENT_SECONDS:
                 hand.kill()
                 hand.gone = True
             if hand.broke is not None:

@@ -10,7 +10,7 @@ from headway.bench.facts import RunFacts, StageFacts
 from headway.bench.measures import Measured
 from headway.bench.schema import Figures, GeneratorFigures, Slo, Window
 
-__all__ = ["Evidence", "Seen", "millis"]
+__all__ = ["Evidence", "Seen", "millis", "short"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,5 +57,12 @@ class Evidence:
             yield Seen(stage, window, due, figures, f" in stage {stage.name}" if several else "")
 
 
+def short(value: float) -> str:
+    """Three digits that count, with no exponent: all before the point, and less than a thousandth is nothing."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) >= 0.001 else "0"
+
+
 def millis(seconds: float) -> str:
-    return f"{seconds * 1000:.3g} ms"
+    return f"{short(seconds * 1000)} ms"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
 from itertools import pairwise
 from time import time
 from typing import TYPE_CHECKING, Final
@@ -106,8 +105,8 @@ class Exchange:
             self._desk.sent += 1
         connection.send(self._data, self)
 
-    def not_connected(self, said: str) -> None:
-        self.end("connect", said, self._desk.clock())
+    def not_connected(self, code: str, said: str) -> None:
+        self.end(code, said, self._desk.clock())
 
     # the connection's callbacks
 
@@ -262,6 +261,8 @@ def _seconds(retry_after: str) -> float | None:
     try:
         seconds = float(retry_after)
     except ValueError:
+        from email.utils import parsedate_to_datetime  # noqa: PLC0415 (rare, and as slow to import as all of this)
+
         try:
             seconds = parsedate_to_datetime(retry_after).timestamp() - time()
         except ValueError:

@@ -90,6 +90,7 @@ def find(
         seconds=wish.seconds,
         precision=wish.precision,
         first=wish.first,
+        cv=variation(plan.workload),
         alone=alone.e2e,
         patience=patience(limits, alone.e2e),
     )
@@ -200,7 +201,7 @@ def _so_far(goal: Goal, stages: Sequence[Stage], why: str) -> Found:
     """What the stages that are believed say."""
     seen = _believed(stages)
     if not seen:
-        return Found(0.0, 0.0, float("inf"), len(stages), sum(each.seen.seconds for each in stages), False, why)
+        return Found(0.0, 0.0, float("inf"), len(stages), sum(each.seen.seconds for each in stages), False, False, why)
     spent = decide(replace(goal, seconds=0.0), seen)
     assert isinstance(spent, Found)  # noqa: S101
     return replace(spent, stages=len(stages), precise=False, why=why)

@@ -11,12 +11,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from headway.bench.evidence import Evidence, millis
+from headway.bench.evidence import Evidence, Seen, millis, short
 from headway.bench.figures import overlap
 from headway.bench.percentile import enough
 from headway.bench.schema import Reason
 
-__all__ = ["generator_faults"]
+__all__ = ["CODES", "generator_faults"]
+
+CODES = ("broken", "send_lag", "unsent", "generator_cpu", "loop_delay", "arrivals", "idle_callers")
+"""Of the reasons below."""
 
 LAG = 0.010
 LAG_OF_TTFT = 0.05
@@ -89,18 +92,22 @@ def _arrivals(of: Evidence) -> Iterator[Reason]:
         if abs(count / seconds - asked) > half:
             low, high = max(0.0, asked - half), asked + half
             numbers = {"asked": asked, "realised": count / seconds, "low": low, "high": high}
-            text = f"{asked:.4g} requests/s were asked for{each.of_stage} and {count / seconds:.4g}/s were due"
-            yield Reason("arrivals", f"{text}, where the law of arrivals allows {low:.4g} to {high:.4g}", numbers)
+            text = f"{short(asked)} requests/s were asked for{each.of_stage} and {short(count / seconds)}/s were due"
+            yield Reason("arrivals", f"{text}, where the law of arrivals allows {short(low)} to {short(high)}", numbers)
 
 
 def _idle(of: Evidence) -> Iterator[Reason]:
-    """Whether the callers of a closed loop all had a request at the server."""
+    """Whether the callers of a closed loop all had a request at the server; those within a session may be thinking."""
     for each in of.seen():
         wanted, length = each.stage.concurrency, each.window.end - each.window.start
-        if wanted is None or int(each.due.sum()) < 2 * wanted or length <= 0:
+        if wanted is None or int(each.due.sum()) < 2 * wanted or length <= 0 or _think(of, each):
             continue
         sent = ~np.isnan(of.of.sent)
         busy = float(overlap(of.of.sent[sent], of.of.ended[sent], each.window).sum()) / length
         if busy < BUSY * wanted:
             text = f"only {busy:.1f} of {wanted} callers had a request in flight on average{each.of_stage}"
             yield Reason("idle_callers", f"{text}: {_REMEDY}", {"asked": wanted, "seen": busy})
+
+
+def _think(of: Evidence, each: Seen) -> bool:
+    return any(of.of.records[place].session >= 0 for place in np.flatnonzero(each.due).tolist())

@@ -8,7 +8,7 @@ a careful one, since there what one batch added the next takes away again.
 A window that is only filling (answers that take 40 s, 20 s after the start) grows as well, but its later requests take
 hardly longer than its earlier ones. Under overload they do, by as much as has to be answered before them: where what
 waits grows by g a second and m a second are answered, each second's requests take g / m longer than those of the second
-before. At least half of that is asked, by the median of the slopes between batches' medians, which stragglers and
+before. At least a third of that is asked, by the median of the slopes between batches' medians, which stragglers and
 requests that never ended do not move.
 
 Sources: Law, Simulation Modeling and Analysis, section 9.5 (batch means); Sen, JASA 63 (1968), 1379 (slopes).
@@ -33,8 +33,9 @@ LEAST_SPREAD = 1.0
 """Requests, of what a batch adds: arrivals that are regular to the millisecond still begin and end mid-batch."""
 SURE = 0.95
 """That it grows, one-sided."""
-LENGTHENING = 0.5
-"""Of what the growth would make requests take longer: half-way between an overload and a window that fills."""
+LENGTHENING = 1 / 3
+"""Of what the growth would make requests take longer: an overload that begins late in a window is still seen, a server
+that answers slower as it fills (a larger batch) is not mistaken for one."""
 
 
 def waiting(due: Floats, ended: Floats, at: Floats) -> Ints:

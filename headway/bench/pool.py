@@ -8,6 +8,7 @@ request beyond it is refused aloud; nothing queues for a socket.
 from __future__ import annotations
 
 import asyncio
+import errno
 import ssl
 from collections import deque
 from time import monotonic
@@ -26,11 +27,16 @@ _MOST_OPENING: Final = 128
 """Handshakes at once that are for nobody yet: more would only fill the server's backlog."""
 
 
+_OURS: Final = (errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+"""What this machine has run out of: ports, files, memory. That is no fault of the server."""
+
+
 class Waiter(Protocol):
     """Who waits for a connection hears exactly one of the two."""
 
     def connected(self, connection: Connection) -> None: ...
-    def not_connected(self, said: str) -> None: ...
+    def not_connected(self, code: str, said: str) -> None:
+        """`code` as a Record's `error` has it."""
 
 
 class Pool:
@@ -118,16 +124,17 @@ class Pool:
                     server_hostname=address.name if self._trust else None,
                 )
         except TimeoutError:
-            self._failed(task, f"no connection within {self._seconds:g} s")
-        except (OSError, UnicodeError) as error:  # ssl.SSLError is an OSError
-            self._failed(task, str(error) or type(error).__name__)
+            self._failed(task, "connect", f"no connection within {self._seconds:g} s")
+        except OSError as error:  # ssl.SSLError is one
+            ours = error.errno in _OURS and not isinstance(error, ssl.SSLError)
+            self._failed(task, "unsent" if ours else "connect", str(error) or type(error).__name__)
         except asyncio.CancelledError:
             self._opening.discard(task)
             raise
         else:
             self.handshake += 0.2 * (monotonic() - begun - self.handshake)
             if not connection.usable:
-                self._failed(task, "the server closed the connection at once")
+                self._failed(task, "connect", "the server closed the connection at once")
                 return
             self._opening.discard(task)
             self._open.add(connection)
@@ -137,11 +144,11 @@ class Pool:
                 self._came_back(connection)
                 self.foresee(self._foreseen)
 
-    def _failed(self, task: asyncio.Task[None], said: str) -> None:
+    def _failed(self, task: asyncio.Task[None], code: str, said: str) -> None:
         self._opening.discard(task)
         self._quiet_until = monotonic() + 1.0
         while len(self._waiting) > len(self._opening):
-            self._waiting.popleft().not_connected(said)
+            self._waiting.popleft().not_connected(code, said)
 
     def _came_back(self, connection: Connection) -> None:
         if not connection.usable:

@@ -64,7 +64,7 @@ class Preflight:
         return await ask(self._address, self._trust, request, self._seconds)
 
     def _judge(self, planned: Planned, head: Head, body: bytes) -> None:
-        status, words = head.status, trouble_of(body) if head.status >= 300 else ""
+        status, words = head.status, trouble_of(body).rstrip(".") if head.status >= 300 else ""
         name = f"{planned.model}:{planned.adapter}" if planned.adapter else planned.model
         if status in _DENIED:
             raise self._denied(body, planned.tenant)

@@ -46,7 +46,13 @@ FILLING = 0.2
 ABOVE_ANSWERED = 1.03
 """Of the most that was answered: it is known to some hundredths."""
 CLOSE_STAGES = 4
-"""At the least, before an answer is precise: one alone may have been lucky."""
+"""At the least, before an answer is precise: one alone may have been lucky. Even arrivals leave less to luck."""
+CLOSE_STAGES_EVEN = 2
+LASTING = Runs(4.5, 5)
+"""Runs of misses that are imagined where arrivals are random, for a queue's bad times last: D is 11 before any is seen."""
+TELLING = 4.0
+"""Of the allowed misses: a stage with more of them is on the other side, and its one long bad time tells nothing of how
+long they are at the goal."""
 HOPELESS = 5
 """Stages that are all outside, each at a third of the last one's rate: no rate will do."""
 OVERLOAD_WEIGHT = 8.0
@@ -56,13 +62,14 @@ OVERLOAD_WEIGHT = 8.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
     """`share` inside the SLO (0..1); `seconds`: load that may be spent; `precision`: half of the interval as a share
-    of the answer, at which the search ends; `first`: a rate to begin at, where the user knows one. Of the server:
+    of the answer, at which the search ends; `first`: a rate to begin at, where the user knows one; `cv`: variation of the arrivals, 0 = even. Of the server:
     `alone`: seconds that a request takes when there is no other; `patience`: seconds that the SLO lets one wait."""
 
     share: float = 0.95
     seconds: float = 110.0
     precision: float = 0.03
     first: float | None = None
+    cv: float = 1.0
     alone: float = 1.0
     patience: float = 0.0
 
@@ -91,10 +98,13 @@ class Seen:
     def is_outside(self, goal: float) -> bool:
         return self.overloaded or (bool(self.hits) and self.share < goal)
 
-    @property
-    def runs(self) -> Runs:
-        """Of misses; of an overloaded stage they are one that does not end, and say nothing."""
-        return Runs() if self.overloaded else Runs.of(self.hits)
+    def is_telling(self, goal: float) -> bool:
+        """Of how long bad times are at the goal."""
+        return not self.overloaded and 1 - self.share <= TELLING * (1 - goal)
+
+    def runs(self, goal: float) -> Runs:
+        """Of misses."""
+        return Runs.of(self.hits) if self.is_telling(goal) else Runs()
 
     def evidence(self, goal: float, others: Runs, alike: float) -> Evidence:
         """`others`: the runs of misses of all other stages; `alike`: the batch effect of all."""
@@ -118,13 +128,14 @@ class Probe:
 @dataclass(frozen=True, slots=True)
 class Found:
     """`rate` with its 95 % interval, requests a second; 0 when no rate will do, `high` infinite when none was too much.
-    `precise`: as narrow as was asked."""
+    `bracketed`: a stage was inside and another was not; without, there is no answer. `precise`: as narrow as was asked."""
 
     rate: float
     low: float
     high: float
     stages: int
     seconds: float
+    bracketed: bool
     precise: bool
     why: str
 
@@ -137,7 +148,8 @@ def decide(goal: Goal, seen: Sequence[Seen]) -> Probe | Found:
         return _answer(goal, seen, 0.0, 0.0, min(each.rate for each in seen), why="no rate will do")
     if _spent(goal, seen):
         return _believed(goal, seen, "the load that may be spent is spent")
-    bracketed = inside and len(inside) < len(seen) and sum(each.close for each in seen) >= CLOSE_STAGES
+    enough = CLOSE_STAGES if goal.cv > 0 else CLOSE_STAGES_EVEN
+    bracketed = inside and len(inside) < len(seen) and sum(each.close for each in seen) >= enough
     if bracketed and _belief(goal, seen).width <= goal.precision:
         return _believed(goal, seen, f"known to {goal.precision:.0%}")
     return _probe(goal, seen, *_next(goal, seen, inside))
@@ -159,9 +171,9 @@ def _belief(goal: Goal, seen: Sequence[Seen]) -> Belief:
     most = math.inf
     if any(each.overloaded for each in seen):
         most = ABOVE_ANSWERED * max(each.answered for each in seen) or math.inf
-    runs = [each.runs for each in seen]
-    others = [sum((each for j, each in enumerate(runs) if i != j), Runs()) for i in range(len(seen))]
-    alike = batch_effect([each.hits for each in seen if not each.overloaded])
+    runs, before = [each.runs(goal.share) for each in seen], LASTING if goal.cv > 0 else Runs()
+    others = [sum((each for j, each in enumerate(runs) if i != j), before) for i in range(len(seen))]
+    alike = batch_effect([each.hits for each in seen if each.is_telling(goal.share)])
     evidence = [each.evidence(goal.share, known, alike) for each, known in zip(seen, others, strict=True)]
     return believe(evidence, goal.share, most=most)
 
@@ -188,12 +200,17 @@ def _spent(goal: Goal, seen: Sequence[Seen]) -> bool:
 
 
 def _believed(goal: Goal, seen: Sequence[Seen], why: str) -> Found:
-    belief = _belief(goal, seen)
-    if any(each.is_outside(goal.share) for each in seen):
-        return _answer(goal, seen, belief.median, belief.low, belief.high, why=why)
-    return _answer(goal, seen, belief.median, belief.low, math.inf, why=f"{why}; even the highest rate was inside")
+    belief, inside = _belief(goal, seen), [each for each in seen if not each.is_outside(goal.share)]
+    if len(inside) == len(seen):
+        return _answer(goal, seen, belief.median, belief.low, math.inf, why=f"{why}; even the highest rate was inside")
+    if not inside:
+        highest = min(each.rate for each in seen)
+        return _answer(goal, seen, belief.median, 0.0, highest, why=f"{why}; even the lowest rate was not inside")
+    return _answer(goal, seen, belief.median, belief.low, belief.high, why=why)
 
 
 def _answer(goal: Goal, seen: Sequence[Seen], rate: float, low: float, high: float, *, why: str) -> Found:
-    precise = rate > 0 and (high - low) / 2 / rate <= goal.precision
-    return Found(rate, low, high, len(seen), sum(each.seconds for each in seen), precise, why)
+    outside = sum(each.is_outside(goal.share) for each in seen)
+    bracketed = 0 < outside < len(seen)
+    precise = bracketed and rate > 0 and (high - low) / 2 / rate <= goal.precision
+    return Found(rate, low, high, len(seen), sum(each.seconds for each in seen), bracketed, precise, why)

@@ -69,6 +69,9 @@ class Sender:
         self._desk: Desk | None = None
         self._driver: Pace | Callers | None = None
         self._ticking: asyncio.TimerHandle | None = None
+        gc.collect()
+        gc.freeze()  # imports, schedule and texts live as long as the process: never look at them again
+        gc.set_threshold(50_000, 20, 50)
 
     async def send(self, start: Start) -> None:
         """Until everything has ended or the drain's deadline has come."""
@@ -77,9 +80,6 @@ class Sender:
         self._said = f"no whole answer {start.drain:g} s after the last was sent"
         driver.prepare()
         loop = asyncio.get_running_loop()
-        gc.collect()
-        gc.freeze()  # imports, schedule and texts live as long as the process: never look at them again
-        gc.set_threshold(50_000, 20, 50)
         loop.call_later(max(0.0, start.at - monotonic()), self._gauge.start)
         self._ticking = loop.call_later(TICK, self._tick)
         driver.start()

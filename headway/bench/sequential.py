@@ -28,8 +28,6 @@ FEWER, MORE = 0.5, 2.0
 RUN = 0.5
 """Before any miss was seen: the chance that a miss follows a miss. It makes D 3 for a goal of 95 %, so that a row of
 hits without a miss must be three times as long as Wald's."""
-
-
 BATCHES = 8
 """Of a stage: each is about two seconds of it."""
 MOST_ALIKE = 0.98
@@ -47,8 +45,8 @@ class Runs:
     """How often a miss was followed by another: `again` of `misses`. How long a queue's bad times last is the
     server's own and shows in every stage that has any, so a search learns it from all of them."""
 
-    again: int = 0
-    misses: int = 0
+    again: float = 0
+    misses: float = 0
 
     @classmethod
     def of(cls, hits: Sequence[bool]) -> Runs:

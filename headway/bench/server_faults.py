@@ -7,12 +7,13 @@ explain, or in a closed loop, which asks for no more than it is given and so ove
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 
 import numpy as np
 
-from headway.bench.evidence import Evidence, Seen
+from headway.bench.evidence import Evidence, Seen, short
 from headway.bench.intervals import of_share
 from headway.bench.measures import failure
 from headway.bench.schema import Reason
@@ -30,11 +31,11 @@ def overloaded(of: Evidence) -> Iterator[Reason]:
         growth, rate = each.window.growth, each.figures.rate
         if growth is not None and growth.growing and growth.slower:
             numbers = {"answered": rate.answered, "realised": rate.realised, "growth": growth.rate}
-            text = f"the server answered {rate.answered:.3g} requests/s of {rate.realised:.3g}{each.of_stage}"
-            grew = f"what waited grew by {growth.rate:.3g}/s, to {growth.at_end} at the end"
+            text = f"the server answered {short(rate.answered)} requests/s of {short(rate.realised)}{each.of_stage}"
+            grew = f"what waited grew by {short(growth.rate)}/s, to {growth.at_end} at the end"
             yield Reason("waiting_grew", f"{text}; {grew}", numbers | {"waiting": growth.at_end})
         if not each.closed:
-            how = "refused or not answered in time"
+            how = "were refused or not answered in time"
             yield from _share(of, each, "refused", how, REFUSALS)
 
 
@@ -46,17 +47,21 @@ def failed(of: Evidence) -> Iterator[Reason]:
 
 def _share(of: Evidence, each: Seen, code: str, how: str, those: AbstractSet[str]) -> Iterator[Reason]:
     """Of a stage's requests, those that failed in one of `those` ways; unsent ones are the generator's own."""
-    words = {word: count for word, count in each.figures.requests.failures.items() if word in those - {"unsent"}}
-    if not words:
-        return
     asked = np.flatnonzero(each.due & ~of.of.cancelled).tolist()
-    hit = np.array([bool(of.of.failed[place]) and failure(of.of.records[place]) in words for place in asked], np.bool_)
+    words = ["" if not of.of.failed[place] or _cut(of, place) else failure(of.of.records[place]) for place in asked]
+    hit = np.array([word in those and word != "unsent" for word in words], np.bool_)
     low = of_share(hit).low
     if low is None or low <= TOLERATED:
         return
     rate, share = each.figures.rate, float(hit.mean())
-    load = f"at {each.stage.concurrency} at once" if each.closed else f"of {rate.realised:.3g}"
-    told = ", ".join(f"{word}: {count}" for word, count in words.items())
-    text = f"the server answered {rate.answered:.3g} requests/s {load}{each.of_stage}; {share:.1%} were {how} ({told})"
-    numbers = {"answered": rate.answered, "failed": int(hit.sum()), "share": share}
-    yield Reason(code, text.replace("were failed", "failed"), numbers)
+    load = f"at {each.stage.concurrency} at once" if each.closed else f"of {short(rate.realised)}"
+    counts = Counter(word for word, counts in zip(words, hit.tolist(), strict=True) if counts)
+    told = ", ".join(f"{word}: {count}" for word, count in counts.most_common())
+    text = f"the server answered {short(rate.answered)} requests/s {load}{each.of_stage}; {share:.1%} {how} ({told})"
+    yield Reason(code, text, {"answered": rate.answered, "failed": int(hit.sum()), "share": share})
+
+
+def _cut(of: Evidence, place: int) -> bool:
+    """Whether an answer was under way when the drain's deadline came: that is a long answer, and no refusal."""
+    record = of.of.records[place]
+    return not of.facts.drained and record.error == "timeout" and record.first is not None

@@ -1,7 +1,8 @@
 """How many processes a load needs.
 
-Measured with benchmarks/bench: what a request and an event of its stream cost a worker; see there for the machine. A
-worker is given half a core's worth, so that its event loop is free when a chunk comes.
+What a request, a token of its prompt and an event of its stream cost a worker was measured with benchmarks/sender.py
+(on a core of a small cloud machine, rounded up). A worker is given half a core's worth, so that its event loop is free
+when a chunk comes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from headway.perf.traffic.planned import Planned, Traffic
 
 __all__ = ["workers_for"]
 
-REQUEST_SECONDS: Final = 200e-6
+REQUEST_SECONDS: Final = 100e-6
+PROMPT_TOKEN_SECONDS: Final = 45e-9
 EVENT_SECONDS: Final = 12e-6
 FILL: Final = 0.5
 CALLER_RATE: Final = 5.0
@@ -34,8 +36,10 @@ def workers_for(traffic: Traffic) -> int:
     if not first:
         return 1
     events = sum(one.output_tokens for one in first if one.stream) / len(first)
-    busy = _rate(traffic, first) * (REQUEST_SECONDS + events * EVENT_SECONDS)
-    return min(most, max(1, math.ceil(busy / FILL)))
+    tokens = sum(one.prompt_tokens for one in first) / len(first)
+    busy = _rate(traffic, first) * (REQUEST_SECONDS + tokens * PROMPT_TOKEN_SECONDS + events * EVENT_SECONDS)
+    callers = max((stage.concurrency or most for stage in traffic.stages), default=most)
+    return min(most, callers, max(1, math.ceil(busy / FILL)))
 
 
 def _rate(traffic: Traffic, first: list[Planned]) -> float:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from headway.bench.evidence import Evidence
+from headway.bench.evidence import Evidence, short
 from headway.bench.generator_faults import CPU, generator_faults
 from headway.bench.percentile import enough
 from headway.bench.schema import Finding, Reason, Verdict, Word
@@ -48,7 +48,7 @@ def judge(of: Evidence, server: Sequence[Finding] = ()) -> Verdict:
 def _interrupted(of: Evidence) -> Iterator[Reason]:
     if of.facts.interrupted:
         at = of.seconds if of.facts.stopped is None else of.facts.stopped
-        yield Reason("interrupted", f"you stopped it after {at:.3g} s", {"at": at})
+        yield Reason("interrupted", f"you stopped it after {short(at)} s", {"at": at})
 
 
 def _filling(of: Evidence) -> Iterator[Reason]:
@@ -58,7 +58,7 @@ def _filling(of: Evidence) -> Iterator[Reason]:
         if each.stage.ramp or growth is None or not growth.growing or growth.slower or takes is None:
             continue
         if takes > each.window.start - each.window.begun:
-            text = f"the run still filled when it ended{each.of_stage}: answers take {takes:.3g} s (90th percentile)"
+            text = f"the run still filled when it ended{each.of_stage}: answers take {short(takes)} s (90th percentile)"
             numbers = {"e2e_p90": takes, "growth": growth.rate, "seconds": each.window.end - each.window.begun}
             yield Reason("not_steady", f"{text}; run for {LONG_ENOUGH * takes:.0f} s or more", numbers)
 
@@ -100,5 +100,5 @@ def _unsure(of: Evidence) -> Iterator[str]:
         if growth.interval.high > UNSURE * each.figures.rate.realised:
             yield (
                 f"the run is too short to be sure that the server keeps up{each.of_stage}:"
-                f" what waits may grow by as much as {growth.interval.high:.2g}/s"
+                f" what waits may grow by as much as {short(growth.interval.high)}/s"
             )

@@ -85,7 +85,7 @@ def told(progress: Progress, glance: Glance, columns: int, name: str = "", *, ba
     part = 0.0 if endless else min(1.0, progress.now / progress.seconds)
     rate = progress.ended / progress.now if progress.now > 0 else 0.0
     phrases = [
-        f"{progress.now:.0f} s" if endless else f"{progress.now:.0f} of {progress.seconds:.0f} s",
+        _time(progress),
         f"{count(progress.sent)} sent",
         f"{count(progress.due - progress.ended)} open",
         f"inside {percent(glance.inside)}" if glance.inside is not None else "",
@@ -102,3 +102,11 @@ def told(progress: Progress, glance: Glance, columns: int, name: str = "", *, ba
         filled = round(part * BAR)
         line = f"{'=' * filled}{'>' if filled < BAR else ''}{' ' * (BAR - filled - 1)}  {line}"
     return line[: max(0, columns)]
+
+
+def _time(progress: Progress) -> str:
+    """Beyond its end a run only waits for answers."""
+    now = f"{progress.now:.0f} s"
+    if progress.seconds in (0.0, float("inf")):
+        return now
+    return f"{progress.now:.0f} of {progress.seconds:.0f} s" if progress.now <= progress.seconds else f"{now}, draining"

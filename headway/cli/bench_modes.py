@@ -124,7 +124,8 @@ def search(plan: RunPlan, told: Told, at_least: str, first_given: bool, lasts: s
     else:
         show_lines(found_lines(found, share, slo, width()))
     broken = bool(stages) and bool(stages[-1].fault)
-    _end(folder, INVALID if broken else 0 if found.rate > 0 else FAILED)
+    answered = found.bracketed or found.rate == 0
+    _end(folder, INVALID if broken or not answered else 0 if found.rate > 0 else FAILED)
 
 
 def draw_curve(plan: RunPlan, told: Told, first_given: bool, lasts: str | None) -> None:

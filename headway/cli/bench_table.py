@@ -106,6 +106,11 @@ def found_lines(found: Found, share: float, slo: str, columns: int) -> Iterator[
     if found.rate <= 0:
         yield from _wrapped(f"no rate has {percent(share)} inside {slo}: {found.why}", columns, "  ")
         return
+    if not found.bracketed:
+        known = f"at least {each_second(found.low)}" if found.high == float("inf") else f"below {each_second(found.high)}"
+        yield from _wrapped(f"not found: {known} with {percent(share)} inside {slo}; {found.why}", columns, "  ")
+        yield from _phrases("", [f"{found.stages} stages", f"{found.seconds:.0f} s of load", "give it more: --for"], columns)
+        return
     high = each_second(found.high) if found.high < float("inf") else "no end seen"
     yield from _wrapped(
         f"{each_second(found.rate)} is the highest rate with {percent(share)} inside {slo} "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import ssl
 from pathlib import Path
@@ -168,6 +169,23 @@ async def test_nobody_listens() -> None:
     (record,) = await send(url, call())
     assert (record.error, record.status, record.sent) == ("connect", 0, None)
     assert record.started is not None
+
+
+async def test_a_machine_that_has_run_out_of_ports_is_not_the_servers_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def full(*_: Any, **__: Any) -> Any:
+        raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", full)
+    (record,) = await send("http://127.0.0.1:9", call())
+    assert (record.error, record.sent) == ("unsent", None)
+    assert "Cannot assign" in record.said
+
+
+async def test_a_header_of_ones_own_stands_for_the_key() -> None:
+    async with scripted(tells(WHOLE)) as engine:
+        await send(engine.url, call(), keys={"": "k"}, headers=(("Authorization", "Basic abc"), ("x-mine", "1")))
+    assert engine.asked[0].headers["authorization"] == "Basic abc"
+    assert engine.asked[0].headers["x-mine"] == "1"
 
 
 async def test_a_caller_that_leaves_after_so_many_tokens() -> None:

@@ -9,11 +9,12 @@ from dataclasses import replace
 from itertools import islice
 from time import monotonic
 
+from headway.bench.callers import Callers, Phase
 from headway.bench.prompts import Prompts
 from headway.perf.traffic.planned import Piece, Planned
 from headway.wire.alarm import alarm
 from tests.support.gateway import Asked, Peer, answers, completion, sends
-from tests.support.load import DONE, call, call_on, data, endless, said, scripted, send, sse, tells
+from tests.support.load import DONE, call, call_on, data, endless, said, scripted, send, sending, sse, tells
 
 WHOLE = sse(said("one"), said(" two"), data(delta={}, finish="stop"), DONE)
 
@@ -164,6 +165,36 @@ async def test_a_number_of_requests_ends_the_closed_loop() -> None:
     async with scripted(answers(completion())) as engine:
         records = await call_on(engine.url, 3, NO_END, islice(endless(stream=False), 20))
     assert sorted(record.number for record in records) == list(range(20))
+
+
+async def test_callers_come_and_go_as_stages_say() -> None:
+    """Between two stages never more are there than the larger one has."""
+    most = 0
+
+    async def slow(asked: Asked, peer: Peer) -> None:
+        nonlocal most
+        most = max(most, peer.engine.running)
+        await asyncio.sleep(0.01)
+        await peer.send(WHOLE)
+
+    def of(stage: int) -> Iterator[Planned]:
+        return (replace(each, stage=stage) for each in endless())
+
+    counts = (2, 5, 1)
+    async with scripted(slow) as engine, sending(engine.url) as one:
+        phases = [Phase(0.4 * stage, 0.4 * stage + 0.4, count, of(stage)) for stage, count in enumerate(counts)]
+        callers = Callers(phases, one.requests, one.desk, one.sent_all.set)
+        callers.prepare()
+        callers.start()
+        records = await one.home()
+    assert most <= 5
+    assert {record.error for record in records} <= {""}
+    for stage, count in enumerate(counts):
+        ours = [record for record in records if record.stage == stage]
+        assert all(0.4 * stage <= record.due < 0.4 * stage + 0.4 for record in ours)
+        for moment in (record.due for record in ours):
+            here = [each for each in records if each.due <= moment < (each.ended or moment)]
+            assert len(here) <= max(*counts[max(0, stage - 1) : stage + 1], count)
 
 
 async def test_callers_do_not_storm_a_server_that_is_not_there() -> None:

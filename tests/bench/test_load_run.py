@@ -194,6 +194,53 @@ async def test_ctrl_c_ends_a_run_and_keeps_its_records(number: signal.Signals) -
     assert (interrupted, stopped) == ("True", "True")
 
 
+async def test_ctrl_c_twice_waits_for_nothing() -> None:
+    """What is in flight says nothing of the server then."""
+    records: list[Record] = []
+    loop = asyncio.get_running_loop()
+
+    def watch(progress: Progress) -> None:
+        if progress.sent >= 10:
+            os.kill(os.getpid(), signal.SIGINT)
+            loop.call_later(0.5, os.kill, os.getpid(), signal.SIGINT)
+
+    async with engines("--silent", "requests") as engine:
+        asked = plan(engine.url, open_loop("50/s", "60s"), preflight=False, drain=60.0)
+        facts = await conduct(asked, records.append, watch=watch)
+    assert facts.interrupted
+    assert not facts.drained
+    assert len(records) >= 10
+    assert {(record.error, record.said) for record in records} == {("interrupted", "the run was broken off")}
+
+
+async def test_workers_do_not_outlive_whom_they_work_for() -> None:
+    async with engines("--itl", "0.001") as engine:
+        program = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", RUN, engine.url, cwd=ROOT, stdout=asyncio.subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        assert program.stdout is not None
+        async with asyncio.timeout(60):
+            assert await program.stdout.readline() == b"under way\n"
+            workers = psutil.Process(program.pid).children()
+            program.kill()
+            await program.wait()
+    assert workers
+    assert not psutil.wait_procs(workers, timeout=30)[1]
+
+
+async def test_what_has_not_ended_when_the_drain_is_over_has_failed() -> None:
+    records: list[Record] = []
+    async with engines("--silent", "requests") as engine:
+        asked = plan(engine.url, open_loop("10/s"), preflight=False, drain=0.3)
+        facts = await conduct(asked, records.append)
+    assert (facts.drained, facts.interrupted, facts.stopped) == (False, False, None)
+    assert len(records) == 10
+    assert {(record.error, record.said) for record in records} == {
+        ("timeout", "no whole answer 0.3 s after the last was sent")
+    }
+
+
 async def test_ctrl_c_before_the_run_begins_is_cancelled() -> None:
     async with engines("--silent", "requests") as engine:
         running = asyncio.create_task(conduct(plan(engine.url, open_loop("10/s")), _nowhere))

@@ -97,7 +97,7 @@ def a_search() -> tuple[Found, list[Stage]]:
         stages.append(
             Stage(rate, Seen(rate, (rate <= 12,) * 50, 20.0, overloaded=rate > 12, answered=min(rate, 12)), trial)
         )
-    return Found(12.0, 11.5, 12.4, 4, 80.0, False, "the load that may be spent is spent"), stages
+    return Found(12.0, 11.5, 12.4, 4, 80.0, True, False, "the load that may be spent is spent"), stages
 
 
 @pytest.fixture(scope="module")

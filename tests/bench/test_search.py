@@ -91,6 +91,7 @@ def test_without_an_end_the_interval_has_none() -> None:
     assert found.high == math.inf
     assert "highest rate was inside" in found.why
     assert not found.precise
+    assert not found.bracketed
 
 
 @settings(max_examples=40)

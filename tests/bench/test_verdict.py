@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+from headway.bench.evidence import short
 from headway.bench.facts import Generator, StageFacts
+from headway.bench.generator_faults import CODES
 from headway.bench.record import Record
 from headway.bench.schema import Slo, Summary
 from headway.bench.summary import summarise
 from tests.support.bench_records import answer, facts, failed, served
+
+ROOT = Path(__file__).parents[2]
 
 
 def steady(count: int = 1200, rate: float = 20.0, **given) -> list[Record]:
@@ -41,11 +48,40 @@ def test_asked_twenty_and_able_to_do_eight() -> None:
     assert summary.whole.goodput.inside.share < 0.05
 
 
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (0, "0"),
+        (0.5, "0.5"),
+        (11.734, "11.7"),
+        (99.96, "100"),
+        (1234.5, "1,234"),
+        (-11.73, "-11.7"),
+        (0.0123, "0.0123"),
+    ],
+)
+def test_numbers_in_sentences_have_no_exponents(value: float, told: str) -> None:
+    assert short(value) == told
+
+
 def test_a_server_that_refuses_is_overloaded_though_nothing_waits() -> None:
     records = [failed(n, n / 20, status=429) if n % 3 == 0 else answer(n, n / 20) for n in range(1200)]
     summary = summarise(records, facts(cv=0.0, warmup=0.0))
     assert (summary.verdict.word, codes(summary)) == ("OVERLOADED", ["refused"])
     assert "33.3% were refused or not answered in time (429: " in summary.verdict.text
+
+
+@pytest.mark.parametrize(("first", "refused"), [(5.0, False), (None, True)])
+def test_long_answers_that_the_drain_cut_are_no_refusals(first: float | None, refused: bool) -> None:
+    """The last of each ten takes for ever: its answer comes (or does not even begin) while the drain ends."""
+    records = [answer(n, n / 20) for n in range(1200)]
+    for each in records[9::10]:
+        each.error, each.status, each.ended = "timeout", 0, each.due + 100
+        each.first = None if first is None else each.due + first
+    summary = summarise(records, facts(drained=False))
+    assert summary.whole.requests.failures["timeout"] > 50
+    assert ("refused" in codes(summary)) is refused
+    assert any("when the drain's deadline came" in each for each in summary.verdict.cautions)
 
 
 @pytest.mark.parametrize("status", [404, 500])
@@ -177,6 +213,11 @@ def test_a_closed_loops_callers_are_kept_busy() -> None:
     assert (idle.verdict.word, codes(idle)) == ("INVALID", ["idle_callers"])
 
 
+def test_callers_that_think_between_turns_are_not_idle() -> None:
+    turns = [answer(n * 8 + c, n * 2.0, session=c, turn=n) for n in range(15) for c in range(8)]
+    assert summarise(turns, facts(30, None, concurrency=8)).verdict.word == "VALID"
+
+
 def test_refusals_of_a_closed_loop_are_failures_at_its_concurrency() -> None:
     records = [
         failed(each.number, each.due, status=429, ended=each.ended) if each.number % 4 == 0 else each
@@ -225,3 +266,12 @@ def test_what_a_reader_should_know_besides() -> None:
         "1200 answers came without usag",
     ]
     assert "told nothing" in summarise(steady(), facts(cv=0.0, generators=[])).verdict.cautions[0]
+
+
+def test_the_generators_codes_are_all_on_their_list_and_on_the_page() -> None:
+    source = (ROOT / "headway/bench/generator_faults.py").read_text()
+    assert set(re.findall(r'Reason\("(\w+)"', source)) == set(CODES)
+    files = ("generator_faults", "server_faults", "verdict")
+    written = "".join((ROOT / f"headway/bench/{name}.py").read_text() for name in files)
+    told = set(re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/bench-verdicts.md").read_text(), re.MULTILINE))
+    assert told == set(re.findall(r'Reason\("(\w+)"', written)) | {"refused", "failed"}

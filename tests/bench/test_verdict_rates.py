@@ -52,6 +52,31 @@ def test_answers_that_take_long_fill_a_run_and_overload_nobody(takes: float) -> 
         assert summarise(records, facts(60.0, 10.0, cv=1.0)).verdict.word == "VALID"
 
 
+@pytest.mark.parametrize(
+    ("slow", "rest", "word"),
+    [
+        ((20.0, 23.0), 0.0, "VALID"),  # a stall
+        ((57.0, 60.0), 0.0, "VALID"),
+        ((0.0, 10.0), 2.0, "VALID"),  # a slow start
+        ((20.0, 40.0), 10.0, "VALID"),  # too slow for a while, and all made good
+        ((40.0, 99.0), 10.0, "OVERLOADED"),  # too slow to the end
+    ],
+)
+def test_a_server_that_changes_is_judged_by_how_it_ends(slow: tuple[float, float], rest: float, word: str) -> None:
+    """It could do 40 a second, and for a while only `rest`."""
+    for seed in range(4):
+        random, free = np.random.default_rng(seed), 0.0
+        due = [float(each) for each in arrivals(RATE, 60.0, seed)]
+        records = []
+        for number, at in enumerate(due):
+            free = max(at, free)
+            if not rest and slow[0] <= free < slow[1]:
+                free = slow[1]
+            free += float(random.exponential(1 / (rest if rest and slow[0] <= free < slow[1] else 2 * RATE)))
+            records.append(answer(number, at, first=free, ended=free + 0.4))
+        assert summarise(records, facts(60.0, RATE, cv=1.0)).verdict.word == word
+
+
 def test_a_tenth_too_much_shows_in_five_minutes() -> None:
     assert words(1.1, 300.0, range(5), places=1, cv=1.0)["OVERLOADED"] >= 4
 

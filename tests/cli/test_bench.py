@@ -89,7 +89,7 @@ async def test_json_is_the_summary_and_nothing_else(
 ) -> None:
     done = bench(engine.url, "--workload", str(workload), "--json", "--out", "none", "--key", "hw-very-secret")
     assert json.loads(done.stdout)["whole"]["requests"]["answered"] == 80
-    assert not list(tmp_path.glob("bench-*"))
+    assert not list(tmp_path.glob("bench-*"))  # noqa: ASYNC240
     assert "hw-very-secret" not in done.stdout + done.stderr
 
 

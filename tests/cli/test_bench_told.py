@@ -129,17 +129,23 @@ def test_the_live_line_gives_way_from_the_right() -> None:
     assert "1,163 sent" in told(progress, glance, 30)
 
 
+def test_beyond_its_end_a_run_drains() -> None:
+    assert "71 s, draining" in told(Progress(now=71.2, seconds=60.0, due=10, sent=10, ended=8), Glance(), 120)
+
+
 def test_the_live_line_of_a_run_without_an_end_has_no_bar() -> None:
     progress = Progress(now=5.0, seconds=float("inf"), due=10, sent=10, ended=8)
     assert told(progress, Glance(), 120).startswith("5 s  10 sent")
 
 
 def test_a_search_says_its_answer_in_one_sentence() -> None:
-    found = Found(52.31, 50.9, 53.8, 8, 96.2, True, "known to 3%")
+    found = Found(52.31, 50.9, 53.8, 8, 96.2, True, True, "known to 3%")
     first, second = found_lines(found, 0.95, "ttft 200 ms", 120)
     assert first == "52.3/s is the highest rate with 95 % inside ttft 200 ms (95 %: 50.9/s to 53.8/s)"
     assert "8 stages" in second
-    none = Found(0.0, 0.0, 1.2, 5, 60.0, False, "no rate will do")
+    open_end = Found(40.0, 30.0, float("inf"), 2, 9.0, False, False, "even the highest rate was inside")
+    assert next(iter(found_lines(open_end, 0.95, "ttft 200 ms", 120))).startswith("not found: at least 30/s")
+    none = Found(0.0, 0.0, 1.2, 5, 60.0, False, False, "no rate will do")
     assert next(iter(found_lines(none, 0.95, "ttft 1 ms", 120))).startswith("no rate has 95 % inside ttft 1 ms")
 
 

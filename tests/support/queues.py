@@ -37,7 +37,8 @@ class PaperServer:
         return self.servers / self.service
 
     def goal(self, **given: float) -> Goal:
-        return Goal(**{"alone": self.service, "patience": self.patience} | given)
+        known = {"alone": self.service, "patience": self.patience, "cv": 1.0 if self.poisson else 0.0}
+        return Goal(**known | given)
 
     def requests(self, rate: float, seconds: float, chance: random.Random) -> list[tuple[float, float, bool]]:
         """(due, ended, hit)."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from headway.bench.curve import Point
 from headway.bench.find import Stage
 from headway.bench.readable import count, each_second, percent, seconds, span, tick_percent, tick_rate, tick_seconds
-from headway.bench.report.plot import Mark, Plot, Series, Tone, draw
+from headway.bench.report.plot import Band, Mark, Plot, Series, Tone, draw
 from headway.bench.report.scale import around, linear
 from headway.bench.report.shares import share_plots
 from headway.bench.report.tables import findings, formulas, latency_table, part_table, plain_table, tiles, words
@@ -59,7 +59,7 @@ def search_page(found: Found, stages: Sequence[Stage], share: float) -> str:
             count(len(each.seen.hits)),
             span(each.seen.seconds),
             each_second(each.seen.answered),
-            "overloaded" if each.seen.overloaded else each.trial.summary.verdict.word,
+            "OVERLOADED" if each.seen.overloaded else each.trial.summary.verdict.word,
         ]
         for each in stages
     ]
@@ -121,7 +121,7 @@ def _run(trial: Trial) -> str:
 
 
 def _whole(summary: Summary, kind: str, body: str) -> str:
-    title = " ".join(filter(None, ["headway bench:", summary.workload, kind]))
+    title = "headway bench: " + ", ".join(filter(None, [summary.workload, kind]))
     when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(summary.started_at))
     slo = "; ".join(filter(None, map(limits, summary.slo)))
     about = [f"{summary.target}", f"seed {summary.seed}", when, f"SLO {slo}" if slo else "no SLO"]
@@ -154,11 +154,13 @@ def _search_plot(found: Found, stages: Sequence[Stage], share: float) -> Plot:
     if found.rate:
         marks.append(Mark(each_second(found.rate), found.rate, "x", "good"))
     x = around([rate for rate, _ in inside], tick_rate, log=True)
+    bands = [Band(found.low, min(found.high, x.high), "95 %")] if found.rate else []
     return Plot(
         "Inside the SLO at each rate",
         x,
         linear(0.0, 1.0, tick_percent),
-        [Series("a stage", sorted(inside), "accent", "dots")],
+        [Series("a stage", sorted(inside), "accent", "points")],
+        bands=bands,
         marks=marks,
         note="an overloaded stage stands at 0 %: what waits grew without an end",
     )

@@ -19,6 +19,9 @@ __all__ = ["Band", "Mark", "Plot", "Series", "Tone", "draw"]
 SIDE = 1000
 """Of the SVG's own square, which the page stretches as wide and high as it wants."""
 
+DOTTED = ("dots", "points")
+"""Shapes without a line: many, and few that are large."""
+
 Tone = Literal["accent", "good", "warn", "bad", "muted"]
 
 
@@ -29,7 +32,7 @@ class Series:
     name: str
     points: Sequence[tuple[float, float]]
     tone: Tone = "accent"
-    shape: Literal["line", "steps", "dots"] = "line"
+    shape: Literal["line", "steps", "dots", "points"] = "line"
     dashed: bool = False
     told: str = ""
 
@@ -108,7 +111,7 @@ def _path(series: Series, plot: Plot) -> str:
         point = _across(plot.x, x), _down(plot.y, y)
         if point == before:
             continue
-        if series.shape == "dots":
+        if series.shape in DOTTED:
             written.append(f"M{point[0]} {point[1]}h0")
         elif before is None:
             written.append(f"M{point[0]} {point[1]}")
@@ -155,7 +158,7 @@ def _x_labels(x: Scale) -> str:
 
 
 def _key(series: Series) -> str:
-    sample = "M3 4h8" if series.shape == "dots" else "M0 4h14"
+    sample = "M7 4h0" if series.shape in DOTTED else "M0 4h14"
     told = f"<b>{escape(series.told)}</b>" if series.told else ""
     dashed = " dashed" if series.dashed else ""
     line = f'<path class="{series.shape} {series.tone}{dashed}" d="{sample}"/>'

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from headway.errors import UsageError
 from headway.perf.traffic.planned import Planned
@@ -146,3 +148,43 @@ def test_the_last_turn_of_a_session_is_known() -> None:
     assert [each.last for each in replayed(*TALK)] == [False, True, True, False, True]
     assert [each.last for each in replayed(*TALK, requests=4)] == [False, True, True, True]
     assert all(each.last for each in replayed(*TALK, trace={"sessions": False}))
+
+
+CALLS = st.lists(
+    st.builds(
+        Call,
+        st.floats(0, 100),
+        st.integers(1, 5000),
+        st.integers(1, 500),
+        st.lists(st.tuples(st.integers(0, 9), st.just(512)), max_size=3).map(tuple),
+        st.sampled_from(["", "a", "b"]),
+        st.one_of(st.none(), st.floats(0, 20)),
+    ),
+    min_size=1,
+    max_size=30,
+).map(lambda calls: sorted(calls, key=lambda call: call.at))
+
+
+@given(CALLS, st.sampled_from([0.5, 1, 20]), st.booleans(), st.sampled_from([None, 600]))
+def test_whatever_was_recorded_comes_again_as_it_was(
+    calls: list[Call], speed: float, sessions: bool, context: int | None
+) -> None:
+    found = replayed(*calls, trace={"speed": speed, "sessions": sessions}, **({"context": context} if context else {}))
+    assert len(found) == len(calls)
+    turns: dict[int, Planned] = {}
+    for each, call in zip(found, calls, strict=True):
+        assert each.at == call.at / speed
+        if context is None:
+            assert (each.prompt_tokens, each.output_tokens) == (call.prompt_tokens, call.output_tokens)
+        else:
+            assert each.prompt_tokens + each.output_tokens <= context
+        assert all(piece.tokens >= 1 for piece in each.prompt)
+        if each.session < 0:
+            assert each.last
+            continue
+        before = turns.get(each.session)
+        assert each.turn == (0 if before is None else before.turn + 1)
+        assert before is None or not before.last
+        assert 0 <= each.think <= 100 / speed
+        turns[each.session] = each
+    assert all(each.last for each in turns.values())

@@ -287,12 +287,23 @@ def test_schedules_have_not_moved() -> None:
     change this digest is to make every stored run incomparable: say so in the release notes."""
     told = sha256()
     for fields in (
-        {"arrivals": {"rate": "5..80/s", "pattern": "gamma", "cv": 2.5}, "prompt": {"mean": 300, "sd": 900, "max": 8000}},
+        {
+            "arrivals": {"rate": "5..80/s", "pattern": "gamma", "cv": 2.5},
+            "prompt": {"mean": 300, "sd": 900, "max": 8000},
+        },
         {"prompt": {"p50": 100, "p90": 700}, "sessions": {"turns": "1..5", "think": {"mean": "2s"}}, "context": 4000},
         {"prefix": {"tokens": "5..90", "count": 9, "zipf": 0.8}, "cancel": {"share": "10%", "after": "1..9"}},
     ):
         for each in planned(**fields, **{"for": "20s"}):
             pieces = [(piece.id, piece.tokens) for piece in each.prompt]
-            said = (each.number, f"{each.at:.6f}", pieces, each.output_tokens, each.session, each.turn, each.cancel_after)
+            said = (
+                each.number,
+                f"{each.at:.6f}",
+                pieces,
+                each.output_tokens,
+                each.session,
+                each.turn,
+                each.cancel_after,
+            )
             told.update(repr(said).encode())
     assert told.hexdigest()[:16] == "864d91d33a0d0f52"
