@@ -49,9 +49,6 @@ def summary_lines(summary: Summary, columns: int) -> Iterator[str]:
     for name, found in parts(summary):
         yield ""
         yield from _parts(name, found, columns)
-    for finding in summary.server:
-        if finding.agrees is False:
-            yield from _phrases("server", [f"does not agree: {finding.text}"], columns)
     for caution in summary.verdict.cautions:
         yield from _phrases("note", [caution], columns)
 
