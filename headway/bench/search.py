@@ -154,7 +154,7 @@ def decide(goal: Goal, seen: Sequence[Seen]) -> Probe | Found:
     enough = CLOSE_STAGES if goal.cv > 0 else CLOSE_STAGES_EVEN
     bracketed = inside and len(inside) < len(seen) and sum(each.close for each in seen) >= enough
     if bracketed and _belief(goal, seen).width <= goal.precision:
-        return _believed(goal, seen, f"known to {goal.precision:.0%}")
+        return _believed(goal, seen, f"known to {100 * goal.precision:.0f} %")
     return _probe(goal, seen, *_next(goal, seen, inside))
 
 

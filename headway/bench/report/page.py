@@ -154,7 +154,7 @@ def _search_plot(found: Found, stages: Sequence[Stage], share: float) -> Plot:
     if found.rate:
         marks.append(Mark(each_second(found.rate), found.rate, "x", "good"))
     x = around([rate for rate, _ in inside], tick_rate, log=True)
-    bands = [Band(found.low, min(found.high, x.high), "95 %")] if found.rate else []
+    bands = [Band(found.low, min(found.high, x.high), "")] if found.rate else []
     return Plot(
         "Inside the SLO at each rate",
         x,
@@ -162,7 +162,7 @@ def _search_plot(found: Found, stages: Sequence[Stage], share: float) -> Plot:
         [Series("a stage", sorted(inside), "accent", "points")],
         bands=bands,
         marks=marks,
-        note="an overloaded stage stands at 0 %: what waits grew without an end",
+        note="shaded: where the answer lies (95 %); an overloaded stage stands at 0 %, as what waits grew without an end",
     )
 
 

@@ -139,7 +139,7 @@ def _mark_label(mark: Mark, plot: Plot) -> str:
 
 def _band(band: Band, x: Scale) -> str:
     left, right = x.at(band.start), x.at(band.end)
-    word = f"<span>{escape(band.name)}</span>" if right - left > 0.05 else ""
+    word = f"<span>{escape(band.name)}</span>" if band.name and right - left > 0.05 else ""
     place = f"left:{_share(left)};width:{_share(right - left)}"
     return f'<div class="band" style="{place}" title="{escape(band.name)}">{word}</div>'
 
