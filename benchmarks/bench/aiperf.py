@@ -19,6 +19,7 @@ class AiPerf:
     """A tokenizer in a folder fails where HF_HUB_OFFLINE is set: it is left unset for this one."""
 
     name = "aiperf"
+    limits = True
 
     def set_up(self, cache: Path) -> str:
         self._bin = virtual_environment(cache, "aiperf", VERSION)
@@ -38,6 +39,7 @@ class AiPerf:
             "output-tokens-mean": asked.output,
             "output-tokens-stddev": 0,
             "random-seed": asked.seed,
+            "extra-inputs": "ignore_eos:true",
             "artifact-dir": place.folder / "out",
             "ui": "simple",
         }
@@ -71,5 +73,5 @@ class AiPerf:
             itl=milliseconds("inter_token_latency", "avg"),
             rate=rate,
             good=good / rate if good is not None and rate else None,
-            words=" ".join(line.strip() for line in output.splitlines() if "WARNING" in line)[:300],
+            words=" ".join(line.strip() for line in output.splitlines() if "WARNING" in line)[:600],
         )

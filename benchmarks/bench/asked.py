@@ -61,7 +61,10 @@ class Told:
 
 
 class Tool(Protocol):
+    """`limits`: whether it can be told how many requests it may have in flight in an open loop."""
+
     name: str
+    limits: bool
 
     def set_up(self, cache: Path) -> str:
         """Its version, once it is there. Raises Missing where it cannot be had."""

@@ -94,7 +94,8 @@ def _rounds(bench: Bench, tools: Sequence[Tool], cases: Sequence[Case], rounds: 
     seen = []
     for number in range(rounds):
         for case in (each for each in cases if number < each.rounds):
-            for tool in tools if number % 2 == 0 else reversed(tools):
+            able = [tool for tool in tools if tool.limits or case.asked.in_flight is None]
+            for tool in able if number % 2 == 0 else reversed(able):
                 seen.append(bench.run(tool, case, number))
                 _tell(seen[-1])
     return seen

@@ -18,6 +18,7 @@ RESULT = "benchmarks.json"
 
 class GuideLlm:
     name = "guidellm"
+    limits = True
 
     def set_up(self, cache: Path) -> str:
         self._bin = virtual_environment(cache, "guidellm", VERSION)

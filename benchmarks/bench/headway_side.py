@@ -29,9 +29,10 @@ seed: {seed}
 
 
 class HeadwayBench:
-    """It has no limit on what is in flight in an open loop: there is none to set."""
+    """In an open loop nothing limits what is in flight, and nothing can be told to."""
 
     name = "headway"
+    limits = False
 
     def set_up(self, cache: Path) -> str:
         return f"headway {__version__}"

@@ -21,6 +21,7 @@ MANY = 1000
 
 class InferencePerf:
     name = "inference-perf"
+    limits = True
 
     def set_up(self, cache: Path) -> str:
         self._bin = virtual_environment(cache, "inference-perf", VERSION, python=newer_python(LEAST_PYTHON))
@@ -40,13 +41,14 @@ class InferencePerf:
         load = summary.get("load_summary") or {}
         goodput = summary.get("goodput_metrics") or summary["successes"].get("goodput_metrics") or {}
         share = goodput.get("goodput_percentage")
+        warned = (line.partition(" - WARNING - ")[2] for line in output.splitlines() if "Validation" in line)
         return Told(
             ttft_p50=first.get("median"),
             ttft_p99=first.get("p99"),
             itl=between.get("mean"),
             rate=load.get("achieved_rate") or summary["successes"]["throughput"]["requests_per_sec"],
             good=None if share is None else share / 100,
-            words=" ".join(line.strip() for line in output.splitlines() if "WARNING" in line)[:300],
+            words="; ".join(warned)[:600],
         )
 
 

@@ -82,7 +82,8 @@ class Preflight:
             raise self._denied(body, planned.tenant)
         if status == 404:
             raise HeadwayError(
-                f"{self._target.url} does not serve {name!r} ({planned.operation}): {words}", hint=self._hint(name)
+                f"{self._target.url} does not serve {name!r} ({planned.operation}): {words.rstrip('.')}",
+                hint=self._hint(name),
             )
         if 300 <= status < 500 and status not in (408, 409, 425, 429):
             raise HeadwayError(
