@@ -14,7 +14,7 @@ from dataclasses import replace
 from enum import IntEnum
 from itertools import islice
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from headway import __version__
 from headway.bench.crew import Crew
@@ -23,7 +23,7 @@ from headway.bench.frames import Job
 from headway.bench.gauge import Gauge
 from headway.bench.interruption import Interruption
 from headway.bench.plan import Progress, RunPlan
-from headway.bench.preflight import Preflight
+from headway.bench.preflight import Found, Preflight
 from headway.bench.record import Record
 from headway.bench.schedule import traffic_of
 from headway.bench.scrape import Scraper
@@ -58,12 +58,12 @@ async def conduct(plan: RunPlan, sink: Callable[[Record], None], *, watch: Watch
         with Interruption() as interruption:
             await crew.hire()  # they begin while we ask
             address = await looked_up(address, min(ASK_SECONDS, plan.timeout))
-            dialect: Literal["engine", "openai"] = "openai" if plan.target.dialect == "openai" else "engine"
+            found = Found("openai" if plan.target.dialect == "openai" else "engine")
             if plan.preflight:
                 asked = Preflight(plan.target, address, trust, min(ASK_SECONDS, plan.timeout))
-                dialect = await asked.fly(traffic.of(0))
+                found = await asked.fly(traffic.of(0))
             scraper = await _scraper(plan, address, traffic)
-            await crew.brief(_jobs(plan, address, dialect, crew.size))
+            await crew.brief(_jobs(plan, address, found, crew.size))
             run = _Run(plan, traffic, crew, scraper=scraper, gauge=gauge, interruption=interruption, watch=watch)
             return await run.go()
     finally:
@@ -191,7 +191,7 @@ class _Run:
         )
 
 
-def _jobs(plan: RunPlan, address: Address, dialect: Literal["engine", "openai"], of: int) -> Iterator[Job]:
+def _jobs(plan: RunPlan, address: Address, found: Found, of: int) -> Iterator[Job]:
     target = plan.target
     salt = int.from_bytes(os.urandom(4), "big") if plan.salt is None else plan.salt
     for number in range(of):
@@ -207,7 +207,8 @@ def _jobs(plan: RunPlan, address: Address, dialect: Literal["engine", "openai"],
             headers=list(target.headers),
             ca=str(target.ca.absolute()) if target.ca is not None else None,
             verify=target.verify,
-            dialect=dialect,
+            dialect=found.dialect,
+            plain_adapters=sorted(found.plain_adapters),
             timeout=plan.timeout,
             sockets=max(1, plan.sockets // of),
             salt=salt,

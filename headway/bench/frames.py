@@ -27,6 +27,7 @@ class Job(msgspec.Struct, tag="job"):
     ca: str | None
     verify: bool
     dialect: Literal["engine", "openai"]
+    plain_adapters: list[str]
     timeout: float
     sockets: int
     salt: int

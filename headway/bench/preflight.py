@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import ssl
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final, Literal
 
@@ -19,19 +19,27 @@ from headway.bench.ask import ask
 from headway.bench.framing import Head
 from headway.bench.plan import Target
 from headway.bench.prompts import Prompts
-from headway.bench.requests import Requests
+from headway.bench.requests import Requests, served_name
 from headway.bench.said import trouble_of
 from headway.bench.target import Address, Heads
 from headway.errors import HeadwayError
 from headway.perf.traffic.planned import Piece, Planned
 
-__all__ = ["Preflight"]
+__all__ = ["Found", "Preflight"]
 
 _LOOKED_AT: Final = 500
 _MOST_ASKED: Final = 16
 _TOKENS: Final = 8
 _DENIED: Final = (401, 403)
 _MISFIT: Final = (400, 422)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Which dialect the server takes, and which adapters it serves by their own names, as engines do."""
+
+    dialect: Literal["engine", "openai"]
+    plain_adapters: frozenset[str] = frozenset()
 
 
 class Preflight:
@@ -41,36 +49,41 @@ class Preflight:
         self._target, self._address, self._trust, self._seconds = target, address, trust, seconds
         self._heads = Heads(target, address, "preflight")
         self._names: Sequence[str] = ()
+        self._plain: frozenset[str] = frozenset()
 
-    async def fly(self, planned: Iterator[Planned]) -> Literal["engine", "openai"]:
-        """Which dialect the server takes. Raises UnreachableError, or HeadwayError that says what it refuses."""
+    async def fly(self, planned: Iterator[Planned]) -> Found:
+        """Raises UnreachableError, or HeadwayError that says what the server refuses."""
         head, body = await ask(self._address, self._trust, self._heads.get("/v1/models"), self._seconds)
         if head.status in _DENIED:
             raise self._denied(body)
         if head.status == 200:
             self._names = _names(body)
         dialect: Literal["engine", "openai"] = "openai" if self._target.dialect == "openai" else "engine"
-        for one in _kinds(planned):
+        kinds = _kinds(planned)
+        adapters = {(one.adapter, f"{one.model}:{one.adapter}") for one in kinds if one.adapter}
+        self._plain = frozenset(own for own, full in adapters if own in self._names and full not in self._names)
+        for one in kinds:
             head, body = await self._try(one, dialect)
             if head.status in _MISFIT and self._target.dialect == "auto" and dialect == "engine":
                 plain, plain_body = await self._try(one, "openai")
                 if plain.status < 300:
                     head, body, dialect = plain, plain_body, "openai"
             self._judge(one, head, body)
-        return dialect
+        return Found(dialect, self._plain)
 
     async def _try(self, planned: Planned, dialect: Literal["engine", "openai"]) -> tuple[Head, bytes]:
-        request = Requests(self._heads, Prompts(0), dialect).make(planned)
+        request = Requests(self._heads, Prompts(0), dialect, self._plain).make(planned)
         return await ask(self._address, self._trust, request, self._seconds)
 
     def _judge(self, planned: Planned, head: Head, body: bytes) -> None:
         status, words = head.status, trouble_of(body).rstrip(".") if head.status >= 300 else ""
-        name = f"{planned.model}:{planned.adapter}" if planned.adapter else planned.model
+        name = served_name(planned, self._plain)
         if status in _DENIED:
             raise self._denied(body, planned.tenant)
         if status == 404:
             raise HeadwayError(
-                f"{self._target.url} does not serve {name!r} ({planned.operation}): {words}", hint=self._hint(name)
+                f"{self._target.url} does not serve {name!r} ({planned.operation}): {words.rstrip('.')}",
+                hint=self._hint(name),
             )
         if 300 <= status < 500 and status not in (408, 409, 425, 429):
             raise HeadwayError(

@@ -43,7 +43,7 @@ def each_second(value: float | None) -> str:
         return NONE
     if value >= 999.5:
         return f"{value:,.0f}/s"
-    told = f"{value:.1f}" if value >= 0.995 else f"{value:.2f}"
+    told = f"{value:.1f}" if value >= 0.995 else f"{value:.2f}" if value else "0"
     return f"{told.removesuffix('.0') if value >= 9.95 else told}/s"
 
 

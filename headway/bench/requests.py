@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 import msgspec
@@ -11,14 +11,17 @@ from headway.bench.prompts import Prompts
 from headway.bench.target import PATHS, Heads
 from headway.perf.traffic.planned import Planned
 
-__all__ = ["Requests"]
+__all__ = ["Requests", "served_name"]
 
 
 class Requests:
-    """`dialect`: see plan.Dialect. An adapter is asked for as `model:adapter`, its name on Headway."""
+    """`dialect`: see plan.Dialect. An adapter is asked for as `model:adapter`, its name on Headway; those that are
+    `plain` by their own name, as engines have it."""
 
-    def __init__(self, heads: Heads, prompts: Prompts, dialect: Literal["engine", "openai"]) -> None:
-        self.prompts = prompts
+    def __init__(
+        self, heads: Heads, prompts: Prompts, dialect: Literal["engine", "openai"], plain: Collection[str] = ()
+    ) -> None:
+        self.prompts, self._plain = prompts, plain
         self._heads, self._engine = heads, dialect == "engine"
         self._begins: dict[tuple[str, str], bytes] = {}
 
@@ -31,7 +34,7 @@ class Requests:
     def _begin(self, planned: Planned) -> bytes:
         begin = self._begins.get((planned.model, planned.adapter))
         if begin is None:
-            name = f"{planned.model}:{planned.adapter}" if planned.adapter else planned.model
+            name = served_name(planned, self._plain)
             begin = self._begins[planned.model, planned.adapter] = b'{"model":' + msgspec.json.encode(name)
         return begin
 
@@ -52,6 +55,13 @@ class Requests:
             more = b',"continuous_usage_stats":true' if self._engine else b""
             options += b',"stream":true,"stream_options":{"include_usage":true%b}' % more
         return options
+
+
+def served_name(planned: Planned, plain: Collection[str]) -> str:
+    """What a request calls its model."""
+    if not planned.adapter:
+        return planned.model
+    return planned.adapter if planned.adapter in plain else f"{planned.model}:{planned.adapter}"
 
 
 _TURNS = (b'{"role":"user","content":"%b"}', b'{"role":"assistant","content":"%b"}')

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from headway.bench.compare import Sample
 from headway.bench.record import Record
+from headway.bench.trial import counted
 from headway.errors import SpecError, UsageError
 
 if TYPE_CHECKING:
@@ -60,9 +61,7 @@ def _paired(left: _Run, right: _Run) -> tuple[Sample, Sample]:
 
 def _counted(run: _Run) -> list[Record]:
     """Those that were due within the windows, in that order; of a closed loop, in the order of their numbers."""
-    windows = [(each.start, each.end) for each in run.summary.windows]
-    counted = [each for each in run.records if any(start <= each.due < end for start, end in windows)]
-    return sorted(counted, key=lambda each: each.number)
+    return sorted(counted(run.records, run.summary), key=lambda each: each.number)
 
 
 def _sample(run: _Run, records: list[Record]) -> Sample:

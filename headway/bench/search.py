@@ -49,10 +49,11 @@ CLOSE_STAGES = 4
 """At the least, before an answer is precise: one alone may have been lucky. Even arrivals leave less to luck."""
 CLOSE_STAGES_EVEN = 2
 LASTING = Runs(4.5, 5)
-"""Runs of misses that are imagined where arrivals are random, for a queue's bad times last: D is 11 before any is seen."""
+"""Runs of misses that are imagined where arrivals are random, for a queue's bad times last: D is 11 before any is
+seen."""
 TELLING = 4.0
-"""Of the allowed misses: a stage with more of them is on the other side, and its one long bad time tells nothing of how
-long they are at the goal."""
+"""Of the allowed misses: a stage of even arrivals with more of them is on the other side, and its one bad time, which
+grows to the end, tells nothing of how long they are at the goal."""
 HOPELESS = 5
 """Stages that are all outside, each at a third of the last one's rate: no rate will do."""
 OVERLOAD_WEIGHT = 8.0
@@ -62,8 +63,9 @@ OVERLOAD_WEIGHT = 8.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
     """`share` inside the SLO (0..1); `seconds`: load that may be spent; `precision`: half of the interval as a share
-    of the answer, at which the search ends; `first`: a rate to begin at, where the user knows one; `cv`: variation of the arrivals, 0 = even. Of the server:
-    `alone`: seconds that a request takes when there is no other; `patience`: seconds that the SLO lets one wait."""
+    of the answer, at which the search ends; `first`: a rate to begin at, where the user knows one; `cv`: variation of
+    the arrivals, 0 = even. Of the server: `alone`: seconds that a request takes when there is no other; `patience`:
+    seconds that the SLO lets one wait."""
 
     share: float = 0.95
     seconds: float = 110.0
@@ -98,11 +100,11 @@ class Seen:
     def is_outside(self, goal: float) -> bool:
         return self.overloaded or (bool(self.hits) and self.share < goal)
 
-    def is_telling(self, goal: float) -> bool:
+    def is_telling(self, goal: Goal) -> bool:
         """Of how long bad times are at the goal."""
-        return not self.overloaded and 1 - self.share <= TELLING * (1 - goal)
+        return not self.overloaded and (goal.cv > 0 or 1 - self.share <= TELLING * (1 - goal.share))
 
-    def runs(self, goal: float) -> Runs:
+    def runs(self, goal: Goal) -> Runs:
         """Of misses."""
         return Runs.of(self.hits) if self.is_telling(goal) else Runs()
 
@@ -127,8 +129,9 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """`rate` with its 95 % interval, requests a second; 0 when no rate will do, `high` infinite when none was too much.
-    `bracketed`: a stage was inside and another was not; without, there is no answer. `precise`: as narrow as was asked."""
+    """`rate` with its 95 % interval, requests a second; 0 when no rate will do, `high` infinite when none was too
+    much. `bracketed`: a stage was inside and another was not; without, there is no answer. `precise`: as narrow as
+    was asked."""
 
     rate: float
     low: float
@@ -171,9 +174,9 @@ def _belief(goal: Goal, seen: Sequence[Seen]) -> Belief:
     most = math.inf
     if any(each.overloaded for each in seen):
         most = ABOVE_ANSWERED * max(each.answered for each in seen) or math.inf
-    runs, before = [each.runs(goal.share) for each in seen], LASTING if goal.cv > 0 else Runs()
+    runs, before = [each.runs(goal) for each in seen], LASTING if goal.cv > 0 else Runs()
     others = [sum((each for j, each in enumerate(runs) if i != j), before) for i in range(len(seen))]
-    alike = batch_effect([each.hits for each in seen if each.is_telling(goal.share)])
+    alike = batch_effect([each.hits for each in seen if each.is_telling(goal)])
     evidence = [each.evidence(goal.share, known, alike) for each, known in zip(seen, others, strict=True)]
     return believe(evidence, goal.share, most=most)
 

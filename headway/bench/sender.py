@@ -58,7 +58,7 @@ class Sender:
         )
         address = replace(address_of(job.url), host=job.host)
         heads = Heads(target, address, f"{job.salt & 0xFFFFFFFF:08x}")
-        self._requests = Requests(heads, Prompts(job.salt), job.dialect)
+        self._requests = Requests(heads, Prompts(job.salt), job.dialect, job.plain_adapters)
         self._pool = Pool(address, trust_of(target, address), _sockets(job.sockets), min(CONNECT_SECONDS, job.timeout))
         self._encode = msgspec.msgpack.Encoder().encode
         self._records: list[msgspec.Raw] = []

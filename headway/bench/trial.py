@@ -11,7 +11,7 @@ from headway.bench.plan import Progress, RunPlan
 from headway.bench.record import Record
 from headway.bench.schema import Slo, Summary
 
-__all__ = ["Trial", "Watch", "measure"]
+__all__ = ["Trial", "Watch", "counted", "measure"]
 
 Watch = Callable[[Progress, Sequence[Record]], bool]
 """Four times a second: how far the run is, and all records so far. True ends the sending."""
@@ -22,6 +22,16 @@ class Trial:
     records: list[Record]
     facts: RunFacts
     summary: Summary
+
+    @property
+    def counted(self) -> list[Record]:
+        return counted(self.records, self.summary)
+
+
+def counted(records: Sequence[Record], summary: Summary) -> list[Record]:
+    """Those that the figures of the summary are of: due within their stage's window."""
+    spans = [(each.start, each.end) for each in summary.windows]
+    return [each for each in records if spans[each.stage][0] <= each.due < spans[each.stage][1]]
 
 
 def measure(

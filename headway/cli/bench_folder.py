@@ -21,11 +21,11 @@ from headway.errors import ResourceError, UsageError
 if TYPE_CHECKING:
     from headway.bench.records import RecordWriter
 
-__all__ = ["NOWHERE", "REPORT", "SUMMARY", "Folder", "folder_for"]
+__all__ = ["LLMD", "NOWHERE", "REPORT", "SUMMARY", "Folder", "folder_for"]
 
 NOWHERE = "none"
 FORMATS = ("jsonl", "parquet", "none")
-SUMMARY, REPORT = "summary.json", "report.html"
+SUMMARY, LLMD, REPORT = "summary.json", "llm-d.json", "report.html"
 
 
 class Folder:

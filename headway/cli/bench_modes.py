@@ -29,7 +29,7 @@ from headway.bench.sweep import sweep
 from headway.bench.telling import limits as told_limits
 from headway.bench.trial import Trial, Watch, measure
 from headway.cli.bench_asked import parse_share
-from headway.cli.bench_folder import REPORT, SUMMARY, Folder, folder_for
+from headway.cli.bench_folder import LLMD, REPORT, SUMMARY, Folder, folder_for
 from headway.cli.bench_live import LiveLine
 from headway.cli.bench_plan import outlook, outlook_lines, told_arrivals
 from headway.cli.bench_table import comparison_lines, curve_lines, found_lines, show_lines, summary_lines, width
@@ -89,9 +89,11 @@ def run_once(plan: RunPlan, told: Told) -> None:
         if folder is not None:
             folder.close_records(trial.facts, limits)
     if folder is not None:
+        from headway.bench import llmd  # noqa: PLC0415
         from headway.bench.report.page import page  # noqa: PLC0415
 
         folder.write(SUMMARY, _json(trial.summary))
+        folder.write(LLMD, _json(llmd.report(trial.summary)))
         folder.write(REPORT, page(trial))
     if told.as_json:
         _print_json(trial.summary)

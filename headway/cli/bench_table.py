@@ -49,9 +49,6 @@ def summary_lines(summary: Summary, columns: int) -> Iterator[str]:
     for name, found in parts(summary):
         yield ""
         yield from _parts(name, found, columns)
-    for finding in summary.server:
-        if finding.agrees is False:
-            yield from _phrases("server", [f"does not agree: {finding.text}"], columns)
     for caution in summary.verdict.cautions:
         yield from _phrases("note", [caution], columns)
 
@@ -107,9 +104,13 @@ def found_lines(found: Found, share: float, slo: str, columns: int) -> Iterator[
         yield from _wrapped(f"no rate has {percent(share)} inside {slo}: {found.why}", columns, "  ")
         return
     if not found.bracketed:
-        known = f"at least {each_second(found.low)}" if found.high == float("inf") else f"below {each_second(found.high)}"
+        known = (
+            f"at least {each_second(found.low)}" if found.high == float("inf") else f"below {each_second(found.high)}"
+        )
         yield from _wrapped(f"not found: {known} with {percent(share)} inside {slo}; {found.why}", columns, "  ")
-        yield from _phrases("", [f"{found.stages} stages", f"{found.seconds:.0f} s of load", "give it more: --for"], columns)
+        yield from _phrases(
+            "", [f"{found.stages} stages", f"{found.seconds:.0f} s of load", "give it more: --for"], columns
+        )
         return
     high = each_second(found.high) if found.high < float("inf") else "no end seen"
     yield from _wrapped(

@@ -316,6 +316,15 @@ async def test_a_server_that_refuses_what_openai_does_not_know_is_asked_without_
     assert [record.error for record in records] == [""] * 5
 
 
+async def test_an_adapter_is_asked_for_by_the_name_that_the_server_has_for_it() -> None:
+    """`mock:law` on Headway; engines serve it as `law`."""
+    load = open_loop("20/s", "500ms", mix=[{"weight": 1}, {"weight": 1, "adapter": "law"}])
+    records: list[Record] = []
+    async with engines("--adapters", "law") as engine:
+        await conduct(plan(engine.url, load), records.append)
+    assert {(record.adapter, record.error) for record in records} == {("", ""), ("law", "")}
+
+
 async def test_a_trace_that_cannot_be_read_is_said_before_any_load(tmp_path: Path) -> None:
     load = workload_from_json({"name": "t", "model": "mock", "trace": {"file": str(tmp_path / "none.csv")}})
     with pytest.raises(HeadwayError, match=r"none\.csv"):

@@ -56,7 +56,8 @@ def test_only_all_is_100_percent(share: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "told"), [(0.3, "0.30/s"), (19.7, "19.7/s"), (20.0, "20/s"), (1182.4, "1,182/s"), (8.13, "8.1/s")]
+    ("value", "told"),
+    [(0.0, "0/s"), (0.3, "0.30/s"), (19.7, "19.7/s"), (20.0, "20/s"), (1182.4, "1,182/s"), (8.13, "8.1/s")],
 )
 def test_rates(value: float, told: str) -> None:
     assert each_second(value) == told

@@ -77,7 +77,12 @@ async def test_figures_on_stdout_and_files_in_a_folder(
     assert re.search(r"^TTFT from due +\d+ ms", done.stdout, re.MULTILINE)
     assert "80 due   80 sent   80 answered   0 failed" in done.stdout
     assert f"short, 40/s (constant), 2 s, seed 1 -> {engine.url}" in done.stderr
-    assert {each.name for each in (tmp_path / "run").iterdir()} == {"summary.json", "report.html", "records.jsonl"}
+    assert {each.name for each in (tmp_path / "run").iterdir()} == {
+        "summary.json",
+        "llm-d.json",
+        "report.html",
+        "records.jsonl",
+    }
     assert json.loads((tmp_path / "run/summary.json").read_text())["whole"]["requests"]["answered"] == 80
     assert "hw-" not in done.stdout + done.stderr
     again = bench(engine.url, "--workload", str(workload), "--out", "run")

@@ -107,7 +107,7 @@ def curve_page(found: Sequence[tuple[Point, Trial]]) -> str:
 def _run(trial: Trial) -> str:
     summary = trial.summary
     body = [_verdict(summary.verdict), tiles(summary), "<h2>Latencies</h2>", latency_table(summary.whole, summary.slo)]
-    curves = "".join(map(draw, share_plots(trial.records, summary.slo)))
+    curves = "".join(map(draw, share_plots(trial.counted, summary.slo)))
     body.append(f'<h2>How many were no slower</h2><div class="plots">{curves}</div>')
     lines = timeline(trial.records, trial.facts, summary.windows, summary.slo)
     body.append(f'<h2>As it went</h2><div class="plots one">{"".join(map(draw, lines))}</div>')
