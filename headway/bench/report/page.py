@@ -162,7 +162,7 @@ def _search_plot(found: Found, stages: Sequence[Stage], share: float) -> Plot:
         [Series("a stage", sorted(inside), "accent", "points")],
         bands=bands,
         marks=marks,
-        note="shaded: where the answer lies (95 %); an overloaded stage stands at 0 %, as what waits grew without an end",
+        note="shaded: where the answer lies (95 %); an overloaded stage stands at 0 %, as what waits grew and grew",
     )
 
 
