@@ -122,7 +122,7 @@ class Report:
                     continue
                 says = (_seconds(told.ttft_p50), _seconds(told.ttft_p99), _share(told.good))
                 rows.append([name, *says, _seconds(true.waited_p50), _seconds(true.waited_p99), _share(true.good)])
-                words.append(f"- `{name}`: {told.words or '(nothing)'}")
+                words.append(f"- `{name}`: {told.words or '(no word of it)'}")
         if len(rows) == 1:
             return ""
         said = "\n".join(words)

@@ -11,7 +11,7 @@ import pytest
 from headway.bench.record import Record
 from headway.engines.mock_arrivals import Arrival
 from headway.spec.workload import Workload
-from tests.support.bench import bench, between, exponential_fit, paired, punctual_gaps, quantile, variation, workload
+from tests.support.bench import bench, between, exponential_fit, gaps, paired, quantile, variation, workload
 from tests.support.mock_engine import engines
 
 
@@ -36,23 +36,16 @@ async def test_constant_arrivals_are_even(tmp_path: Path) -> None:
 async def test_poisson_arrivals_are_exponential(tmp_path: Path) -> None:
     pairs = await sent(workload(arrivals={"rate": "150/s"}, lasts="3s", output=1), tmp_path)
     assert len(pairs) == pytest.approx(450, abs=4 * 450**0.5)
-    due = between(record.due for record, _ in pairs)
-    assert 0.9 < variation(due) < 1.1
-    for gaps in (due, punctual_gaps(pairs)):
-        assert len(gaps) > 150
-        assert 0.8 < variation(gaps) < 1.2
-        assert exponential_fit(gaps) > 0.01
+    for seen in gaps(pairs):
+        assert 0.9 < variation(seen) < 1.1
+        assert exponential_fit(seen) > 0.01
 
 
 async def test_gamma_arrivals_come_in_bursts(tmp_path: Path) -> None:
     load = workload(arrivals={"rate": "150/s", "pattern": "gamma", "cv": 3}, lasts="3s", output=1)
-    pairs = await sent(load, tmp_path)
-    due = between(record.due for record, _ in pairs)
-    assert 2.2 < variation(due) < 3.8
-    for gaps in (due, punctual_gaps(pairs)):
-        assert len(gaps) > 100
-        assert 2 < variation(gaps) < 4.5
-        assert exponential_fit(gaps) < 0.001
+    for seen in gaps(await sent(load, tmp_path)):
+        assert 2.2 < variation(seen) < 3.8
+        assert exponential_fit(seen) < 0.001
 
 
 async def test_a_trace_is_replayed_at_its_own_times_and_sizes(tmp_path: Path) -> None:

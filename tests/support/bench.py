@@ -35,11 +35,11 @@ __all__ = [
     "bench",
     "between",
     "exponential_fit",
+    "gaps",
     "in_flight",
     "lags",
     "paired",
     "planned",
-    "punctual_gaps",
     "quantile",
     "read_arrivals",
     "variation",
@@ -124,12 +124,13 @@ def between(times: Iterable[float]) -> list[float]:
     return [later - earlier for earlier, later in pairwise(times)]
 
 
-def punctual_gaps(pairs: Sequence[tuple[Record, Arrival]]) -> list[float]:
-    """Between arrivals at the server, of those that nothing else on this machine held up (it would lengthen one gap and
-    shorten others)."""
+def gaps(pairs: Sequence[tuple[Record, Arrival]]) -> list[list[float]]:
+    """Between requests, by the schedule that the generator kept, which the server's log follows; and between arrivals
+    at the server, if nothing else on this machine held any up (it would lengthen one gap and shorten others)."""
     late = lags(pairs)
-    came = [arrival.came for _, arrival in pairs]
-    return [came[at + 1] - came[at] for at in range(len(came) - 1) if late[at] < PUNCTUAL and late[at + 1] < PUNCTUAL]
+    assert quantile(late, 0.25) < 0.02
+    kept = [between(record.due for record, _ in pairs)]
+    return [*kept, between(arrival.came for _, arrival in pairs)] if quantile(late, 0.99) < PUNCTUAL else kept
 
 
 def variation(values: Sequence[float]) -> float:
