@@ -48,7 +48,7 @@ __all__ = [
 ]
 
 SHORT = {"prompt": 20, "output": 10}
-PUNCTUAL = 0.002
+PUNCTUAL = 0.001
 """Seconds after the quickest."""
 
 
