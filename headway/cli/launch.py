@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,12 +41,32 @@ def ensure_control(client: ControlClient, addresses: Addresses) -> bool:
     client.state.create()
     log = client.state.logs / "control.log"
     before = log.stat().st_size if log.exists() else 0
-    process = _start(client.state, addresses)
+    process: subprocess.Popen[bytes] | None = None
     try:
+        with _no_interruption():
+            process = _start(client.state, addresses)
         return _answering(client, process, before) == process.pid
     except KeyboardInterrupt:
-        _stop(client, process)
+        if process is not None:
+            _stop(client, process)
         raise
+
+
+@contextmanager
+def _no_interruption() -> Iterator[None]:
+    """Ctrl-C and SIGTERM count when the block is through: else there could be a process that nobody knows of."""
+    caught: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _: caught.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if caught:
+        signal.raise_signal(caught[0])
 
 
 def was_killed(client: ControlClient) -> bool:

@@ -76,6 +76,10 @@ def up(
     objects, origin, places = read(target)
     objects = without_workloads(objects, places)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    wish: dict[str, Any] = {f"{kind.lower()}s": [] for kind in KINDS}
+    for each in objects:
+        wish[f"{each.kind.lower()}s"].append(each.model_dump(mode="json"))
+    wish |= {"prune": prune, "origin": origin, "places": places}
     client = ControlClient()
     options = ("--sample", sample, "--otlp", otlp, "--trace-sample", trace_sample, *_settings(settings))
     started = ensure_control(client, Addresses(host, port, page_port, gateway_workers, options))
@@ -83,10 +87,6 @@ def up(
         _say_where_it_listens(
             client, {name: context.params[name] for name in ADDRESS if _given(context, name)}, settings
         )
-    wish: dict[str, Any] = {f"{kind.lower()}s": [] for kind in KINDS}
-    for each in objects:
-        wish[f"{each.kind.lower()}s"].append(each.model_dump(mode="json"))
-    wish |= {"prune": prune, "origin": origin, "places": places}
     _serve(client, started, wish, timeout)
     if not detach:
         _stay(client, started)
@@ -94,11 +94,11 @@ def up(
 
 def _serve(client: ControlClient, started: bool, wish: dict[str, Any], timeout: float) -> None:
     """Until all of it is ready; else it is taken back."""
-    from headway.cli.follow import follow  # noqa: PLC0415
-    from headway.cli.progress import say_what_next, view  # noqa: PLC0415
-
     changes: list[dict[str, str]] = []
-    try:
+    try:  # from here on: an import takes long enough to be interrupted in
+        from headway.cli.follow import follow  # noqa: PLC0415
+        from headway.cli.progress import say_what_next, view  # noqa: PLC0415
+
         with view() as shown:
             shown.note(f"reading {wish['origin']}: which files exactly ...")
             changes += client.apply(**wish)

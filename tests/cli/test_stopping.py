@@ -10,6 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from headway.cli import launch
+from headway.cli.client import ControlClient
+from headway.paths import StateDir
 from tests.support.running import Headway, eventually
 
 MOCK = "kind: Model\nname: {name}\nsource: builtin://mock\nengine: mock\ntask: chat\n"
@@ -78,6 +81,23 @@ def test_a_signal_while_the_control_process_starts_leaves_nothing(headway: Headw
     assert starting.returncode == 130
     assert "Traceback" not in errors
     assert eventually(lambda: headway.processes() == [])
+
+
+def test_a_signal_the_moment_the_control_process_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the one who started it could note its number: it is stopped all the same."""
+    with subprocess.Popen(["sleep", "60"]) as child:
+
+        def interrupted(*_: object) -> subprocess.Popen[bytes]:
+            signal.raise_signal(signal.SIGINT)
+            return child
+
+        monkeypatch.setattr(launch, "_start", interrupted)
+        monkeypatch.setattr(launch, "_stop", lambda _client, process: process.kill())
+        before = signal.getsignal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            launch.ensure_control(ControlClient(StateDir(tmp_path)), launch.Addresses("127.0.0.1", 0, 0))
+        assert child.wait(10) == -signal.SIGKILL
+        assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_two_ups_at_once(headway: Headway) -> None:
