@@ -17,7 +17,7 @@ from headway.engines.mock_kv import BLOCK_TOKENS, PagedCache
 from headway.engines.mock_profile import Profile
 from headway.engines.mock_sequence import Sequence, Step
 
-__all__ = ["FixedPace"]
+__all__ = ["NO_TIME", "FixedPace"]
 
 
 NO_TIME = 1e-9
