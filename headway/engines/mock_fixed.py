@@ -10,6 +10,7 @@ true; a request that finds no room in it runs without.
 from __future__ import annotations
 
 import heapq
+import math
 from collections import deque
 from itertools import count
 
@@ -17,11 +18,11 @@ from headway.engines.mock_kv import BLOCK_TOKENS, PagedCache
 from headway.engines.mock_profile import Profile
 from headway.engines.mock_sequence import Sequence, Step
 
-__all__ = ["NO_TIME", "FixedPace"]
+__all__ = ["FixedPace"]
 
 
-NO_TIME = 1e-9
-"""Seconds: what rounding takes from or adds to a time is no time."""
+ROUNDINGS = 4
+"""Of a float: `now + (due - now)` is `due` but for these, and not a wait of its own."""
 
 
 class FixedPace:
@@ -69,7 +70,8 @@ class FixedPace:
     def step(self, now: float) -> Step:
         self._let_in(now)
         told = []
-        while self._due and self._due[0][0] <= now + NO_TIME:
+        until = _as_good_as(now)
+        while self._due and self._due[0][0] <= until:
             due, _, sequence = heapq.heappop(self._due)
             if not sequence.running:
                 continue
@@ -95,7 +97,8 @@ class FixedPace:
         return max(sequence.arrived, self._free) if self._service else sequence.arrived
 
     def _let_in(self, now: float) -> None:
-        while self._line and (turn := self._turn(self._line[0])) <= now + NO_TIME:
+        until = _as_good_as(now)
+        while self._line and (turn := self._turn(self._line[0])) <= until:
             sequence = self._line.popleft()
             self._free = turn + self._service
             sequence.started = turn
@@ -125,3 +128,7 @@ class FixedPace:
             sequence.blocks = []
         sequence.running = False
         self._running -= 1
+
+
+def _as_good_as(now: float) -> float:
+    return now + ROUNDINGS * math.ulp(now)
