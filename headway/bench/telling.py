@@ -5,10 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from headway.bench.curve import Point
 from headway.bench.readable import count, each_second, percent, seconds
 from headway.bench.schema import Distribution, Figures, Goodput, Interval, Part, Slo, Summary
 
-__all__ = ["NAMELESS", "PERCENTILES", "Latency", "cell", "facts", "latencies", "limits", "parts", "share_inside"]
+__all__ = [
+    "NAMELESS",
+    "PERCENTILES",
+    "POINT",
+    "Latency",
+    "cell",
+    "facts",
+    "latencies",
+    "limits",
+    "parts",
+    "point_cells",
+    "share_inside",
+]
 
 ROWS: tuple[tuple[str, str, str], ...] = (
     ("ttft_sched", "TTFT from due", "to the first token, from when the request was due: what its user waits"),
@@ -22,6 +35,8 @@ ROWS: tuple[tuple[str, str, str], ...] = (
 LIMIT_OF = {"ttft_sched": "ttft", "tpot": "tpot", "itl": "itl", "e2e_sched": "e2e"}
 """Which limit is meant of which measure."""
 PERCENTILES = ("p50", "p90", "p99", "max")
+POINT = ("rate", "answered", "output", "TTFT p50", "TTFT p99", "ITL p50", "E2E p50", "inside")
+"""What `point_cells` are."""
 NAMELESS = "(none)"
 """Of a part: the requests without a tenant, without an adapter."""
 
@@ -148,3 +163,17 @@ def _between(interval: Interval, told: Callable[[float], str]) -> str:
     if interval.low is None or interval.high is None:
         return ""
     return f" (95 %: {told(interval.low)} to {told(interval.high)})"
+
+
+def point_cells(point: Point) -> list[str]:
+    """A row of a curve's table, without its verdict."""
+    return [
+        each_second(point.rate),
+        each_second(point.answered),
+        f"{count(point.output_tokens)}/s",
+        seconds(point.ttft_p50),
+        seconds(point.ttft_p99),
+        seconds(point.itl_p50),
+        seconds(point.e2e_p50),
+        percent(point.inside),
+    ]

@@ -16,7 +16,17 @@ from headway.bench.curve import Point
 from headway.bench.readable import count, each_second, percent, ratio, seconds
 from headway.bench.schema import Part, Summary, Verdict
 from headway.bench.search import Found
-from headway.bench.telling import NAMELESS, PERCENTILES, cell, facts, latencies, parts, share_inside
+from headway.bench.telling import (
+    NAMELESS,
+    PERCENTILES,
+    POINT,
+    cell,
+    facts,
+    latencies,
+    parts,
+    point_cells,
+    share_inside,
+)
 from headway.cli.words import coloured
 
 __all__ = ["comparison_lines", "curve_lines", "found_lines", "show_lines", "summary_lines", "verdict_lines", "width"]
@@ -123,22 +133,9 @@ def found_lines(found: Found, share: float, slo: str, columns: int) -> Iterator[
 
 
 def curve_lines(points: Sequence[Point], columns: int) -> Iterator[str]:
-    heads = ("answered", "output", "TTFT p50", "TTFT p99", "ITL p50", "E2E p50", "inside", "")
-    rows = [
-        (
-            each_second(each.rate),
-            each_second(each.answered),
-            f"{count(each.output_tokens)}/s",
-            seconds(each.ttft_p50),
-            seconds(each.ttft_p99),
-            seconds(each.itl_p50),
-            seconds(each.e2e_p50),
-            percent(each.inside),
-            "" if each.verdict == "VALID" else each.verdict,
-        )
-        for each in sorted(points, key=lambda each: each.rate)
-    ]
-    yield from _columns("rate", heads, rows, columns)
+    ordered = sorted(points, key=lambda each: each.rate)
+    rows = [(*point_cells(each), "" if each.verdict == "VALID" else each.verdict) for each in ordered]
+    yield from _columns(POINT[0], (*POINT[1:], ""), rows, columns)
 
 
 def comparison_lines(comparison: Comparison, columns: int) -> Iterator[str]:

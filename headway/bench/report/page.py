@@ -10,7 +10,7 @@ from pathlib import Path
 
 from headway.bench.curve import Point
 from headway.bench.find import Stage
-from headway.bench.readable import count, each_second, percent, seconds, span, tick_percent, tick_rate, tick_seconds
+from headway.bench.readable import count, each_second, percent, span, tick_percent, tick_rate, tick_seconds
 from headway.bench.report.plot import Band, Mark, Plot, Series, Tone, draw
 from headway.bench.report.scale import around, linear
 from headway.bench.report.shares import share_plots
@@ -18,7 +18,7 @@ from headway.bench.report.tables import findings, formulas, latency_table, part_
 from headway.bench.report.timeline import timeline
 from headway.bench.schema import Summary, Verdict
 from headway.bench.search import Found
-from headway.bench.telling import limits, parts
+from headway.bench.telling import POINT, limits, parts, point_cells
 from headway.bench.trial import Trial
 
 __all__ = ["curve_page", "page", "search_page"]
@@ -79,25 +79,11 @@ def curve_page(found: Sequence[tuple[Point, Trial]]) -> str:
     """The curve, its points, and the last point that the server kept up with in full."""
     ordered = sorted(found, key=lambda each: each[0].rate)
     best = next((trial for each, trial in reversed(ordered) if each.kept_up), ordered[0][1])
-    rows = [
-        [
-            each_second(each.rate),
-            each_second(each.answered),
-            f"{count(each.output_tokens)}/s",
-            seconds(each.ttft_p50),
-            seconds(each.ttft_p99),
-            seconds(each.itl_p50),
-            seconds(each.e2e_p50),
-            percent(each.inside),
-            each.verdict,
-        ]
-        for each, _ in ordered
-    ]
-    heads = ["rate", "answered", "output tokens", "TTFT p50", "TTFT p99", "ITL p50", "E2E p50", "inside", "verdict"]
+    rows = [[*point_cells(each), each.verdict] for each, _ in ordered]
     body = [
         f'<div class="plots">{"".join(map(draw, _curve_plots([each for each, _ in ordered])))}</div>',
         "<h2>Points</h2>",
-        plain_table(heads, rows),
+        plain_table([*POINT, "verdict"], rows),
         f"<h2>At {each_second(best.summary.whole.rate.realised)}</h2>",
         _run(best),
     ]
