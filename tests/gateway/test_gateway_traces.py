@@ -51,6 +51,16 @@ async def root_of(to: Collector, request_id: str) -> Span:
     return found
 
 
+async def until_exported(live: GatewayProcess, to: Collector) -> None:
+    """A batch counts once its worker has read the collector's answer: a moment after the collector has the spans."""
+
+    async def counted() -> bool:
+        metrics = (await ask(live.port, "/metrics", "GET")).body.decode()
+        return f'headway_gateway_spans_total{{result="exported"}} {len(to.spans)}.0' in metrics
+
+    await eventually(counted, what="all spans that came are counted as exported")
+
+
 async def test_without_tracing_a_trace_passes_through_as_it_came(tmp_path: Path, engine: Start) -> None:
     one = await engine(answers())
     async with gateway_here(tmp_path, route(endpoint(one.url))) as here:
@@ -126,8 +136,7 @@ async def test_a_request_as_spans(tmp_path: Path, engine: Start, gateways: list[
         ours = {f"00-{TRACE}-{each.span_id.hex()}-01" for root in roots for each in _tries(to, root)}
         assert set(given) == ours
         assert set(given.values()) == {"a=1"}
-        metrics = (await ask(live.port, "/metrics", "GET")).body.decode()
-        assert f'headway_gateway_spans_total{{result="exported"}} {len(to.spans)}.0' in metrics
+        await until_exported(live, to)
         shown = await live.admin("/explain?id=traced-0")
         assert TRACE.encode() in shown
 
