@@ -1,0 +1,1 @@
+"""What would happen: recorded traffic, the policies that run in production, and engines by the model of performance."""
