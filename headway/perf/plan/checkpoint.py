@@ -21,7 +21,7 @@ QUALITIES: tuple[Quality, ...] = ("published", "8bit", "4bit")
 """From the best; each allows those before it."""
 
 _SUFFIX = re.compile(r"-(fp8(-(static-pertensor|dynamic|block))?|nvfp4|fp4|mxfp4|bf16|awq|gptq|int4|w4a16|w8a8)$", re.I)
-_EIGHT = ("fp8", "fp8_block", "int8")
+_EIGHT = ("fp8", "fp8_block", "int8", "mxfp8", "q8_0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +59,21 @@ def checkpoints(
     name in the Model's source, which says whether a tuned one is meant."""
     published = form_of(own, native)
     yield published
-    if published.weights not in ("bf16", "f16", "f32") or published.expert_weights:
+    if published.expert_weights:
         return
-    if online:
+    bits = _bits(published.weights)
+    if online and bits == 16:
         yield Checkpoint(own, "fp8", "", "8bit", "", "fp8")
     for each in known:
-        if each.name != own.name and each.native != own.native and _is_sibling(own, each):
-            quality: Quality = "8bit" if each.native in _EIGHT else "4bit"
+        if each.name != own.name and _bits(each.native) < bits and _is_sibling(own, each):
+            quality: Quality = "8bit" if _bits(each.native) == 8 else "4bit"
             is_other = not (online and each.native == "fp8")  # the same bits, without another download
             if is_other and _is_tuned(each.name) == _is_tuned(asked or own.name):
                 yield Checkpoint(each, each.native, "", quality, each.name)
+
+
+def _bits(dtype: str) -> int:
+    return 16 if dtype in ("bf16", "f16", "f32") else 8 if dtype in _EIGHT else 4
 
 
 def _is_sibling(one: Architecture, other: Architecture) -> bool:

@@ -33,7 +33,8 @@ class Replicas:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """`capacity`: the load that one replica bears within the limits. `per_hour`, `per_million`: money, of all replicas
+    """`capacity`: the load that one replica bears within the limits; `running`: sequences
+    at once then; `most_sequences`: the engine's own bound. `per_hour`, `per_million`: money, of all replicas
     and for a million tokens (prompts and answers) at the mean load; `idle`: of the replicas' capacity, what the mean
     load leaves unused. `felt`: of a request at the peak, all replicas up. `context`: the longest request that is taken.
     `missed`: only where the file fixes all: the limit that is not kept."""
@@ -43,6 +44,8 @@ class Choice:
     layout: Layout
     setting: Setting
     context: int
+    running: float
+    most_sequences: int
     capacity: float
     replicas: Replicas
     per_hour: float
@@ -58,6 +61,16 @@ class Choice:
     @property
     def gpus(self) -> int:
         return self.offer.gpus(self.replicas.all, self.layout.accelerators)
+
+    @property
+    def sequences(self) -> int:
+        """That the engine is to run at once: twice those at the limit, in powers of two, as far as there is room."""
+        if self.setting.most_sequences is not None:
+            return self.setting.most_sequences
+        wanted = 8
+        while wanted < 2 * self.running:
+            wanted *= 2
+        return min(wanted, max(8, self.most_sequences))
 
     @property
     def quality(self) -> Quality:

@@ -19,6 +19,9 @@ __all__ = ["Find", "Offer", "of_catalogue", "of_site"]
 Find = Callable[[str], Accelerator]
 """By name or alias, whole (`H100-SXM`) or a slice (`H100-SXM/3g.40gb`). Raises a HeadwayError."""
 
+LARGEST_MACHINE = 16
+"""Accelerators; what has more in its link's domain is built of trays of four (NVL72)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:
@@ -86,8 +89,13 @@ def of_catalogue(accelerators: Iterable[Accelerator]) -> list[Offer]:
     for each in accelerators:
         price, whose = _listed(each.prices)
         if price is not None:
-            offers.append(Offer(each, each.name, price, whose, max(each.node, 1)))
+            offers.append(Offer(each, each.name, price, whose, _machine(each)))
     return offers
+
+
+def _machine(accelerator: Accelerator) -> int:
+    """How many one machine has: a rack of 72 (GB200) is many machines with one link."""
+    return accelerator.node if 1 <= accelerator.node <= LARGEST_MACHINE else 4
 
 
 def _listed(prices: Prices) -> tuple[float | None, str]:
@@ -101,7 +109,7 @@ def _of_stock(site: Site, stock: Stock, whole: Accelerator, path: tuple[str, ...
         listed, whose = stock.price.amount, f"Site {site.name}"
     if listed is None:
         raise Fault(f"{whole.name} has no price, and no list price is known", "write price: 2.5/h", (*path, "price"))
-    per_node = stock.per_node or max(whole.node, 1)
+    per_node = stock.per_node or _machine(whole)
     offer = Offer(whole, f"{path[1]}:{whole.name}", listed, whose, per_node, stock.count)
     yield offer
     for cut in _slices(stock, whole, path):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from math import ceil, inf
 
 from headway.errors import ResourceError
+from headway.perf.limits import weight_bytes
 from headway.perf.plan.asked import Asked
 from headway.perf.plan.capacity import Capacity, Performance, Replica
 from headway.perf.plan.checkpoint import QUALITIES, Checkpoint, Quality
@@ -23,10 +24,10 @@ from headway.perf.plan.layout import Layout, layouts, unsuited
 from headway.perf.plan.memory import memory_of
 from headway.perf.plan.offer import Offer
 from headway.perf.plan.spot import away, with_spares
-from headway.perf.plan.told import told_miss, told_room
+from headway.perf.plan.told import told_miss, told_room, told_weights
 from headway.perf.setting import EngineFamily, Setting
 
-__all__ = ["HEAD_ROOM", "Terms", "search"]
+__all__ = ["HEAD_ROOM", "Question", "Terms", "search"]
 
 HEAD_ROOM = 0.2
 """The load may be so much more than was said, and the limits are still kept."""
@@ -34,6 +35,8 @@ BUDGETS: tuple[int | None, ...] = (None, 2048, 512)
 """Tokens of one step: the engine's default, and smaller ones."""
 FULL = 0.8
 """Of the sequences that have room, from which on room for more keys and values would help."""
+ROOM, MEMORY = 1e3, 1e6
+"""A setting that misses a limit is nearer than one without room for a request, and that nearer than one too small."""
 BLOCK = 1024
 """The longest request is rounded up to a multiple of so many tokens."""
 
@@ -115,11 +118,12 @@ def _tried(question: Question, offer: Offer, checkpoint: Checkpoint, layout: Lay
         setting = _setting(question, offer, checkpoint, layout, kv, budget)
         try:
             replica = Replica(setting, question.demand, question.by)
-        except ResourceError as error:
-            return Refused(offer, checkpoint, layout, error.message, least)
+        except ResourceError:
+            return _too_large(offer, checkpoint, layout, setting)
         context = _context(question, setting)
         if replica.limits.kv_tokens < context:
-            return Refused(offer, checkpoint, layout, told_room(replica.limits.kv_tokens, context), least)
+            why = told_room(replica.limits.kv_tokens, context)
+            return Refused(offer, checkpoint, layout, why, least, ROOM * context / replica.limits.kv_tokens)
         capacity = replica.capacity(question.goal)
         if best is None or capacity.load > best[1].load or _is_nearer(capacity, best[1]):
             best = replica, capacity
@@ -127,6 +131,13 @@ def _tried(question: Question, offer: Offer, checkpoint: Checkpoint, layout: Lay
             break
     assert best is not None  # noqa: S101
     return _priced(question, offer, checkpoint, layout, *best)
+
+
+def _too_large(offer: Offer, checkpoint: Checkpoint, layout: Layout, setting: Setting) -> Refused:
+    each = layout.accelerators
+    weights, memory = weight_bytes(setting) * each, offer.accelerator.memory * each
+    why = told_weights(checkpoint.label, weights, offer.accelerator.memory, each)
+    return Refused(offer, checkpoint, layout, why, offer.price * each, MEMORY * weights / memory)
 
 
 def _is_nearer(one: Capacity, other: Capacity) -> bool:
@@ -215,6 +226,8 @@ def _choice(
         layout=layout,
         setting=replica.setting,
         context=_context(question, replica.setting),
+        running=replica.felt(capacity.load or demand.peak / replicas.all).running,
+        most_sequences=replica.limits.most_sequences,
         capacity=capacity.load,
         replicas=replicas,
         per_hour=per_hour,

@@ -6,7 +6,7 @@ from math import inf
 
 from headway.perf.plan.goal import Miss
 
-__all__ = ["FIGURES", "seconds", "told_miss", "told_room"]
+__all__ = ["FIGURES", "seconds", "told_miss", "told_room", "told_weights"]
 
 FIGURES = {"ttft": "TTFT p95", "itl": "ITL p95", "tpot": "TPOT", "e2e": "E2E p95"}
 
@@ -19,6 +19,10 @@ def told_miss(miss: Miss, when: str = "") -> str:
 
 def told_room(there: int, wanted: int) -> str:
     return f"room for {there:,} tokens of keys and values, one request may have {wanted:,}"
+
+
+def told_weights(label: str, weights: float, memory: float, each: int) -> str:
+    return f"{weights / 1e9:,.0f} GB of {label} weights and the engine, {each} x {memory / 1e9:.0f} GB of memory"
 
 
 def seconds(value: float) -> str:
