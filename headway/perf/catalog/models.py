@@ -22,7 +22,7 @@ from headway.perf.catalog.names import Words, near, words
 
 __all__ = ["architecture", "architectures", "shapes"]
 
-TUNED = frozenset({"instruct", "chat", "it", "pt", "base", "hf", "thinking", "preview", "meta", "nvidia", "gguf"})
+TUNED = frozenset({"instruct", "chat", "it", "pt", "base", "hf", "thinking", "preview", "meta", "nvidia", "gguf", "ud"})
 """Words of a name that tell what a model was trained for, who published it or in which file, not its shape."""
 
 QUANTISED: tuple[tuple[Words, str], ...] = (
@@ -47,12 +47,15 @@ QUANTISED: tuple[tuple[Words, str], ...] = (
     (("bf", "16"), "bf16"),
     (("fp", "16"), "bf16"),
     (("f", "16"), "bf16"),
-    *(((letter, digits, *rest), f"{letter}{digits}_{'_'.join(rest)}") for letter, digits, rest in (
-        ("q", "8", ("0",)), ("q", "6", ("k",)), ("q", "5", ("k", "m")), ("q", "5", ("0",)), ("q", "5", ("1",)),
-        ("q", "4", ("k", "m")), ("q", "4", ("0",)), ("q", "4", ("1",)), ("q", "3", ("k", "m")), ("q", "2", ("k",)),
+    *((tuple(each.split()), each.replace(" ", "", 1).replace(" ", "_")) for each in (
+        "q 8 0", "q 6 k", "q 5 k m", "q 5 k", "q 5 1", "q 5 0", "q 4 k m", "q 4 k", "q 4 1", "q 4 0", "iq 4 nl",
+        "iq 4 xs", "q 3 k m", "q 3 k", "q 2 k",
     )),
 )  # fmt: skip
 """What a name says of its weights -> the dtype."""
+
+SIZES = (("s",), ("l",), ("xl",))
+"""Mixes of ggml's k-quants near their plain type: Q4_K_S, Q4_K_XL."""
 
 _URI = re.compile(r"^(?:hf|huggingface|https?)://(?:huggingface\.co/)?")
 BUILT_IN = "builtin://"
@@ -111,7 +114,7 @@ def _data() -> Mapping[str, Any]:
 
 @cache
 def _by_words() -> Mapping[Words, str]:
-    return {words(_plain(name)): name for name in reversed(architectures()) if not name.startswith(BUILT_IN)}
+    return {words(_plain(name)): name for name in reversed(list(architectures())) if not name.startswith(BUILT_IN)}
 
 
 @cache
@@ -146,6 +149,8 @@ def _quantisation(name: Words) -> tuple[Words, str]:
         else:
             dtype = dtype or match[1]
             at += len(match[0])
+            if match[1].endswith("_k") and name[at : at + 1] in SIZES:
+                at += 1
     return tuple(left), dtype
 
 

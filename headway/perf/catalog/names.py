@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 
 __all__ = ["Words", "near", "words"]
 
 Words = tuple[str, ...]
+
+LIKE = 0.8
+"""Of 2: below it a name is no suggestion."""
 
 _WORD = re.compile(r"[a-z]+|\d+[a-z]*")
 
@@ -23,7 +26,16 @@ def words(name: str) -> Words:
 
 
 def near(name: str, known: Iterable[str], most: int = 3) -> list[str]:
-    """The known names most like it, the likest first; with an organisation before the last `/` or without."""
-    by_words = {" ".join(words(each.rpartition("/")[2])): each for each in known}
-    wanted = " ".join(words(name.rpartition("/")[2]))
-    return [by_words[each] for each in get_close_matches(wanted, by_words, n=most, cutoff=0.5)]
+    """The known names most like it, the likest first; with an organisation before the last `/` or without.
+
+    Whole words that both have count as much as letters that both have in order.
+    """
+    wanted = words(name.rpartition("/")[2])
+    scored = {each: _likeness(wanted, words(each.rpartition("/")[2])) for each in known}
+    alike = [each for each in sorted(scored, key=lambda each: -scored[each]) if scored[each] >= LIKE]
+    return alike[:most]
+
+
+def _likeness(one: Words, other: Words) -> float:
+    shared = len(set(one) & set(other)) / max(len(set(one) | set(other)), 1)
+    return shared + SequenceMatcher(None, " ".join(one), " ".join(other)).ratio()

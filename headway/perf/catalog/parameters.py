@@ -8,11 +8,10 @@ publishers say.
 
 from __future__ import annotations
 
-from headway.errors import UsageError
 from headway.perf.catalog.architecture import Architecture
+from headway.perf.dtypes import bytes_of
 
 __all__ = [
-    "BYTES",
     "active",
     "attention",
     "dense",
@@ -30,37 +29,6 @@ __all__ = [
     "total",
     "weight_bytes",
 ]
-
-BYTES = {
-    "f32": 4.0,
-    "bf16": 2.0,
-    "fp16": 2.0,
-    "f16": 2.0,
-    "fp8": 1.0,
-    "fp8_block": 1.0 + 4 / (128 * 128),
-    "int8": 1.0,
-    "mxfp8": 33 / 32,
-    "nvfp4": 0.5 + 1 / 16,
-    "mxfp4": 17 / 32,
-    "int4": 0.5 + 2.5 / 128,
-    "q8_0": 34 / 32,
-    "q6_k": 210 / 256,
-    "q5_k_m": 5.69 / 8,
-    "q5_k": 176 / 256,
-    "q5_1": 24 / 32,
-    "q5_0": 22 / 32,
-    "q4_k_m": 4.85 / 8,
-    "q4_k": 144 / 256,
-    "q4_1": 20 / 32,
-    "q4_0": 18 / 32,
-    "iq4_nl": 18 / 32,
-    "q3_k_m": 3.91 / 8,
-    "q3_k": 110 / 256,
-    "q2_k": 84 / 256,
-}
-"""Of a weight or a cached value, with its scales: fp8_block of 128 x 128 (DeepSeek-V3), nvfp4 of 16, mxfp4 of 32, int4
-in groups of 128 with scale and zero (AWQ, GPTQ); those with q as ggml packs them, a mix (_m) as llama.cpp's README
-gives its bits."""
 
 WHOLE = 2.0
 """Bytes of a parameter that quantised checkpoints keep whole: embedding, head, router. GGUF files pack these, too."""
@@ -172,13 +140,6 @@ def kv_bytes(model: Architecture, tokens: float, dtype: str = "bf16") -> float:
 def state_bytes(model: Architecture) -> int:
     """What linear layers keep of one sequence, however long."""
     return model.linear_layers * model.state_bytes
-
-
-def bytes_of(dtype: str) -> float:
-    """Raises UsageError for a dtype that is not known."""
-    if (size := BYTES.get(dtype.casefold())) is None:
-        raise UsageError(f"no dtype {dtype!r} is known", hint=f"there are {', '.join(BYTES)}")
-    return size
 
 
 def _always(model: Architecture) -> int:
