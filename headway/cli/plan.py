@@ -28,7 +28,8 @@ def plan(
     site: Annotated[
         str | None,
         typer.Option(
-            "--on", help="A Site: its name in FILE, another file, or local. Left out: FILE's, else all GPUs, list prices."
+            "--on",
+            help="A Site: its name in FILE, another file, or local. Left out: FILE's, else all GPUs, list prices.",
         ),
     ] = None,
     workload: Annotated[
@@ -43,11 +44,11 @@ def plan(
     speed: Annotated[str | None, typer.Option(help="Of the trace: 20x.")] = None,
     rate: Annotated[str | None, typer.Option(help="In place of the workload's: 20/s, 600/min.")] = None,
     concurrency: Annotated[int | None, typer.Option(min=1, help="In place of a rate: callers that wait.")] = None,
-    slo: Annotated[str | None, typer.Option(help="In place of the file's: ttft=500ms,itl=50ms; also tpot, e2e.")] = None,
+    slo: Annotated[
+        str | None, typer.Option(help="In place of the file's: ttft=500ms,itl=50ms; also tpot, e2e.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="Only this Model of the file.")] = None,
-    head_room: Annotated[
-        str, typer.Option("--headroom", help="So much more load keeps the limits, too.")
-    ] = "20%",
+    head_room: Annotated[str, typer.Option("--headroom", help="So much more load keeps the limits, too.")] = "20%",
     n_plus_1: Annotated[bool, typer.Option("--n-plus-1", help="One replica more, so that any may fail.")] = False,
     quality: Annotated[
         str, typer.Option(help="How far weights may be from those published: published, 8bit, 4bit.")

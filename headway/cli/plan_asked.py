@@ -23,7 +23,8 @@ from headway.perf.plan.demand import Demand, of_recorded, of_workload
 from headway.perf.plan.goal import Goal
 from headway.perf.plan.nearest import Way, ways_out
 from headway.perf.plan.offer import Offer, of_catalogue
-from headway.perf.plan.search import Question, Terms, search
+from headway.perf.plan.question import Question, Terms
+from headway.perf.plan.search import search
 from headway.perf.plan.split import Pair, pair_of
 from headway.perf.traffic.schedule import traffic
 from headway.spec.fault import Fault, nearest
@@ -115,7 +116,9 @@ def _plan(
     used: dict[str, int],
 ) -> Plan:  # fmt: skip
     if model.variants:
-        raise Fault("a plan chooses one way to serve a Model", "leave variants out, or plan a file of each", ("variants",))
+        raise Fault(
+            "a plan chooses one way to serve a Model", "leave variants out, or plan a file of each", ("variants",)
+        )
     demand, goal = asked_for
     asked = asked_of(model, accelerator)
     share = constants().engines[facts.engine].memory_share
@@ -192,7 +195,7 @@ def _own_workload(workloads: Sequence[Workload], model: Model) -> Workload | Non
     found = named or nameless
     if len(found) > 1:
         names = ", ".join(each.name for each in found)
-        raise UsageError(f"{model.name} has several Workloads: {names}", hint="write model: in each, or give --workload")
+        raise UsageError(
+            f"{model.name} has several Workloads: {names}", hint="write model: in each, or give --workload"
+        )
     return found[0] if found else None
-
-

@@ -38,7 +38,9 @@ def facts_of(model: Model, config: Path | None = None) -> Facts:
     """Raises SourceError or UsageError where its shape is not to be known, or where nothing is served here."""
     source = sources.parse(model)
     if model.engine in ("openai", "mock", "embed") or source.scheme == "openai" or source.path == "mock":
-        raise SourceError(f"{model.name}: {model.source} takes no GPU", hint="a plan is for models that are served here")
+        raise SourceError(
+            f"{model.name}: {model.source} takes no GPU", hint="a plan is for models that are served here"
+        )
     if model.task == "embedding":
         raise SourceError(f"{model.name} is an embedder", hint="a plan reckons with models that write answers")
     found, where = _shape(source, config)

@@ -16,7 +16,7 @@ from headway.perf.plan.split import NEEDS, Pair
 from headway.perf.plan.written import options, written
 from headway.perf.prediction import Band
 
-__all__ = ["PlanJson", "to_json"]
+__all__ = ["PlanJson", "PlansJson", "to_json"]
 
 
 class BandJson(msgspec.Struct):
@@ -218,8 +218,15 @@ def _choice(choice: Choice) -> ChoiceJson:
 
 
 def _felt(felt: Felt) -> FeltJson:
-    bands = (felt.ttft_p50, felt.ttft_p95, felt.itl_p50, felt.itl_p95, felt.tpot, felt.e2e_p95)
-    return FeltJson(*(_band(each) for each in bands), running=felt.running)
+    return FeltJson(
+        ttft_p50=_band(felt.ttft_p50),
+        ttft_p95=_band(felt.ttft_p95),
+        itl_p50=_band(felt.itl_p50),
+        itl_p95=_band(felt.itl_p95),
+        tpot=_band(felt.tpot),
+        e2e_p95=_band(felt.e2e_p95),
+        running=felt.running,
+    )
 
 
 def _band(band: Band) -> BandJson:

@@ -31,9 +31,7 @@ class Place:
     about: str
 
 
-def place_of(
-    wanted: str | None, objects: Sequence[SpecObject], lines: Mapping[str, str], facts: Facts
-) -> Place:
+def place_of(wanted: str | None, objects: Sequence[SpecObject], lines: Mapping[str, str], facts: Facts) -> Place:
     """Raises SpecError or UsageError. Without a word and without a Site in the file: GGUF models are for this machine's
     cores, all others for what can be rented at list prices."""
     sites = [each for each in objects if isinstance(each, Site)]

@@ -129,7 +129,9 @@ def _pick(plan: Plan, pick: Choice, columns: int) -> Iterator[str]:
     yield from _said("each", _each(plan, pick), columns)
     yield from _said("memory", _memory(pick), columns)
     starts = pick.cold_start
-    start = f"in {starts.seconds:.0f} s: {starts.load:.0f} s for weights, {starts.start:.0f} s for the engine ({SOURCE})"
+    start = (
+        f"in {starts.seconds:.0f} s: {starts.load:.0f} s for weights, {starts.start:.0f} s for the engine ({SOURCE})"
+    )
     yield from _said("starts", [start], columns)
     flags = [f"{key} {value}" if value is not True else key for key, value in options(pick).items()]
     yield from _said("engine", [f"{pick.setting.engine}: {', '.join(flags)}"], columns)
@@ -142,7 +144,11 @@ def _picked(plan: Plan, pick: Choice) -> list[str]:
     replicas = pick.replicas
     many = "replica" if replicas.all == 1 else "replicas"
     made = [f"{replicas.needed} for the load"]
-    made += [f"{replicas.preempted} for preemptions ({percent(pick.away)} of the time away)"] if replicas.preempted else []
+    made += (
+        [f"{replicas.preempted} for preemptions ({percent(replicas.away)} of the time away)"]
+        if replicas.preempted
+        else []
+    )
     made += ["1 so that any may fail"] if replicas.spare else []
     of = f" ({', '.join(made)})" if len(made) > 1 else ""
     cost = f"{pick.per_hour:,.2f} {money}/h ({pick.per_hour * HOURS_A_MONTH:,.0f} a month)"
@@ -182,7 +188,7 @@ def _memory(pick: Choice) -> list[str]:
     memory = pick.memory
     return [
         f"{_gb(memory.total)} on each {pick.offer.accelerator.name}: {_gb(memory.weights)} weights",
-        f"{_gb(memory.kv)} keys and values ({memory.kv_tokens:,} tokens a replica, room for {memory.sequences:,} requests)",
+        f"{_gb(memory.kv)} keys and values ({memory.kv_tokens:,} tokens a replica, {memory.sequences:,} requests)",
         f"{_gb(memory.engine)} the engine's own",
         f"{_gb(memory.left)} left free",
     ]
@@ -241,8 +247,8 @@ def _refused(refused: Refused) -> str:
 def _other(choice: Choice, plan: Plan) -> str:
     less = "--quality 4bit" if choice.quality == "4bit" else "--quality 8bit"
     return (
-        f"{choice.replicas.all} x {_name(choice)} for {choice.per_hour:,.2f} {plan.place.currency}/h: {less} lets it be "
-        "picked, after your own check of its answers"
+        f"{choice.replicas.all} x {_name(choice)} for {choice.per_hour:,.2f} {plan.place.currency}/h: {less} lets it "
+        "be picked, after your own check of its answers"
     )
 
 

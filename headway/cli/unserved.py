@@ -1,4 +1,4 @@
-"""What stands in a file that `headway up` reads and is served by nobody: Workloads and Sites, which other verbs read."""
+"""What stands in a file that `headway up` reads and is served by nobody: Workloads and Sites, for other verbs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ READ_BY = {
 
 
 def to_serve(objects: Sequence[SpecObject], places: Mapping[str, str]) -> list[SpecObject]:
-    """The rest, and a line on standard error for each Workload and Site. Raises SpecError when nothing is left to serve."""
+    """The rest, and a line on standard error for each of these. Raises SpecError when nothing is left to serve."""
     served: list[SpecObject] = [each for each in objects if each.kind not in READ_BY]
     for each in objects:
         if each.kind not in READ_BY:

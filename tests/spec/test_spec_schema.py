@@ -144,7 +144,9 @@ def test_numbers_say_their_unit() -> None:
 def test_the_schema_is_closed_and_standard() -> None:
     assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert [each["$ref"] for each in SCHEMA["anyOf"]] == [
-        f"#/$defs/{each}" for kind in ("Model", "Tenant", "Route", "Workload", "Site") for each in (kind, f"{kind}Object")
+        f"#/$defs/{each}"
+        for kind in ("Model", "Tenant", "Route", "Workload", "Site")
+        for each in (kind, f"{kind}Object")
     ]
     for name in (*CLOSED, *OBJECTS):
         assert PARTS[name]["additionalProperties"] is False

@@ -87,5 +87,3 @@ class Replica:
         cached = lengths.cached * prompt / max(lengths.prompt, 1.0)
         asked = Load(prompt, lengths.output, load if closed else None, None if closed else load, cached)
         return self._by.predict(self.setting, asked)
-
-

@@ -78,7 +78,9 @@ def _bits(dtype: str) -> int:
 
 def _is_sibling(one: Architecture, other: Architecture) -> bool:
     """The same model by shape and by name, but for the organisation and the dtype."""
-    shapes = [(each.layers, each.hidden, each.heads, each.kv_heads, each.vocabulary, each.experts) for each in (one, other)]
+    shapes = [
+        (each.layers, each.hidden, each.heads, each.kv_heads, each.vocabulary, each.experts) for each in (one, other)
+    ]
     return shapes[0] == shapes[1] and _stem(one.name) == _stem(other.name)
 
 

@@ -16,15 +16,18 @@ from headway.perf.setting import Setting
 
 __all__ = ["Choice", "Refused", "Replicas", "Search", "quality_of"]
 
+LEAST_SEQUENCES = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Replicas:
     """`needed` for the load with its head-room; `preempted`: more, for those that are taken away; `spare`: one more,
-    so that any may fail."""
+    so that any may fail; `away`: share of its time that each is gone."""
 
     needed: int
     preempted: int = 0
     spare: int = 0
+    away: float = 0.0
 
     @property
     def all(self) -> int:
@@ -54,7 +57,6 @@ class Choice:
     felt: Felt
     memory: Memory
     cold_start: ColdStart
-    away: float
     fitted_on: str
     missed: Miss | None = None
 
@@ -67,10 +69,8 @@ class Choice:
         """That the engine is to run at once: twice those at the limit, in powers of two, as far as there is room."""
         if self.setting.most_sequences is not None:
             return self.setting.most_sequences
-        wanted = 8
-        while wanted < 2 * self.running:
-            wanted *= 2
-        return min(wanted, max(8, self.most_sequences))
+        wanted = _power(2 * self.running)
+        return min(wanted, _power(self.memory.sequences), max(LEAST_SEQUENCES, self.most_sequences))
 
     @property
     def quality(self) -> Quality:
@@ -119,6 +119,14 @@ class Search:
     @property
     def nearest(self) -> Refused | None:
         return min(self.refused, key=lambda each: (each.near, each.least), default=None)
+
+
+def _power(number: float) -> int:
+    """The least power of two from there on, and from LEAST_SEQUENCES on."""
+    found = LEAST_SEQUENCES
+    while found < number:
+        found *= 2
+    return found
 
 
 def quality_of(checkpoint: Checkpoint, kv: str) -> Quality:

@@ -56,8 +56,8 @@ class Demand:
 
 
 def of_workload(workload: Workload, model: str = "") -> Demand:
-    """Of arrivals by a law: the highest rate of its stages, and lengths from a sample. `model`: where the workload names
-    it, only what is asked of that one counts. Raises UsageError where there is nothing to plan for."""
+    """Of arrivals by a law: the highest rate of its stages, and lengths from a sample. `model`: where the workload
+    names it, only what is asked of that one counts. Raises UsageError where there is nothing to plan for."""
     arrivals = workload.arrivals
     if arrivals is None:
         raise UsageError(f"{workload.name} says not when requests come", hint="write arrivals: {rate: 20/s}")
@@ -77,8 +77,8 @@ def of_workload(workload: Workload, model: str = "") -> Demand:
 
 
 def of_recorded(name: str, recorded: Traffic, window: float = WINDOW) -> Demand:
-    """Of a trace, all models of it together: the fullest stretch of `window` seconds, wherever it begins. Raises UsageError when it is empty, and
-    what the trace raises of a line that cannot be read."""
+    """Of a trace, all models of it together: the fullest stretch of `window` seconds, wherever it begins.
+    Raises UsageError when it is empty, and what the trace raises of a line that cannot be read."""
     counted = _Count(recorded, window=window)
     lengths = counted.lengths(name)
     seconds = max(counted.last - counted.first, window)
@@ -180,4 +180,3 @@ class _Histogram:
             if left <= 0:
                 return math.exp(step * _STEP)
         return 0.0
-

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from headway.perf.catalog.architecture import Architecture
 from headway.perf.plan.checkpoint import Checkpoint
 from headway.perf.plan.offer import Offer
+from headway.perf.setting import EngineFamily
 
 __all__ = ["Layout", "layouts", "unsuited"]
 
@@ -42,14 +43,17 @@ class Layout:
         return " ".join(f"{name}{degree}" for name, degree in named if degree > 1) or "1"
 
 
-def unsuited(offer: Offer, checkpoint: Checkpoint) -> str:
+def unsuited(offer: Offer, checkpoint: Checkpoint, engine: EngineFamily) -> str:
     """Why these accelerators cannot take these weights, whatever the layout; empty when they can."""
     accelerator = offer.accelerator
+    if engine == "llamacpp":
+        return ""
     if accelerator.vendor.casefold() != "nvidia":
         return f"Headway launches no engine on {accelerator.vendor}'s accelerators yet"
     for dtype in (checkpoint.weights, checkpoint.expert_weights):
         if accelerator.capability < _LEAST.get(dtype, 0):
-            return f"{dtype} weights need compute capability {_LEAST[dtype] / 10:g}, it has {accelerator.capability / 10:g}"
+            least = _LEAST[dtype] / 10
+            return f"{dtype} weights need compute capability {least:g}, it has {accelerator.capability / 10:g}"
     return ""
 
 

@@ -14,7 +14,8 @@ from headway.perf.plan.checkpoint import Checkpoint
 from headway.perf.plan.choice import Choice, Search
 from headway.perf.plan.goal import Goal
 from headway.perf.plan.offer import Offer
-from headway.perf.plan.search import Question, search
+from headway.perf.plan.question import Question
+from headway.perf.plan.search import search
 
 __all__ = ["Way", "ways_out"]
 
@@ -60,4 +61,3 @@ def _way(
 
 def _looser(goal: Goal, factor: float) -> Goal:
     return Goal(**{name: limit * factor for name, limit in goal.limits.items()})
-

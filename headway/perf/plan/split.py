@@ -16,7 +16,7 @@ from headway.errors import ResourceError
 from headway.perf.plan.capacity import Replica
 from headway.perf.plan.choice import Choice
 from headway.perf.plan.goal import Goal
-from headway.perf.plan.search import Question
+from headway.perf.plan.question import Question
 from headway.perf.step.cache import cache_of
 
 __all__ = ["NEEDS", "Pair", "pair_of"]
