@@ -29,7 +29,9 @@ class Kernels:
     the experts hit are those of a router over that share of the experts. `tile`: rows to which an expert's share is
     filled up. `gather`: seconds that a collective takes at least, by number of accelerators, over the fast link;
     `gather_pcie` where there is none; `link`: share of the link's bandwidth that collectives reach; `hop`: seconds of
-    sending to the next stage; `fabric`: bytes/s between nodes for each accelerator."""
+    sending to the next stage; `fabric`: bytes/s between nodes for each accelerator. `row`: seconds of attention of one
+    layer for each sequence that decodes, beside reading its keys. `uneven`: the busiest of e ranks of experts has e to
+    that power times its share of the tokens."""
 
     flops: Mapping[str, float]
     expert_flops: Mapping[str, float]
@@ -41,6 +43,8 @@ class Kernels:
     skew: float
     tile: float
     product: float  # seconds that a product of matrices takes at least
+    row: float
+    uneven: float
     gather: Mapping[str, float]
     gather_pcie: float
     link: float
@@ -53,7 +57,8 @@ class Engine:
     """Seconds. `step`: between two steps; `sequence`: for each that decodes; `layer`: small kernels of a layer (norms,
     rotation, writing keys and values); `mixture`: further ones of a layer with experts; `prompt_layer`: further ones
     where a step has prompts (not in a CUDA graph); `token`: for each token of a prompt; `slower`: factor on what
-    kernels take. `request`: before a request's first step and after it (HTTP, tokenizer, queue between processes).
+    kernels take. `request`: before a request's first step and after it (HTTP, tokenizer, queue between processes), with
+    `request_mixture` more where there are experts.
     `memory_share`, `reserve` (bytes), `most_sequences`, `token_budget`: the engine's defaults."""
 
     step: float
@@ -64,6 +69,7 @@ class Engine:
     token: float
     slower: float
     request: float
+    request_mixture: float
     memory_share: float
     of_free: bool
     reserve: float
