@@ -81,8 +81,9 @@ class Front:
         now, job = self.agenda.now, self._job(planned, caller)
         self.inside += 1
         self.ledger.came(job, now)
-        route = self._routes.get(planned.model)
-        model = self._first(route, job) if route else self._named(planned.model)
+        name = self._named(planned.model)
+        route = self._routes.get(name)
+        model = self._first(route, job) if route else name
         pool = self.pools.get(model)
         account = self.accounts.of(job.tenant)
         if pool is None:
@@ -138,7 +139,7 @@ class Front:
         )
 
     def _named(self, name: str) -> str:
-        if name in self.pools:
+        if name in self.pools or name in self._routes:
             return name
         return self.fleet.aliases.get(name, self.fleet.aliases.get("", ""))
 
