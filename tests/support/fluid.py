@@ -61,7 +61,9 @@ class Fluid:
         played, memory, again = Played(), Memory(), 0.0
         line: deque[list[float]] = deque()  # replica-seconds left, arrived at
         starting: list[float] = []  # since when
-        came: list[tuple[float, float, float, float]] = [(0.0, 0.0, 0.0, 0.0)]  # by second: n, prompt, output, in flight
+        came: list[tuple[float, float, float, float]] = [
+            (0.0, 0.0, 0.0, 0.0)
+        ]  # by second: n, prompt, output, in flight
         source, idle, ready = deque(requests), 0.0, self.ready
         for second in range(seconds):
             now = float(second)
