@@ -33,7 +33,7 @@ ROOM, MEMORY = 1e3, 1e6
 
 
 def search(question: Question, checkpoints: Sequence[Checkpoint], offers: Sequence[Offer]) -> Search:
-    choices: dict[tuple[str, str], Choice] = {}
+    choices: dict[tuple[str, float, str], Choice] = {}
     refused: dict[str, Refused] = {}
     looked = 0
     for option in _options(question, checkpoints, offers, refused):
@@ -41,7 +41,7 @@ def search(question: Question, checkpoints: Sequence[Checkpoint], offers: Sequen
             looked += 1
             name = option.offer.name
             if isinstance(found, Choice):
-                key = (name + option.offer.pool, f"{option.checkpoint.label} {found.setting.kv}")
+                key = (name, option.offer.price, f"{option.checkpoint.label} {found.setting.kv}")
                 if key not in choices or found.rank < choices[key].rank:
                     choices[key] = found
             elif name not in refused or found.near < refused[name].near:

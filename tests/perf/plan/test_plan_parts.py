@@ -47,7 +47,6 @@ def test_a_workload_is_planned_for_its_highest_rate() -> None:
     assert (found.peak, found.closed) == (20.0, False)
     assert found.mean == pytest.approx((11 * 60 + 10 * 180) / 240)
     assert (found.lengths.prompt, found.lengths.output, found.lengths.longest) == (100, 50, 150)
-    assert found.lengths.prompt_p95 == pytest.approx(100, rel=0.01)
 
 
 def test_callers_that_wait_are_a_load_of_their_own() -> None:
@@ -172,9 +171,9 @@ def labels(name: str, *, online: bool = True) -> list[tuple[str, str]]:
 
 def test_forms_of_weights() -> None:
     assert labels("Qwen/Qwen3-32B") == [
-        ("bf16", "published"), ("fp8 (quantised as it loads)", "8bit"), ("nvfp4 (nvidia/Qwen3-32B-NVFP4)", "4bit")
+        ("bf16", "published"), ("fp8 quantised as it loads", "8bit"), ("nvfp4 of nvidia/Qwen3-32B-NVFP4", "4bit")
     ]  # fmt: skip
-    assert ("fp8 (Qwen/Qwen3-32B-FP8)", "8bit") in labels("Qwen/Qwen3-32B", online=False)
+    assert ("fp8 of Qwen/Qwen3-32B-FP8", "8bit") in labels("Qwen/Qwen3-32B", online=False)
     assert labels("openai/gpt-oss-120b") == [("mxfp4", "published")]
     assert not any("Instruct" in label for label, _ in labels("meta-llama/Llama-3.1-70B", online=False))
     assert any("Instruct" in label for label, _ in labels("meta-llama/Llama-3.1-70B-Instruct", online=False))

@@ -129,7 +129,7 @@ def test_every_refusal_says_its_number() -> None:
     refused = {each.offer.name: each.why for each in found(question(10, Goal(1.0, 0.02)), of=FORMS).refused}
     assert refused["L4"].startswith("ITL p95 ")
     assert refused["L4"].endswith("> 20 ms alone")
-    assert refused["H100-SXM/1g.10gb"].startswith("73 GB of fp8")
+    assert refused["H100-SXM/1g.10gb"].startswith("73 GB of weights (fp8 quantised as it loads)")
     few = counted([2] * 6)
     assert any("there is room for" in each.why for each in found(question(200), few).refused)
 
