@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from headway.engines import hub_cache, sources
+from headway.engines import builtin, hub_cache, sources
 from headway.engines.shape import shape_of
 from headway.errors import SourceError, UsageError
 from headway.perf.catalog.architecture import Architecture
@@ -41,7 +41,8 @@ def facts_of(model: Model, config: Path | None = None) -> Facts:
         raise SourceError(
             f"{model.name}: {model.source} takes no GPU", hint="a plan is for models that are served here"
         )
-    if model.task == "embedding":
+    is_embedder = source.scheme == "builtin" and builtin.find(source.path).task == "embedding"
+    if model.task == "embedding" or is_embedder:
         raise SourceError(f"{model.name} is an embedder", hint="a plan reckons with models that write answers")
     found, where = _shape(source, config)
     engine: EngineFamily = "llamacpp" if _is_gguf(model, source) else "vllm"
@@ -56,7 +57,7 @@ def _is_gguf(model: Model, source: Source) -> bool:
 
 def _shape(source: Source, config: Path | None) -> tuple[Architecture, str]:
     if config is not None:
-        return shape_of(str(config if config.suffix == ".json" else config / CONFIG)), str(config)
+        return shape_of(str((config if config.suffix == ".json" else config / CONFIG).absolute())), str(config)
     if source.scheme == "file":
         path = sources.local_path(source)
         return shape_of(str(path)), str(path)

@@ -19,7 +19,7 @@ from headway.perf.plan.told import FIGURES, seconds
 from headway.perf.plan.written import options
 from headway.perf.prediction import Band
 
-__all__ = ["plan_lines"]
+__all__ = ["cheaper", "named", "plan_lines"]
 
 LABEL = 10
 NARROWEST = 60
@@ -48,7 +48,7 @@ def plan_lines(plan: Plan, top: int) -> Iterator[str]:
         yield from _table(plan, top)
         yield ""
         yield from _pick(plan, pick, columns)
-    for line in _cheaper(plan):
+    for line in cheaper(plan):
         yield from _said("not", [line], columns)
     for other in plan.found.others[:1]:
         if pick is None or other.per_hour < pick.per_hour:
@@ -159,14 +159,14 @@ def _picked(plan: Plan, pick: Choice) -> list[str]:
     of = f" ({', '.join(made)})" if len(made) > 1 else ""
     cost = f"{pick.per_hour:,.2f} {money}/h ({pick.per_hour * HOURS_A_MONTH:,.0f} a month)"
     return [
-        f"{replicas.all} {many}{of} of {_name(pick)}",
+        f"{replicas.all} {many}{of} of {named(pick)}",
         cost,
         f"{_money(pick.per_million)} {money} for 1M tokens, prompts and answers, at the mean load",
         f"of that {_money(pick.per_hour * pick.idle)} {money}/h ({percent(pick.idle)}) for what stands idle",
     ]
 
 
-def _name(choice: Choice) -> str:
+def named(choice: Choice) -> str:
     split = f" {choice.layout}" if choice.layout.accelerators > 1 else ""
     kv = ", keys and values fp8" if choice.setting.kv == "fp8" else ""
     return f"{choice.offer.name}{split}, {_weights(choice)}{kv}"
@@ -240,10 +240,10 @@ def _way(way: Way, plan: Plan) -> str:
         limits = " (" + ", ".join(f"{FIGURES[name]} {seconds(value)}" for name, value in way.goal.limits.items()) + ")"
     many = choice.replicas.all
     felt = f"TTFT p95 {seconds(choice.felt.ttft_p95.value)}, ITL p95 {seconds(choice.felt.itl_p95.value)}"
-    return f"{way.change}{limits}: {many} x {_name(choice)}: {felt}, {choice.per_hour:,.2f} {plan.place.currency}/h"
+    return f"{way.change}{limits}: {many} x {named(choice)}: {felt}, {choice.per_hour:,.2f} {plan.place.currency}/h"
 
 
-def _cheaper(plan: Plan) -> Sequence[str]:
+def cheaper(plan: Plan) -> Sequence[str]:
     """What costs less for one replica than the pick for all; without a pick, all. The nearest first; what has the same
     reason on one line, and of slices that are too small for the weights only the largest."""
     limit = plan.pick.per_hour if plan.pick is not None and plan.is_kept else float("inf")
@@ -271,7 +271,7 @@ def _refused(refused: Refused) -> str:
 def _other(choice: Choice, plan: Plan) -> str:
     less = "--quality 4bit" if choice.quality == "4bit" else "--quality 8bit"
     return (
-        f"{choice.replicas.all} x {_name(choice)} for {choice.per_hour:,.2f} {plan.place.currency}/h: {less} lets it "
+        f"{choice.replicas.all} x {named(choice)} for {choice.per_hour:,.2f} {plan.place.currency}/h: {less} lets it "
         "be picked, after your own check of its answers"
     )
 
@@ -279,7 +279,7 @@ def _other(choice: Choice, plan: Plan) -> str:
 def _pair(pair: Pair, plan: Plan) -> str:
     felt = f"TTFT p95 {seconds(pair.ttft_p95)}, ITL p95 {seconds(pair.itl_p95)}"
     return (
-        f"{pair.prefill} for prompts and {pair.decode} for answers of {_name(pair.choice)}: {felt}, "
+        f"{pair.prefill} for prompts and {pair.decode} for answers of {named(pair.choice)}: {felt}, "
         f"{pair.per_hour:,.2f} {plan.place.currency}/h; it needs {NEEDS}"
     )
 

@@ -24,8 +24,10 @@ from headway.perf.plan.told import seconds
 from headway.perf.prediction import Band, Prediction
 from headway.perf.traffic.schedule import traffic
 from headway.perf.traffic.trace import Call
+from headway.policy.gpu_choice import Device, matching
 from headway.spec.check import workload_from_json
 from headway.spec.fault import Fault
+from headway.spec.gpu import GpuWish
 from headway.spec.model import Model, Slo
 from headway.spec.presets import preset
 from headway.spec.workload import Objectives, Workload
@@ -252,3 +254,10 @@ def test_what_the_file_fixes_wrongly_is_told(fields: dict[str, object], told: st
 def test_seconds_are_read_at_a_glance() -> None:
     found = [seconds(each) for each in (1e-6, 0.0042, 0.0461, 0.61, 1.244, 250.0, inf)]
     assert found == ["1 us", "4.2 ms", "46 ms", "610 ms", "1.24 s", "250 s", "never"]
+
+
+def test_a_planned_gpu_is_found_by_what_the_driver_calls_it() -> None:
+    driver = {"H100-SXM": "NVIDIA H100 80GB HBM3", "A100-80-SXM": "NVIDIA A100-SXM4-80GB", "L4": "NVIDIA L4"}
+    for name, product in driver.items():
+        devices = [Device(each, each, 80 << 30, 80 << 30) for each in (product, "NVIDIA H100 PCIe", "NVIDIA L40S")]
+        assert [each.product for each in matching(GpuWish(product=name), devices)] == [product]
