@@ -98,4 +98,4 @@ def _closed(found: Sequence[Sample], by: Constants, ratio: Floats) -> Floats:
 def _bounded(misses: Floats) -> Floats:
     """Whose squares are Huber's loss."""
     size = np.abs(misses)
-    return np.sign(misses) * np.where(size < BEYOND, size, np.sqrt(2 * BEYOND * size - BEYOND**2))
+    return np.sign(misses) * np.where(size < BEYOND, size, np.sqrt(np.maximum(0.0, 2 * BEYOND * size - BEYOND**2)))
