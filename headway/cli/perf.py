@@ -102,7 +102,7 @@ def _write(out: Path, names: list[str], rows: list[dict[str, str]], found: list[
 def _table(found: list[Score]) -> Iterator[str]:
     heads = ("system", "model", "engine", "mode", "rows", "predicted")
     figures = ("TPOT mean", "median", "inside", "TTFT mean", "median", "inside")
-    rows = [(*heads, *figures)]
+    rows: list[tuple[str, ...]] = [(*heads, *figures)]
     for each in found:
         cells = (_percent(value) for of in (each.tpot, each.ttft) for value in (of.mean, of.median, of.inside))
         rows.append((*each.group, str(each.rows), str(each.predicted), *cells))

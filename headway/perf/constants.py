@@ -28,11 +28,12 @@ class Kernels:
     `sharpness`: exponent of the smooth maximum of arithmetic and reading. `skew`: how uneven the router is (1: even):
     the experts hit are those of a router over that share of the experts. `tile`: rows to which an expert's share is
     filled up. `gather`: seconds that a collective takes at least, by number of accelerators, over the fast link;
-    `gather_pcie` where there is none; `link`: share of the link's bandwidth that collectives reach; `hop`: seconds of
+    `gather_pcie` where there is none; `link`, `pcie`: share of the link's bandwidth that collectives reach; `hop`: seconds of
     sending to the next stage; `fabric`: bytes/s between nodes for each accelerator. `row`: seconds of attention of one
     layer for each sequence that decodes, beside reading its keys. `uneven`: the busiest of e ranks of experts has e to
     that power times its share of the tokens. `latent`, `picking`, `linear`: seconds of the further small kernels of a
-    layer with latent attention, with an indexer, with linear attention."""
+    layer with latent attention, with an indexer, with linear attention. `batched`: share of its time alone that a
+    prompt takes of a worker that computes prompts only, many at once."""
 
     flops: Mapping[str, float]
     expert_flops: Mapping[str, float]
@@ -48,10 +49,12 @@ class Kernels:
     latent: float
     picking: float
     linear: float
+    batched: float
     uneven: float
     gather: Mapping[str, float]
     gather_pcie: float
     link: float
+    pcie: float
     hop: float
     fabric: float
 
@@ -83,12 +86,14 @@ class Engine:
 class Harness:
     """How a benchmark loads an engine: lengths from `1 - spread` times the stated ones to those, `rounds` requests for
     each caller. Seconds, by engine, that its first tokens come later than our own work explains: the first requests
-    meet kernels that are not compiled yet, and more of them where there are experts (`mixture`, else `dense`)."""
+    meet kernels that are not compiled yet, and more of them where there are experts (`mixture`, else `dense`);
+    `relay`: and where one kind of worker hands over to another."""
 
     spread: float
     rounds: int
     dense: Mapping[EngineFamily, float]
     mixture: Mapping[EngineFamily, float]
+    relay: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +107,13 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Bands:
-    """By `like`: "tpot/vllm/seen", "ttft/any/unseen" …; see bands.py for how one is chosen."""
+    """By `like`: "tpot/agg/vllm/seen" …; see bands.py for how one is chosen. `models`, `accelerators`, `generations`:
+    those that were fitted on, a model by its shape."""
 
     spreads: Mapping[str, Spread]
-    models: tuple[str, ...]  # that were fitted on
-    accelerators: tuple[str, ...]
+    models: tuple[str, ...] = ()
+    accelerators: tuple[str, ...] = ()
+    generations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

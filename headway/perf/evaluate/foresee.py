@@ -31,7 +31,7 @@ MOST_SEQUENCES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Foreseen:
-    """Seconds. `accelerators`: of all workers; `requests`: a second, by the prediction."""
+    """Seconds. `accelerators`: of all workers, 0: not told; `requests`: a second, by the prediction."""
 
     ttft: Band
     tpot: Band
@@ -45,8 +45,8 @@ def foresee(row: Measured, by: Constants) -> Foreseen:
     ttft, tpot, requests, accelerators = point(row, found, by)
     first = found[0]
     return Foreseen(
-        band(ttft, spread_of(by.bands, "ttft", first, row.mode)),
-        band(tpot, spread_of(by.bands, "tpot", first, row.mode)),
+        band(ttft, spread_of(by.bands, "ttft", first, row.lane)),
+        band(tpot, spread_of(by.bands, "tpot", first, row.lane)),
         accelerators,
         requests,
     )
@@ -57,7 +57,8 @@ def point(row: Measured, found: tuple[Setting, ...], by: Constants) -> tuple[flo
     if row.mode == "disagg":
         return relayed(row, found, by)
     setting, harness = found[0], by.harnesses[row.harness]
-    played = play(step_of(setting, by), limits_of(setting, by), _callers(row, harness))
+    room = limits_of(setting, by, row.prompt + row.output)
+    played = play(step_of(setting, by), room, _callers(row, harness))
     return played.ttft + late(setting, by, row.harness), played.tpot, played.requests, setting.accelerators
 
 
@@ -68,12 +69,14 @@ def late(setting: Setting, by: Constants, harness: str) -> float:
     return by.engines[setting.engine].request + more.get(setting.engine, 0.0)
 
 
-def limits_of(setting: Setting, by: Constants) -> Limits:
-    """Room as the engine has it; where by our account there is none, it ran all the same, so that there was some."""
+def limits_of(setting: Setting, by: Constants, longest: int) -> Limits:
+    """Room as the engine has it. Where by our account there is none, or none for the longest request, it ran all the
+    same, so that there was some."""
     try:
-        return limits(replace(setting, most_sequences=MOST_SEQUENCES), by)
+        room = limits(replace(setting, most_sequences=MOST_SEQUENCES), by)
     except ResourceError:
         return Limits(1 << 40, BLOCK, MOST_SEQUENCES, by.engines[setting.engine].token_budget)
+    return replace(room, kv_tokens=max(room.kv_tokens, longest + BLOCK))
 
 
 def _callers(row: Measured, harness: Harness) -> Callers:

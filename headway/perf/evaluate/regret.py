@@ -42,7 +42,13 @@ def picks(rows: Iterable[Scored]) -> Iterator[Pick]:
     """Of groups that have two or more candidates, of which one was measured to meet the limit."""
     groups: dict[tuple[str, int, int], list[Scored]] = {}
     for each in rows:
-        if each.foreseen is not None and each.row.callers and each.row.tpot and _price(each.row.system):
+        if (
+            each.foreseen
+            and each.foreseen.accelerators
+            and each.row.callers
+            and each.row.tpot
+            and _price(each.row.system)
+        ):
             groups.setdefault((each.row.model, each.row.prompt, each.row.output), []).append(each)
     for (model, prompt, output), found in sorted(groups.items()):
         for limit in LIMITS:

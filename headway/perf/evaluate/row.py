@@ -78,6 +78,11 @@ class Measured:
     parts: Mapping[str, Mapping[str, int]]
 
     @property
+    def lane(self) -> str:
+        """Rows whose errors are alike: of one mode, and of one harness."""
+        return self.mode if self.harness == "inferencemax" else self.harness
+
+    @property
     def group(self) -> tuple[str, str, str]:
         return self.system, self.model, self.engine
 

@@ -60,8 +60,8 @@ def scores(rows: Sequence[Scored]) -> list[Score]:
 
 
 def _score(group: tuple[str, ...], rows: Sequence[Scored]) -> Score:
-    tpot = _figure((each.row.tpot, each.foreseen and each.foreseen.tpot) for each in rows)
-    ttft = _figure((each.row.ttft, each.foreseen and each.foreseen.ttft) for each in rows)
+    tpot = _figure((each.row.tpot, each.foreseen.tpot if each.foreseen else None) for each in rows)
+    ttft = _figure((each.row.ttft, each.foreseen.ttft if each.foreseen else None) for each in rows)
     return Score(group, len(rows), sum(each.foreseen is not None for each in rows), tpot, ttft)
 
 

@@ -9,7 +9,7 @@ kept while these move, and played again (a fixed point in three rounds). Residua
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,7 @@ from headway.perf.steady import closed
 from headway.perf.step.shape import Limits
 from headway.perf.step.step import Step, step_of
 
-__all__ = ["Fitted", "fitted", "played"]
+__all__ = ["Fitted", "Floats", "fitted", "played", "relays"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -34,6 +34,9 @@ GROUPS = 3.0
 """Weight of a group of rows against a prior."""
 OF_HARNESS = {"inferencemax": 1.0, "internal": 0.3}
 """Of a residual of the time to the first token: the internal runs' load is not told."""
+
+BATCHED, RELAYS = (0.45, 0.55, 0.65, 0.8), (0.0, 0.15, 0.3)
+"""Tried of a prompt worker's share of time, and of seconds of handing over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,8 @@ def played(found: Sequence[Sample], by: Constants) -> Floats:
 def _ratios(found: Sequence[Sample], by: Constants) -> Floats:
     """Of the played time to the first token to the closed form's, both without what comes late."""
     ahead = np.array([late(each.settings[0], by, each.row.harness) for each in found])
-    return (played(found, by)[:, 1] - ahead) / (_closed(found, by, np.ones(len(found)))[:, 1] - ahead)
+    ratio: Floats = (played(found, by)[:, 1] - ahead) / (_closed(found, by, np.ones(len(found)))[:, 1] - ahead)
+    return ratio
 
 
 def _closed(found: Sequence[Sample], by: Constants, ratio: Floats) -> Floats:
@@ -88,7 +92,7 @@ def _closed(found: Sequence[Sample], by: Constants, ratio: Floats) -> Floats:
     for index, each in enumerate(found):
         setting = each.settings[0]
         if each.engine not in steps:
-            steps[each.engine] = step_of(setting, by), limits_of(setting, by)
+            steps[each.engine] = step_of(setting, by), limits_of(setting, by, each.row.prompt + each.row.output)
         step, limits = steps[each.engine]
         told = closed(step, limits, each.load, float(each.row.callers))
         values[index] = told.tpot, told.ttft * ratio[index] + late(setting, by, each.row.harness)
@@ -98,4 +102,29 @@ def _closed(found: Sequence[Sample], by: Constants, ratio: Floats) -> Floats:
 def _bounded(misses: Floats) -> Floats:
     """Whose squares are Huber's loss."""
     size = np.abs(misses)
-    return np.sign(misses) * np.where(size < BEYOND, size, np.sqrt(np.maximum(0.0, 2 * BEYOND * size - BEYOND**2)))
+    bounded: Floats = np.sign(misses) * np.where(
+        size < BEYOND, size, np.sqrt(np.maximum(0.0, 2 * BEYOND * size - BEYOND**2))
+    )
+    return bounded
+
+
+def relays(found: Sequence[Sample], by: Constants) -> Constants:
+    """With the two constants of prefill and decode apart that make its rows miss least, from a small grid: their
+    queues have no slope that a descent could follow."""
+    apart = [each for each in found if each.row.mode == "disagg" and each.row.callers]
+    if not apart:
+        return by
+    measured = np.log([each.row.ttft for each in apart])
+    weight = np.array(weights(apart))
+
+    def cost(batched: float, relay: float) -> float:
+        told = np.log(played(apart, _relayed(by, batched, relay))[:, 1])
+        return float(np.sum(weight * np.minimum(np.abs(measured - told), 1.0)))
+
+    _, batched, relay = min((cost(batched, relay), batched, relay) for batched in BATCHED for relay in RELAYS)
+    return _relayed(by, batched, relay)
+
+
+def _relayed(by: Constants, batched: float, relay: float) -> Constants:
+    harnesses = {name: replace(each, relay=relay) for name, each in by.harnesses.items()}
+    return replace(by, kernels=replace(by.kernels, batched=batched), harnesses=harnesses)

@@ -8,7 +8,7 @@ they do not tell stays as physics has it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import exp
 from typing import Any
@@ -17,7 +17,7 @@ import msgspec
 
 from headway.perf.constants import Constants
 
-__all__ = ["PARAMETERS", "Parameter", "changed", "start_of"]
+__all__ = ["PARAMETERS", "Parameter", "changed"]
 
 ENGINES = ("vllm", "sglang", "trtllm")
 
@@ -82,7 +82,7 @@ def _engines() -> Iterator[Parameter]:
 PARAMETERS: tuple[Parameter, ...] = (*_kernels(), *_engines())
 
 
-def changed(base: Constants, parameters: Sequence[Parameter], logs: Sequence[float]) -> Constants:
+def changed(base: Constants, parameters: Sequence[Parameter], logs: Iterable[float]) -> Constants:
     """`base` with these values; four-bit arithmetic, which no row has, keeps its ratio to that in eight bits."""
     whole: dict[str, Any] = msgspec.to_builtins(base)
     for each, value in zip(parameters, logs, strict=True):
@@ -101,7 +101,3 @@ FOUR_BITS = 0.75
 """Share of what products in eight bits reach of their data sheet's FLOP/s, that those in four bits do: CUTLASS and
 cuBLAS reach 5.5 to 6.5 of 9 PFLOP/s on B200 in NVFP4, 3 to 3.4 of 4.5 in FP8 (NVIDIA's CUTLASS 4 and cuBLAS 12.9
 notes); rough."""
-
-
-def start_of(known: Mapping[str, float], each: Parameter) -> float:
-    return known.get(each.name, each.start)

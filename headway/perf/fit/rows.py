@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headway.errors import HeadwayError, UsageError
+from headway.perf.bands import shape
 from headway.perf.constants import Constants
 from headway.perf.evaluate.row import Measured, measured, settings
 from headway.perf.prediction import Load
@@ -35,9 +36,11 @@ class Sample:
 
     @property
     def model(self) -> str:
-        """Its shape: tuned versions of one model are one model."""
-        model = self.settings[0].model
-        return f"{model.layers}x{model.hidden}x{model.experts}x{model.vocabulary}"
+        return shape(self.settings[0].model)
+
+    @property
+    def accelerator(self) -> str:
+        return self.settings[0].accelerator.name
 
 
 def samples(folder: Path, by: Constants) -> list[Sample]:
