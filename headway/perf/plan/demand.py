@@ -160,12 +160,14 @@ class _Histogram:
     """Of lengths, by steps of 1 %."""
 
     def __init__(self) -> None:
-        self._counts: dict[int, int] = {}
+        self._steps: dict[int, list[int]] = {}
         self._sum = self._all = 0
 
     def add(self, length: int) -> None:
         step = round(math.log(max(length, 1)) / _STEP)
-        self._counts[step] = self._counts.get(step, 0) + 1
+        within = self._steps.setdefault(step, [0, 0])
+        within[0] += 1
+        within[1] += length
         self._sum += length
         self._all += 1
 
@@ -175,8 +177,8 @@ class _Histogram:
 
     def quantile(self, part: float) -> float:
         left = part * self._all
-        for step, many in sorted(self._counts.items()):
+        for _, (many, length) in sorted(self._steps.items()):
             left -= many
             if left <= 0:
-                return math.exp(step * _STEP)
+                return length / many
         return 0.0
