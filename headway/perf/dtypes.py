@@ -1,7 +1,8 @@
 """Bytes of a value by dtype, and the arithmetic an accelerator does it in.
 
 Scales are counted: nvfp4 has an fp8 scale for each 16 values (0.5625 bytes), mxfp4 one of 8 bits for each 32 (0.53),
-int4 a bf16 scale and zero for each 128 (AWQ and GPTQ, g128: 0.52); ggml's types have their block sizes (ggml-common.h), its mixes (_m) the bits that llama.cpp's quantize tells for them.
+int4 a bf16 scale and zero for each 128 (AWQ and GPTQ, g128: 0.52); ggml's types have their block sizes (ggml-common.h),
+its mixes (_m) the bits that llama.cpp's quantize tells for them.
 Weights of four bits are widened before they are multiplied where the accelerator has no such arithmetic (Marlin).
 """
 
