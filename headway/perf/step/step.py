@@ -100,7 +100,8 @@ def step_of(setting: Setting, constants: Constants) -> Step:
         pair=slower * attention.pair,
         new=slower * attention.new + engine.token,
         context=slower * attention.context,
-        sequence=slower * attention.sequence + engine.sequence / setting.pipeline,
+        sequence=slower * (attention.sequence + kernels.row * layers.layers / setting.data)
+        + engine.sequence / setting.pipeline,
         token=slower * (each * around + links.token),
         prompt=engine.prompt_layer * setting.model.layers,
         fixed=_fixed(setting, layers, kernels, engine) + setting.pipeline * slower * links.fixed,
@@ -116,7 +117,8 @@ def _experts(setting: Setting, layers: Layers, kernels: Kernels) -> tuple[float,
     dtype = setting.expert_weights or setting.weights
     math = arithmetic(dtype, accelerator)
     flops = accelerator.flops[math] * kernels.expert_flops[math]
-    of_token = 2 * layers.expert * model.top_k / setting.expert / flops
+    busiest = setting.expert**kernels.uneven
+    of_token = busiest * 2 * layers.expert * model.top_k / setting.expert / flops
     of_tiles = 2 * layers.expert * layers.experts * kernels.tile / 2 / flops
     reading = layers.expert * layers.experts * bytes_of(dtype) / (accelerator.bandwidth * kernels.expert_stream)
     miss = 1.0 - model.top_k / model.experts
@@ -125,5 +127,8 @@ def _experts(setting: Setting, layers: Layers, kernels: Kernels) -> tuple[float,
 
 def _fixed(setting: Setting, layers: Layers, kernels: Kernels, engine: Engine) -> float:
     """Seconds of a step whatever is in it."""
-    small = setting.model.layers * (engine.layer + PRODUCTS * kernels.product)
+    model = setting.model
+    full = model.layers - model.linear_layers
+    small = model.layers * (engine.layer + PRODUCTS * kernels.product) + model.linear_layers * kernels.linear
+    small += full * (engine.latent * bool(model.kv_lora) + kernels.picking * bool(model.selected))
     return engine.step + small + layers.mixtures * setting.pipeline * engine.mixture
