@@ -19,20 +19,24 @@ TRIES = 8
 
 
 def descended(
-    residuals: Callable[[Sequence[float]], Sequence[float]], start: Sequence[float], spreads: Sequence[float], rounds: int
+    residuals: Callable[[Sequence[float]], Sequence[float]],
+    priors: Sequence[float],
+    spreads: Sequence[float],
+    rounds: int,
+    start: Sequence[float],
 ) -> list[float]:
-    """The parameters at which `residuals` (in standard deviations) and the distances from `start` (in `spreads`) have
-    the least sum of squares."""
+    """The parameters at which `residuals` (in standard deviations) and the distances from `priors` (in `spreads`) have
+    the least sum of squares, sought from `start` on."""
     import numpy as np  # noqa: PLC0415 (heavy, and only here)
 
-    prior, wide = np.array(start, float), np.array(spreads, float)
+    prior, wide = np.array(priors, float), np.array(spreads, float)
 
     def cost(at: np.ndarray, found: np.ndarray) -> float:
         size = np.abs(found)
         bounded = np.where(size < BEYOND, size**2, 2 * BEYOND * size - BEYOND**2)
         return float(bounded.sum() + (((at - prior) / wide) ** 2).sum())
 
-    at, damping = prior.copy(), DAMPING
+    at, damping = np.array(start, float), DAMPING
     found = np.array(residuals(at.tolist()))
     now = cost(at, found)
     for _ in range(rounds):
