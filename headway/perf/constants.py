@@ -9,7 +9,7 @@ kernels it starts for each layer, its scheduling. They are written by `python -m
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 
@@ -28,12 +28,12 @@ class Kernels:
     `sharpness`: exponent of the smooth maximum of arithmetic and reading. `skew`: how uneven the router is (1: even):
     the experts hit are those of a router over that share of the experts. `tile`: rows to which an expert's share is
     filled up. `gather`: seconds that a collective takes at least, by number of accelerators, over the fast link;
-    `gather_pcie` where there is none; `link`, `pcie`: share of the link's bandwidth that collectives reach; `hop`: seconds of
-    sending to the next stage; `fabric`: bytes/s between nodes for each accelerator. `row`: seconds of attention of one
-    layer for each sequence that decodes, beside reading its keys. `uneven`: the busiest of e ranks of experts has e to
-    that power times its share of the tokens. `latent`, `picking`, `linear`: seconds of the further small kernels of a
-    layer with latent attention, with an indexer, with linear attention. `batched`: share of its time alone that a
-    prompt takes of a worker that computes prompts only, many at once."""
+    `gather_pcie` where there is none; `link`, `pcie`: share of the link's bandwidth that collectives reach; `hop`:
+    seconds of sending to the next stage; `fabric`: bytes/s between nodes for each accelerator. `row`: seconds of
+    attention of one layer for each sequence that decodes, beside reading its keys. `uneven`: the busiest of e ranks of
+    experts has e to that power times its share of the tokens. `latent`, `picking`, `linear`: seconds of the further
+    small kernels of a layer with latent attention, with an indexer, with linear attention. `batched`: share of its time
+    alone that a prompt takes of a worker that computes prompts only, many at once."""
 
     flops: Mapping[str, float]
     expert_flops: Mapping[str, float]
@@ -84,16 +84,25 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class Harness:
-    """How a benchmark loads an engine: lengths from `1 - spread` times the stated ones to those, `rounds` requests for
-    each caller. Seconds, by engine, that its first tokens come later than our own work explains: the first requests
-    meet kernels that are not compiled yet, and more of them where there are experts (`mixture`, else `dense`);
-    `relay`: and where one kind of worker hands over to another."""
+    """How a benchmark loads an engine: lengths up to `longest` times the stated ones and `spread` of that below it,
+    `rounds` requests for each caller; `cached`: by engine, the share of a prompt that the prefix cache has.
+
+    Seconds, by engine, that its first tokens come later than our own work explains: the first requests meet kernels
+    that are not compiled yet, and more of them where there are experts (`mixture`, else `dense`). `relay`: and where
+    one kind of worker hands over to another."""
 
     spread: float
     rounds: int
     dense: Mapping[EngineFamily, float]
     mixture: Mapping[EngineFamily, float]
     relay: float = 0.0
+    longest: float = 1.0
+    cached: Mapping[EngineFamily, float] = field(default_factory=dict)
+
+    @property
+    def mean(self) -> float:
+        """Of the lengths, as a share of the stated ones."""
+        return self.longest * (1 - self.spread / 2)
 
 
 @dataclass(frozen=True, slots=True)

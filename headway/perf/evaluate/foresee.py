@@ -57,8 +57,8 @@ def point(row: Measured, found: tuple[Setting, ...], by: Constants) -> tuple[flo
     if row.mode == "disagg":
         return relayed(row, found, by)
     setting, harness = found[0], by.harnesses[row.harness]
-    room = limits_of(setting, by, row.prompt + row.output)
-    played = play(step_of(setting, by), room, _callers(row, harness))
+    room = limits_of(setting, by, round(harness.longest * (row.prompt + row.output)))
+    played = play(step_of(setting, by), room, _callers(row, setting, harness))
     return played.ttft + late(setting, by, row.harness), played.tpot, played.requests, setting.accelerators
 
 
@@ -79,6 +79,7 @@ def limits_of(setting: Setting, by: Constants, longest: int) -> Limits:
     return replace(room, kv_tokens=max(room.kv_tokens, longest + BLOCK))
 
 
-def _callers(row: Measured, harness: Harness) -> Callers:
+def _callers(row: Measured, setting: Setting, harness: Harness) -> Callers:
     rounds = max(2, min(harness.rounds, MOST_REQUESTS // row.callers))
-    return Callers(row.callers, row.prompt, row.output, harness.spread, rounds)
+    prompt, output = round(row.prompt * harness.longest), round(row.output * harness.longest)
+    return Callers(row.callers, prompt, output, harness.spread, rounds, harness.cached.get(setting.engine, 0.0))

@@ -34,8 +34,7 @@ def relayed(row: Measured, found: tuple[Setting, ...], by: Constants) -> tuple[f
         raise UsageError("the row says neither its concurrency nor its workers and their batch")
     prompt, decode = found
     harness = by.harnesses[row.harness]
-    mean = 1 - harness.spread / 2
-    load = Load(row.prompt * mean, row.output * mean)
+    load = Load(row.prompt * harness.mean, row.output * harness.mean)
     alone, _ = prompt_seconds(step_of(prompt, by), Limits(1 << 40, token_budget=1 << 20), load, 0)
     own = alone * by.kernels.batched
     moved = cache_of(prompt).token * load.prompt / by.kernels.fabric

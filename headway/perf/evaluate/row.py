@@ -148,8 +148,8 @@ def _weights(row: Measured, model: Architecture) -> tuple[str, str]:
     named = [_dtype(each) for each in (row.weights, row.expert_weights, row.precision)]
     weights = named[0] or named[2] or model.native
     experts = named[1] or named[0] or named[2] or model.native
-    if model.experts and weights in _FOUR_BITS_OF_EXPERTS:
-        weights = "bf16"
+    if model.experts and model.native in _FOUR_BITS_OF_EXPERTS:
+        weights, experts = "bf16", model.native
     return weights, experts if model.experts else weights
 
 

@@ -66,7 +66,7 @@ def _engines() -> Iterator[Parameter]:
         for name, start, spread in (
             ("step", 1e-3, 0.7),
             ("sequence", 1e-5, 0.7),
-            ("layer", 1.2e-5, 0.5),
+            ("layer", 2e-5, 0.5),
             ("mixture", 2.5e-5, 0.5),
             ("prompt_layer", 5e-5, 1.0),
             ("token", 3e-7, 1.0),

@@ -55,12 +55,14 @@ def samples(folder: Path, by: Constants) -> list[Sample]:
 
 def _samples(rows: Iterable[Measured], by: Constants) -> Iterable[Sample]:
     for row in rows:
-        mean = 1 - by.harnesses[row.harness].spread / 2
+        harness = by.harnesses[row.harness]
         try:
             found = settings(row)
         except HeadwayError:
             continue
-        load = Load(row.prompt * mean, row.output * mean, concurrency=row.callers)
+        prompt, output = row.prompt * harness.mean, row.output * harness.mean
+        cached = prompt * harness.cached.get(found[0].engine, 0.0)
+        load = Load(prompt, output, concurrency=row.callers, cached=cached)
         yield Sample(row, found, load, repr(found))
 
 
