@@ -7,11 +7,9 @@ for. Their speed is the catalogue's for cores of their kind, by their number.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from headway.errors import ResourceError, UsageError
-from headway.perf.catalog.accelerator import Accelerator
 from headway.perf.catalog.accelerators import accelerator
+from headway.perf.cores import some_cores
 from headway.perf.plan.offer import Offer
 from headway.perf.setting import EngineFamily
 from headway.sites.base import Inventory
@@ -21,8 +19,6 @@ from headway.sites.local.nvml import Gpus
 __all__ = ["local_offers", "offers_of"]
 
 OWNED = "this machine's own"
-CORES = 8
-"""Of the catalogue's `cpu`."""
 
 
 def local_offers(engine: EngineFamily) -> tuple[list[Offer], str]:
@@ -32,7 +28,7 @@ def local_offers(engine: EngineFamily) -> tuple[list[Offer], str]:
 
 def offers_of(there: Inventory, engine: EngineFamily) -> tuple[list[Offer], str]:
     if engine == "llamacpp":
-        cores = _cores(there)
+        cores = some_cores(accelerator("cpu"), there.cores, there.free_memory_bytes)
         told = f"this machine: {there.cores} cores, {there.free_memory_bytes / 1e9:.1f} GB of memory free"
         return [Offer(cores, cores.name, 0.0, OWNED, 1, 1)], told
     counts: dict[str, int] = {}
@@ -53,17 +49,3 @@ def offers_of(there: Inventory, engine: EngineFamily) -> tuple[list[Offer], str]
             others if unknown else "this machine has no GPU", hint="leave --on out to see what could be rented"
         )
     return offers, "this machine: " + ", ".join(f"{count} {name}" for name, count in counts.items())
-
-
-def _cores(there: Inventory) -> Accelerator:
-    """Arithmetic goes with the number of cores; so does the memory's speed, until its channels are full."""
-    whole, share = accelerator("cpu"), there.cores / CORES
-    return replace(
-        whole,
-        name=f"{there.cores} cores",
-        memory=there.free_memory_bytes,
-        bandwidth=whole.bandwidth * min(1.0, 2 * share),
-        flops={dtype: rate * share for dtype, rate in whole.flops.items()},
-        node=1,
-        link=0.0,
-    )

@@ -133,6 +133,13 @@ def test_one_replica_more(plan: Plan) -> None:
     assert careful.choices[0].per_hour > plain.choices[0].per_hour
 
 
+def test_nothing_that_may_be_taken_away(plan: Plan) -> None:
+    plan.file(LLAMA + LOAD + SITE.replace("price: 2.5/h}", "price: 2.5/h, spot: {price: 1/h, preemptions: 0.1/h}}"))
+    usual = plan.json("f.yaml").plans[0]
+    assert usual.choices[0].spot
+    assert not any(each.spot for each in plan.json("f.yaml", "--no-spot").plans[0].choices)
+
+
 def test_the_second_model_has_what_the_first_left(plan: Plan) -> None:
     few = SITE.replace("count: 16", "count: 4")
     plan.file(LLAMA + SMALL + LOAD + few)

@@ -97,9 +97,7 @@ def _waiting(one: Seen, near: Sequence[Seen], crowd: float, prompt_seconds: Call
     beside = [each for each in near if each.first < one.first - SAME and each.last >= one.first - SAME]
     partly = sum(each.first < one.sent < each.last for each in near) > 0 and len(prompts) == 1
     context = sum(_context(each, one.first) for each in beside)
-    return Spell(
-        True, one.first - one.sent, 0.5 * partly, float(len(beside)), context, tuple(prompts), crowd, one.sent
-    )
+    return Spell(True, one.first - one.sent, 0.5 * partly, float(len(beside)), context, tuple(prompts), crowd, one.sent)
 
 
 def _writing(one: Seen, near: Sequence[Seen], crowd: float) -> Spell:
@@ -129,9 +127,7 @@ def _steps(done: Iterable[Seen]) -> Iterator[Prompt]:
 
 
 def _step(prompts: Sequence[Seen]) -> Prompt:
-    return Prompt(
-        1.0, float(sum(each.new for each in prompts)), sum(each.attended for each in prompts), len(prompts)
-    )
+    return Prompt(1.0, float(sum(each.new for each in prompts)), sum(each.attended for each in prompts), len(prompts))
 
 
 def _context(each: Seen, now: float) -> float:
@@ -165,4 +161,3 @@ def _crowd(others: Sequence[Sequence[tuple[float, float]]], low: float, high: fl
             total += max(0.0, _overlap(*times[at], low, high))
             at += 1
     return total / (high - low)
-

@@ -1,0 +1,27 @@
+"""Cores as an accelerator: so many of a processor that the catalogue has with its usual number."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from headway.perf.catalog.accelerator import Accelerator
+
+__all__ = ["CORES", "some_cores"]
+
+CORES = 8
+"""Of the catalogue's `cpu`."""
+
+
+def some_cores(whole: Accelerator, count: int, memory: int | None = None) -> Accelerator:
+    """Arithmetic goes with the number of cores; so does the memory's bandwidth, until its channels are full. `memory`:
+    bytes, None: as the catalogue has it."""
+    share = count / CORES
+    return replace(
+        whole,
+        name=f"{count} cores" if count != 1 else "1 core",
+        memory=whole.memory if memory is None else memory,
+        bandwidth=whole.bandwidth * min(1.0, 2 * share),
+        flops={dtype: rate * share for dtype, rate in whole.flops.items()},
+        node=1,
+        link=0.0,
+    )
