@@ -138,12 +138,12 @@ def _plan(
     )  # fmt: skip
     offers = [each.without(used) for each in place.offers if each.preemptions is None or not wanted.no_spot]
     found = search(question, forms, offers)
-    if asked_for.workload is not None:
-        found = settled(question, found, partial(sample, asked_for.workload))
+    settle = partial(_settled, asked_for.workload)
+    found = settle(question, found)
     pairs = [pair for each in found.choices[:3] if (pair := pair_of(question, each)) is not None]
     elsewhere: list[Offer] = of_catalogue(accelerators().values()) if facts.engine != "llamacpp" else []
     is_kept = found.pick is not None and found.pick.missed is None
-    ways = [] if is_kept else list(ways_out(question, forms, offers, elsewhere))
+    ways = [] if is_kept else list(ways_out(question, forms, offers, elsewhere, settle))
     return Plan(model, facts, place, demand, goal, terms, found, _worth(pairs, found.pick), ways)
 
 
@@ -194,6 +194,10 @@ def _asked_for(wanted: Wanted, workloads: Sequence[Workload], model: Model) -> A
     goal = Goal.of(model.slo, workload.slo or (own.slo if own is not None else None))
     goal = replace(goal, **_limits(wanted.slo)) if wanted.slo else goal
     return AskedFor(demand, goal, None if workload.trace is not None or demand.closed else workload)
+
+
+def _settled(workload: Workload | None, question: Question, found: Search) -> Search:
+    return found if workload is None else settled(question, found, partial(sample, workload))
 
 
 def sample(workload: Workload, rate: float) -> Iterator[Planned]:

@@ -89,7 +89,7 @@ class ChoiceJson(msgspec.Struct):
     price: str
     constants: str
     missed: MissJson | None
-    played: "PlayedJson | None"
+    played: PlayedJson | None
 
 
 class PlayedJson(msgspec.Struct):

@@ -2,7 +2,7 @@
 until they do not, or until another choice costs less; then that one is tried.
 
 The search is by formulas and has thousands of settings; the simulator's replica knows what formulas do not (uneven
-answers, preemption, bursts by chance) and takes a tenth of a second for one. So only those that may be picked are played.
+answers, preemption, bursts by chance) and takes a tenth of a second for one. So only what may be picked is played.
 """
 
 from __future__ import annotations
