@@ -14,6 +14,7 @@ from headway.cli.plan_asked import Plan
 from headway.perf.plan.choice import Choice, Refused
 from headway.perf.plan.cold_start import SOURCE
 from headway.perf.plan.nearest import Way
+from headway.perf.plan.played import Played
 from headway.perf.plan.split import NEEDS, Pair
 from headway.perf.plan.told import FIGURES, seconds
 from headway.perf.plan.written import options
@@ -133,6 +134,8 @@ def _lesser(choice: Choice, pick: Choice) -> str:
 def _pick(plan: Plan, pick: Choice, columns: int) -> Iterator[str]:
     yield from _said("pick", _picked(plan, pick), columns)
     yield from _said("each", _each(plan, pick), columns)
+    if pick.played is not None:
+        yield from _said("played", _played(plan, pick.played), columns)
     yield from _said("memory", _memory(pick), columns)
     starts = pick.cold_start
     start = (
@@ -197,6 +200,16 @@ def _each(plan: Plan, pick: Choice) -> list[str]:
         if limit is not None and band.value <= limit < band.high
     ]
     return [*said, *over]
+
+
+def _played(plan: Plan, played: Played) -> list[str]:
+    kept = "inside the limits" if played.keeps(plan.goal) else "outside the limits"
+    said = [
+        f"{played.requests:,} requests of {plan.demand.origin} through one replica of the simulator are {kept}",
+        f"TTFT p50 {seconds(played.ttft_p50)}, p95 {seconds(played.ttft_p95)}",
+        f"ITL p50 {seconds(played.itl_p50)}, p95 {seconds(played.itl_p95)}",
+    ]
+    return said + ([f"{played.passed_over} were too long for it"] if played.passed_over else [])
 
 
 def _memory(pick: Choice) -> list[str]:
