@@ -138,6 +138,11 @@ class Constants:
     harnesses: Mapping[str, Harness]
     bands: Bands
 
+    @property
+    def told(self) -> str:
+        """What they were fitted on, and when."""
+        return f"{self.source}, {self.date}" if self.date else self.source
+
 
 @cache
 def constants() -> Constants:

@@ -19,7 +19,12 @@ from tests.support.batching import drive
 __all__ = ["CORE", "LIMITS", "other_constants", "seen_by"]
 
 CORE = Setting(
-    architecture("builtin://smollm2-135m-instruct"), some_cores(accelerator("cpu"), 1), "llamacpp", weights="q4_1", kv="f16", threads=1
+    architecture("builtin://smollm2-135m-instruct"),
+    some_cores(accelerator("cpu"), 1),
+    "llamacpp",
+    weights="q4_1",
+    kv="f16",
+    threads=1,
 )
 LIMITS = Limits(kv_tokens=4 * 4096, block=1, most_sequences=4, token_budget=2048)
 

@@ -7,9 +7,9 @@ bands are of requests that were left out: every fifth block of requests in turn.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from math import exp, log, sqrt
+from math import exp, expm1, log, sqrt
 from statistics import fmean, median, stdev
 from typing import Any
 
@@ -123,10 +123,7 @@ def fitted(
         values={each.name: exp(value) for each, value in zip(case.parameters, logs, strict=True)},
         ttft=_spread([miss for spell, miss in left if spell.waits]),
         tpot=_spread([miss for spell, miss in left if not spell.waits]),
-        errors={
-            name: round(fmean([abs(1 - exp(-miss)) for spell, miss in left if spell.waits is waits] or [0.0]), 4)
-            for name, waits in (("ttft", True), ("tpot", False))
-        },
+        errors=_errors(left, "") | _errors(zip(found, case.misses(found, case.start), strict=True), "_shipped"),
         wrap=median([each.prompt - each.planned for each in seen if each.planned] or [0.0]),
     )
 
@@ -153,6 +150,14 @@ def _left_out(case: _Case, found: Sequence[Spell], logs: Sequence[float]) -> lis
             by = _descended(case, learned, FEWER_ROUNDS, logs)
             left += zip(asked, case.misses(asked, by), strict=True)
     return sorted(left, key=lambda each: each[0].at)
+
+
+def _errors(misses: Iterable[tuple[Spell, float]], suffix: str) -> dict[str, float]:
+    """Means of |predicted - measured| / measured."""
+    by: dict[str, list[float]] = {"ttft": [], "tpot": []}
+    for spell, miss in misses:
+        by["ttft" if spell.waits else "tpot"].append(abs(expm1(-miss)))
+    return {f"{name}{suffix}": round(fmean(each), 4) if each else 0.0 for name, each in by.items()}
 
 
 def _thinned(found: Sequence[Spell]) -> list[Spell]:

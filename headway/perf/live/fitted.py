@@ -16,8 +16,8 @@ import msgspec
 from headway.perf.bands import FAR, shape
 from headway.perf.constants import Bands, Constants, Spread, constants
 from headway.perf.limits import limits
-from headway.perf.prediction import Load, Prediction
 from headway.perf.predict import predict
+from headway.perf.prediction import Load, Prediction
 from headway.perf.setting import EngineFamily, Setting
 from headway.perf.step.shape import Limits
 
@@ -30,9 +30,10 @@ CORES = "cpu"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
     """`model`: its name, for people; `shape` and `weights` say which it is. `threads`: of one replica, on cores.
-    `measured`: the day, UTC; `requests`: that were used; `sources`: their files' names. `ttft` and `tpot`: the 90 % band
-    of log(measured / predicted), by blocks of requests that were left out in turn; `errors`: the mean absolute error
-    of single requests, so left out, as shares. `wrap`: tokens that the chat template adds to a prompt."""
+    `measured`: the day, UTC; `requests`: that were used; `sources`: their files' names. `ttft` and `tpot`: the 90 %
+    band of log(measured / predicted), by blocks of requests that were left out in turn; `errors`: the mean absolute
+    error of single requests, so left out, as shares, and by the shipped constants (`_shipped`). `wrap`: tokens that
+    the chat template adds to a prompt."""
 
     site: str
     accelerator: str

@@ -9,9 +9,9 @@ __all__ = ["Seen"]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Seconds on one clock: `sent` to `replica`, its `first` and its `last` token. Tokens: `prompt` as the engine counted
-    it, of which `cached` were in its prefix cache; `output`. `planned`: tokens of the prompt before the chat template was
-    put around it; 0: not known. `paced`: whether first and last are those of tokens, and not of bytes in one piece."""
+    """Seconds on one clock: `sent` to `replica`, its `first` and its `last` token. Tokens: `prompt` as the engine
+    counted it, of which `cached` were in its prefix cache; `output`. `planned`: tokens of the prompt before the chat
+    template was put around it; 0: not known."""
 
     replica: str
     sent: float
@@ -21,7 +21,6 @@ class Seen:
     cached: int
     output: int
     planned: int = 0
-    paced: bool = True
 
     @property
     def new(self) -> int:

@@ -75,8 +75,6 @@ def _of(
     prompt_seconds: Callable[[Seen], float],
     seats: int,
 ) -> Iterator[Spell]:
-    if not one.paced:
-        return
     running = sum(each.sent < one.sent < each.last for each in near)
     if running < seats:
         yield _waiting(one, near, _crowd(others, one.sent, one.first), prompt_seconds)
