@@ -58,7 +58,7 @@ def fits(path: Path) -> tuple[Fit, ...]:
 
 
 def keep_fit(path: Path, found: Fit) -> None:
-    """Instead of an earlier one for the same. Raises UsageError where `path` holds other things or cannot be written."""
+    """In place of an earlier one for the same. UsageError: `path` holds other things, or cannot be written."""
     _write(path, "fits", [*(each for each in fits(path) if each.key != found.key), found])
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from headway.perf.catalog.accelerator import Accelerator
 
-__all__ = ["CORES", "some_cores"]
+__all__ = ["CORES", "count_of", "some_cores"]
 
 CORES = 8
 """Of the catalogue's `cpu`."""
@@ -25,3 +25,9 @@ def some_cores(whole: Accelerator, count: int, memory: int | None = None) -> Acc
         node=1,
         link=0.0,
     )
+
+
+def count_of(accelerator: Accelerator) -> int:
+    """How many cores that is; 0: it is something else."""
+    count, _, what = accelerator.name.partition(" ")
+    return int(count) if what in ("core", "cores") and count.isdigit() else 0

@@ -116,7 +116,7 @@ def fitted(
         model=setting.model.name,
         shape=shape(setting.model),
         weights=setting.weights,
-        threads=setting.threads or 0,
+        threads=int(key[-1]),
         measured=measured,
         requests=len(seen),
         sources=tuple(sources),

@@ -15,6 +15,7 @@ import msgspec
 
 from headway.perf.bands import FAR, shape
 from headway.perf.constants import Bands, Constants, Spread, constants
+from headway.perf.cores import count_of
 from headway.perf.limits import limits
 from headway.perf.predict import predict
 from headway.perf.prediction import Load, Prediction
@@ -63,8 +64,10 @@ class Fit:
 
 
 def key_of(setting: Setting, site: str) -> tuple[str, ...]:
-    accelerator = CORES if setting.threads else setting.accelerator.cut_from or setting.accelerator.name
-    return site, accelerator, setting.engine, shape(setting.model), setting.weights, str(setting.threads or 0)
+    cores = count_of(setting.accelerator)
+    accelerator = CORES if cores else setting.accelerator.cut_from or setting.accelerator.name
+    threads = setting.threads or cores
+    return site, accelerator, setting.engine, shape(setting.model), setting.weights, str(threads)
 
 
 def fit_for(setting: Setting, site: str, fits: Iterable[Fit]) -> Fit | None:
@@ -74,7 +77,7 @@ def fit_for(setting: Setting, site: str, fits: Iterable[Fit]) -> Fit | None:
     exact = [each for each in like if each.key == key]
     if exact or not like:
         return exact[-1] if exact else None
-    near = min(like, key=lambda each: abs(each.threads - (setting.threads or 0)))
+    near = min(like, key=lambda each: abs(each.threads - int(key[-1])))
     wider = [Spread(each.low * FAR, each.high * FAR, each.rows) for each in (near.ttft, near.tpot)]
     return replace(near, ttft=wider[0], tpot=wider[1])
 
