@@ -11,9 +11,13 @@ from hypothesis import strategies as st
 from headway.engines.builtin import CATALOGUE
 from headway.errors import UsageError
 from headway.perf.catalog import parameters
+from headway.perf.catalog.accelerators import accelerator
 from headway.perf.catalog.architecture import Architecture
 from headway.perf.catalog.models import architecture, architectures, same_shape, shapes
 from headway.perf.catalog.names import words
+from headway.perf.setting import Setting
+from headway.perf.step.cache import cache_of
+from headway.perf.step.layers import layers_of
 
 PUBLISHED: dict[str, tuple[float, float | None]] = {  # billions: all, and for each token as the publisher counts
     "meta-llama/Llama-3.1-8B": (8.03, None),
@@ -80,6 +84,19 @@ def test_counts_of_parameters_are_the_published_ones(name: str) -> None:
             assert active - 0.5 <= counted / 1e9 < active + max(1, 0.03 * active)
         else:
             assert counted / 1e9 == pytest.approx(active, rel=0.03)
+
+
+@pytest.mark.parametrize("name", shapes())
+def test_one_accelerator_holds_all_of_it(name: str) -> None:
+    """What the step model splits over ranks is what is counted here, and its cache, too."""
+    model, whole = architecture(name), accelerator("H200")
+    setting = Setting(model, whole)
+    layers = layers_of(setting)
+    held = layers.split + layers.experts * layers.expert + layers.router + layers.head + layers.embedding
+    assert held == pytest.approx(parameters.total(model), rel=0.005)
+    cache = cache_of(setting)
+    windows = model.windowed_layers and parameters.kv_bytes(model, model.window) - model.window * cache.token
+    assert cache.token * 1e6 + windows == pytest.approx(parameters.kv_bytes(model, 1e6), rel=0.05)
 
 
 @pytest.mark.parametrize(
