@@ -50,7 +50,7 @@ def limits(setting: Setting, by: Constants | None = None) -> Limits:
             hint="use more accelerators, larger ones, or weights of fewer bits",
         )
     if cache.token and cache.sequence:
-        # What a sequence keeps whatever its length is taken from the tokens, as if all ran at once on half of them.
+        # What a sequence keeps whatever its length (windows, states) bounds how many there can be at all.
         most = max(1, min(most, int(free / cache.sequence)))
     return Limits(tokens, BLOCK, most, setting.token_budget or engine.token_budget)
 

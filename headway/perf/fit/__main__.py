@@ -20,6 +20,7 @@ from headway.errors import HeadwayError
 from headway.perf.constants import Bands, Constants, constants
 from headway.perf.fit.check import Left, left_out
 from headway.perf.fit.engines import fitted, relays
+from headway.perf.fit.older import older
 from headway.perf.fit.operations import carried, operations
 from headway.perf.fit.parameters import Parameter, informed
 from headway.perf.fit.rows import Sample, samples
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
     except HeadwayError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    for line in (*told_of(known, carried(asked.data)), "", *tables(left, by)):
+    for line in (*told_of(known, carried(asked.data), older(asked.data, by)), "", *tables(left, by)):
         print(line)
     if not asked.check:
         asked.out.write_bytes(msgspec.json.format(msgspec.json.encode(by), indent=1) + b"\n")

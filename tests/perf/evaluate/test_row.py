@@ -44,6 +44,8 @@ def test_degrees_as_they_are_meant(written: dict[str, str], meant: tuple[int, in
     ("written", "weights", "experts", "kv"),
     [
         ({}, "fp8", "fp8", "fp8"),  # a quantised checkpoint of a 16-bit model brings its cache
+        ({"system": "h100_sxm"}, "fp8", "fp8", "bf16"),
+        ({"system": "b200_sxm"}, "fp8", "fp8", "fp8"),
         ({"backend": "sglang"}, "fp8", "fp8", "bf16"),
         ({"backend": "trtllm"}, "fp8", "fp8", "fp8"),
         ({"gemm_quant_mode": "", "precision": "bf16"}, "bf16", "bf16", "bf16"),
