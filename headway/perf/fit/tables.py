@@ -26,11 +26,10 @@ def told_of(
         yield f"  {each.name:24} {each.rows:5} rows, median error {each.misses:5.1%}: {values}"
     for name, other, own in carried:
         yield f"  {name:24} on A100 by H100's constants: median error {other:5.1%}; by its own {own:5.1%}"
-    for each in older:
+    for of in older:
         yield (
-            f"  an older engine, {each.model} TP{each.tensor}: measured over predicted on A100 and H100 "
-            f"{each.prompt[0]:.2f} and {each.prompt[1]:.2f} of a prompt, {each.token[0]:.2f} and {each.token[1]:.2f} "
-            "of a token"
+            f"  an older engine, {of.model} TP{of.tensor}: measured over predicted on A100 and H100 "
+            f"{of.prompt[0]:.2f} and {of.prompt[1]:.2f} of a prompt, {of.token[0]:.2f} and {of.token[1]:.2f} of a token"
         )
 
 
