@@ -53,6 +53,9 @@ KV_IN_16_BITS = frozenset({"H100-SXM"})
 """Accelerators for which InferenceMAX's scripts of vLLM leave the cache in 16 bits: callers wait there as soon as half
 as many tokens fit."""
 
+NOTHING = frozenset({"", "nan", "none", "null"})
+"""What tables write where there is nothing."""
+
 NODE = 8
 """Accelerators: what two degrees multiply to beyond it, that are the same, is one degree written twice."""
 
@@ -173,9 +176,11 @@ def _kv(engine: str, model: Architecture, weights: str, named: str, on: Accelera
 
 def _degrees(fields: Mapping[str, str], prefix: str, where: str) -> dict[str, int]:
     names = ("batch_size", "num_workers", "tp_size", "pp_size", "attention_dp_size", "moe_tp_size", "moe_ep_size")
-    unknown = {"batch_size": 0, "num_workers": 0}
+    least = {"batch_size": 0, "num_workers": 0}
     return {
-        name: round(_figure(fields, prefix + name, where)) if fields.get(prefix + name) else unknown.get(name, 1)
+        name: max(least.get(name, 1), round(_figure(fields, prefix + name, where)))
+        if (fields.get(prefix + name) or "").strip().lower() not in NOTHING
+        else least.get(name, 1)
         for name in names
     }
 

@@ -76,6 +76,10 @@ def test_dtypes(written: dict[str, str], weights: str, experts: str, kv: str) ->
     assert (found.weights, found.expert_weights if found.model.experts else experts, found.kv) == (weights, experts, kv)
 
 
+def test_what_is_not_told_is_one() -> None:
+    assert degrees(pp_size="nan", attention_dp_size="0", moe_tp_size="", moe_ep_size="None") == (4, 1, 1)
+
+
 def test_callers_by_the_batch_of_each_rank_where_the_source_does_not_tell() -> None:
     row = measured(
         measured_row(silicon_data_source="x", tp_size="1", attention_dp_size="8", moe_tp_size="1", moe_ep_size="8"), 2
