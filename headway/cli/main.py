@@ -24,6 +24,7 @@ from headway.cli import (
     perf,
     plan,
     schema,
+    simulate,
     status,
     up,
 )
@@ -41,7 +42,24 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (up, down, ls, status, logs, chat, plan, bench, explain, key, catalog, perf, doctor, schema, parts):
+for verb in (
+    up,
+    down,
+    ls,
+    status,
+    logs,
+    chat,
+    plan,
+    bench,
+    simulate,
+    explain,
+    key,
+    catalog,
+    perf,
+    doctor,
+    schema,
+    parts,
+):
     verb.register(app)
 
 

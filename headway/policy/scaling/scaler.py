@@ -6,13 +6,14 @@ goes on from what it wrote down, and one that wrote nothing down begins again wi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from headway.policy.decision import Decision
+from headway.policy.decision import Action, Decision, Reason
 from headway.policy.scaling.observation import Observation
 
-__all__ = ["Memory", "Scaler", "Verdict"]
+__all__ = ["Memory", "Scaler", "Verdict", "verdict"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +46,20 @@ class Scaler(Protocol):
 
     def decide(self, seen: Observation, memory: Memory, now: float) -> Verdict:
         """`now`: seconds on any clock that does not go back."""
+
+
+def verdict(
+    seen: Observation,
+    target: int,
+    memory: Memory,
+    *,
+    reason: Reason,
+    message: str,
+    numbers: Mapping[str, float | int | str],
+    look_again: float,
+) -> Verdict:
+    """The action follows from the target and what is there."""
+    change = target - seen.present
+    action = Action.START if change > 0 else Action.DRAIN if change < 0 else Action.KEEP
+    counts = {"target": target, "ready": seen.ready, "starting": len(seen.starting), "draining": seen.draining}
+    return Verdict(target, Decision(seen.model, action, reason, message, {**counts, **numbers}, look_again), memory)
