@@ -12,7 +12,6 @@ from headway.cli.plan_asked import Plan
 from headway.perf.plan.choice import Choice, Refused
 from headway.perf.plan.goal import Felt
 from headway.perf.plan.nearest import Way
-from headway.perf.plan.played import Played
 from headway.perf.plan.split import NEEDS, Pair
 from headway.perf.plan.written import options, written
 from headway.perf.prediction import Band
@@ -66,6 +65,8 @@ class MemoryJson(msgspec.Struct):
 
 
 class ChoiceJson(msgspec.Struct):
+    """`reckoned`: what the formulas say, where `felt` was counted on played requests."""
+
     gpu: str
     spot: bool
     weights: str
@@ -89,18 +90,7 @@ class ChoiceJson(msgspec.Struct):
     price: str
     constants: str
     missed: MissJson | None
-    played: PlayedJson | None
-
-
-class PlayedJson(msgspec.Struct):
-    """Seconds: what requests of the workload felt in one replica of the simulator."""
-
-    requests: int
-    passed_over: int
-    ttft_p50: float | None
-    ttft_p95: float | None
-    itl_p50: float | None
-    itl_p95: float | None
+    reckoned: FeltJson | None
 
 
 class RefusedJson(msgspec.Struct):
@@ -227,13 +217,8 @@ def _choice(choice: Choice) -> ChoiceJson:
         price=choice.offer.priced,
         constants=choice.fitted_on,
         missed=None if miss is None else MissJson(miss.figure, _finite(miss.value), miss.limit),
-        played=None if choice.played is None else _played(choice.played),
+        reckoned=None if choice.reckoned is None else _felt(choice.reckoned),
     )
-
-
-def _played(played: Played) -> PlayedJson:
-    waits = (_finite(each) for each in (played.ttft_p50, played.ttft_p95, played.itl_p50, played.itl_p95))
-    return PlayedJson(played.requests, played.passed_over, *waits)
 
 
 def _felt(felt: Felt) -> FeltJson:

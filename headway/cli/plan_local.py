@@ -2,12 +2,17 @@
 hour costs nothing more.
 
 Cores are one offer of one replica with all of them: several would share the same memory, which is what decoding waits
-for. Their speed is the catalogue's for cores of their kind, by their number.
+for. Their speed is what `headway doctor --measure` kept, else the catalogue's for cores, by their number.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from headway.engines.calibrations import calibrated
 from headway.errors import ResourceError, UsageError
+from headway.paths import StateDir
+from headway.perf.catalog.accelerator import Accelerator
 from headway.perf.catalog.accelerators import accelerator
 from headway.perf.cores import some_cores
 from headway.perf.plan.offer import Offer
@@ -23,14 +28,14 @@ OWNED = "this machine's own"
 
 def local_offers(engine: EngineFamily) -> tuple[list[Offer], str]:
     """Raises ResourceError where there is nothing for this engine."""
-    return offers_of(read_inventory(Gpus()), engine)
+    return offers_of(read_inventory(Gpus()), engine, StateDir.default())
 
 
-def offers_of(there: Inventory, engine: EngineFamily) -> tuple[list[Offer], str]:
+def offers_of(there: Inventory, engine: EngineFamily, state: StateDir) -> tuple[list[Offer], str]:
     if engine == "llamacpp":
-        cores = some_cores(accelerator("cpu"), there.cores, there.free_memory_bytes)
+        cores = _cores(there, state)
         told = f"this machine: {there.cores} cores, {there.free_memory_bytes / 1e9:.1f} GB of memory free"
-        return [Offer(cores, cores.name, 0.0, OWNED, 1, 1)], told
+        return [Offer(cores, cores.name, 0.0, OWNED, 1, 1, threads=there.cores)], told
     counts: dict[str, int] = {}
     for gpu in there.accelerators:
         name = f"{gpu.product}/{gpu.profile.removeprefix('mig-')}" if gpu.profile else gpu.product
@@ -38,7 +43,7 @@ def offers_of(there: Inventory, engine: EngineFamily) -> tuple[list[Offer], str]
     offers, unknown = [], []
     for name, count in counts.items():
         try:
-            found = accelerator(name)
+            found = calibrated(accelerator(name), state)
         except UsageError:
             unknown.append(name)
         else:
@@ -49,3 +54,12 @@ def offers_of(there: Inventory, engine: EngineFamily) -> tuple[list[Offer], str]
             others if unknown else "this machine has no GPU", hint="leave --on out to see what could be rented"
         )
     return offers, "this machine: " + ", ".join(f"{count} {name}" for name, count in counts.items())
+
+
+def _cores(there: Inventory, state: StateDir) -> Accelerator:
+    """As `headway doctor --measure` kept them, which measures all of them together; else so many of the catalogue's."""
+    whole = accelerator("cpu")
+    measured = calibrated(whole, state)
+    if measured != whole:
+        return replace(measured, name=f"{there.cores} cores", memory=there.free_memory_bytes)
+    return some_cores(whole, there.cores, there.free_memory_bytes)

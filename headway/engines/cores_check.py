@@ -6,10 +6,13 @@ a time, with a prompt of given tokens that no cache holds, and is ended when all
 
 from __future__ import annotations
 
+import ctypes
 import http.client
 import json
+import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -98,7 +101,11 @@ def _server(program: Path, weights: Path, threads: int, context: int) -> Iterato
     size = ("--ctx-size", str(context), "--parallel", "1", "--threads", str(threads), "--n-gpu-layers", "0")
     argv = (str(program), "--model", str(weights), "--host", "127.0.0.1", "--port", str(port), *size, "--no-webui")
     process = subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=_end_with_us if sys.platform == "linux" else None,  # noqa: PLW1509 - no thread of ours runs now
     )
     try:
         _wait(process, port)
@@ -110,6 +117,11 @@ def _server(program: Path, weights: Path, threads: int, context: int) -> Iterato
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _end_with_us() -> None:
+    """In the child: the kernel ends it when we are killed and can end nothing (prctl(2), PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def _wait(process: subprocess.Popen[bytes], port: int) -> None:

@@ -103,6 +103,17 @@ HEADERS = {
             "expert_feed_forward_length": 2048, "leading_dense_block_count": 3, "vocab_size": 129280,
         },
     ),
+    "Qwen/Qwen3-Next-80B-A3B-Instruct": keys(
+        "qwen3next",
+        {
+            "block_count": 48, "context_length": 262144, "embedding_length": 2048, "feed_forward_length": 5120,
+            "attention.head_count": 16, "attention.head_count_kv": 2, "attention.key_length": 256,
+            "attention.value_length": 256, "expert_count": 512, "expert_used_count": 10,
+            "expert_feed_forward_length": 512, "expert_shared_feed_forward_length": 512, "ssm.inner_size": 4096,
+            "ssm.state_size": 128, "ssm.group_count": 16, "ssm.time_step_rank": 32, "ssm.conv_kernel": 4,
+            "full_attention_interval": 4, "vocab_size": 151936,
+        },
+    ),
     "google/gemma-3-12b": keys(
         "gemma3",
         {

@@ -24,7 +24,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "vocabulary": ("vocab_size", "padded_vocab_size"),
     "context": ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "max_sequence_length"),
     "experts": ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts"),
-    "top_k": ("num_experts_per_tok", "num_experts_per_token", "top_k_experts", "moe_top_k", "moe_topk"),
+    "top_k": ("num_experts_per_tok", "num_experts_per_token", "top_k_experts", "moe_top_k", "moe_topk", "moe_k"),
     "moe_ffn": ("moe_intermediate_size", "expert_ffn_hidden_size"),
     "moe_hidden": ("moe_latent_size", "routed_expert_hidden_size"),
     "shared_width": (

@@ -12,12 +12,16 @@ from typing import Any
 
 from headway.errors import UsageError
 from headway.perf.catalog.architecture import Architecture
+from headway.perf.catalog.fields import Fields
 from headway.perf.catalog.layer_kinds import by_family
+from headway.perf.catalog.mixers import mixer
 
 __all__ = ["from_header"]
 
 UNGATED = frozenset({"gpt2", "opt", "bloom", "falcon", "mpt", "phi2", "starcoder", "starcoder2", "bert", "nomic-bert"})
 WINDOWED = frozenset({"gemma2", "gemma3", "gemma3n", "gpt-oss", "cohere2", "llama4", "phi3"})
+DELTA_NETS = frozenset({"qwen3next", "qwen35", "qwen35moe"})
+"""Architectures of llama.cpp whose linear layers are Gated DeltaNets, and whose attention has a gate."""
 
 FILE_TYPES = {
     0: "f32", 1: "f16", 2: "q4_0", 3: "q4_1", 7: "q8_0", 8: "q5_0", 9: "q5_1", 10: "q2_k", 11: "q3_k", 12: "q3_k_m",
@@ -59,11 +63,13 @@ def from_header(pairs: Mapping[str, Any], tensors: Collection[str] = (), name: s
     """
     header = _Pairs(pairs)
     name = name or str(pairs.get("general.name") or "this GGUF file")
-    if header.whole("ssm.inner_size") or header.whole("wkv.head_size"):
+    stateful = header.whole("ssm.inner_size") or header.whole("wkv.head_size")
+    if stateful and header.kind not in DELTA_NETS:
         raise UsageError(
             f"{name}: layers of the kind {header.kind!r} are not known in GGUF", hint="give its config.json"
         )
     model = _windows(header, _mixture(header, _latents(header, _plain(header, tensors, name))))
+    model = _delta_net(header, model) if stateful else model
     if header.missing:
         raise UsageError(f"{name}: its GGUF header does not say {', '.join(header.missing)}", hint="convert it again")
     return model
@@ -137,6 +143,27 @@ def _mixture(header: _Pairs, model: Architecture) -> Architecture:
         moe_ffn=width,
         shared_ffn=shared,
         dense_layers=dense,
+    )
+
+
+def _delta_net(header: _Pairs, model: Architecture) -> Architecture:
+    width, interval = header.needed("ssm.state_size"), header.whole("full_attention_interval", 4)
+    told = {
+        "linear_num_key_heads": header.needed("ssm.group_count"),
+        "linear_num_value_heads": header.needed("ssm.time_step_rank"),
+        "linear_key_head_dim": width,
+        "linear_value_head_dim": width,
+        "linear_conv_kernel_dim": header.whole("ssm.conv_kernel", 4),
+    }
+    found = mixer(Fields(told), model.hidden)
+    if found is None or header.missing:
+        return model
+    return replace(
+        model,
+        gated_attention=True,
+        linear_layers=model.layers - model.layers // interval,
+        linear_mixer=found.parameters,
+        state_bytes=found.state,
     )
 
 

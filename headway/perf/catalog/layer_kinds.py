@@ -70,7 +70,7 @@ def dense_layers(fields: Fields, layers: int) -> int:
         return layers - len(chosen)
     if every := fields.number("interleave_moe_layer_step"):
         return layers - layers // every
-    first = fields.number("first_k_dense_replace")
+    first = fields.number("first_k_dense_replace") or fields.number("moe_layer_start_index")
     chosen_out = fields.listed("mlp_only_layers")
     sparse = max(1, fields.number("decoder_sparse_step", 1))
     return first or len(set(chosen_out) | {each for each in range(layers) if (each + 1) % sparse})

@@ -117,6 +117,8 @@ def fitted(
         shape=shape(setting.model),
         weights=setting.weights,
         threads=int(key[-1]),
+        bandwidth=setting.accelerator.bandwidth,
+        flops=setting.accelerator.flops["bf16"],
         measured=measured,
         requests=len(seen),
         sources=tuple(sources),

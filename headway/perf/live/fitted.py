@@ -14,13 +14,14 @@ from typing import Any
 import msgspec
 
 from headway.perf.bands import FAR, shape
+from headway.perf.catalog.accelerator import Accelerator
 from headway.perf.constants import Bands, Constants, Spread, constants
-from headway.perf.cores import count_of
+from headway.perf.cores import count_of, faster
 from headway.perf.limits import limits
-from headway.perf.predict import predict
+from headway.perf.predict import predict, step_time
 from headway.perf.prediction import Load, Prediction
 from headway.perf.setting import EngineFamily, Setting
-from headway.perf.step.shape import Limits
+from headway.perf.step.shape import Limits, StepTime
 
 __all__ = ["CORES", "Fit", "Performance", "applied", "fit_for", "key_of"]
 
@@ -33,8 +34,9 @@ class Fit:
     """`model`: its name, for people; `shape` and `weights` say which it is. `threads`: of one replica, on cores.
     `measured`: the day, UTC; `requests`: that were used; `sources`: their files' names. `ttft` and `tpot`: the 90 %
     band of log(measured / predicted), by blocks of requests that were left out in turn; `errors`: the mean absolute
-    error of single requests, so left out, as shares, and by the shipped constants (`_shipped`). `wrap`: tokens that
-    the chat template adds to a prompt."""
+    error of single requests, so left out, as shares, and by the shipped constants (`_shipped`). `bandwidth` and
+    `flops`: of the accelerator then (its bf16), which the constants are shares of. `wrap`: tokens that the chat
+    template adds to a prompt."""
 
     site: str
     accelerator: str
@@ -49,6 +51,8 @@ class Fit:
     ttft: Spread
     tpot: Spread
     errors: Mapping[str, float]
+    bandwidth: float
+    flops: float
     threads: int = 0
     wrap: float = 0.0
 
@@ -82,14 +86,21 @@ def fit_for(setting: Setting, site: str, fits: Iterable[Fit]) -> Fit | None:
     return replace(near, ttft=wider[0], tpot=wider[1])
 
 
-def applied(base: Constants, fit: Fit) -> Constants:
+def applied(base: Constants, fit: Fit, accelerator: Accelerator) -> Constants:
+    """`base` with what was fitted, for an accelerator whose figures may have changed since: `headway doctor --measure`
+    lowers those of a slow one. What it reaches then stays what was fitted."""
     whole: dict[str, Any] = msgspec.to_builtins(base)
+    reads, computes = faster(fit.threads, count_of(accelerator))
+    reading = fit.bandwidth * reads, accelerator.bandwidth
+    arithmetic = fit.flops * computes, accelerator.flops["bf16"]
+    figures = {"stream": reading, "cache_stream": reading, "attend": arithmetic}
     for path, value in fit.values.items():
         *outer, last = path.split(".")
         at = whole
         for name in outer:
             at = at[name]
-        at[last] = value
+        then, now = figures.get(last, arithmetic if "flops" in outer else (1.0, 1.0))
+        at[last] = value * then / now
     spreads = {"ttft": fit.ttft, "tpot": fit.tpot}
     changed = msgspec.convert(whole, Constants)
     return replace(changed, source=fit.source, date="", rows=fit.requests, bands=Bands(spreads))
@@ -108,7 +119,7 @@ class Performance:
         key = key_of(setting, self._site)
         if key not in self._known:
             fit = self.fit(setting)
-            self._known[key] = applied(constants(), fit) if fit else constants()
+            self._known[key] = applied(constants(), fit, setting.accelerator) if fit else constants()
         return self._known[key]
 
     def fit(self, setting: Setting) -> Fit | None:
@@ -116,6 +127,9 @@ class Performance:
 
     def predict(self, setting: Setting, load: Load, /) -> Prediction:
         return predict(setting, load, self.by(setting))
+
+    def step_time(self, setting: Setting, /) -> StepTime:
+        return step_time(setting, self.by(setting))
 
     def limits(self, setting: Setting, /) -> Limits:
         return limits(setting, self.by(setting))

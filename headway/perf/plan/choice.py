@@ -12,7 +12,6 @@ from headway.perf.plan.goal import Felt, Miss
 from headway.perf.plan.layout import Layout
 from headway.perf.plan.memory import Memory
 from headway.perf.plan.offer import Offer
-from headway.perf.plan.played import Played
 from headway.perf.setting import Setting
 
 __all__ = ["Choice", "Refused", "Replicas", "Search", "quality_of"]
@@ -41,8 +40,8 @@ class Choice:
     at once then; `most_sequences`: the engine's own bound. `per_hour`, `per_million`: money, of all replicas
     and for a million tokens (prompts and answers) at the mean load; `idle`: of the replicas' capacity, what the mean
     load leaves unused. `felt`: of a request at the peak, all replicas up. `context`: the longest request that is taken.
-    `missed`: only where the file fixes all: the limit that is not kept. `played`: what requests of the workload felt
-    when they were played through one of its replicas."""
+    `missed`: only where the file fixes all: the limit that is not kept. `reckoned`: where `felt` was
+    counted on requests that were played through a replica, what the formulas say."""
 
     offer: Offer
     checkpoint: Checkpoint
@@ -61,7 +60,7 @@ class Choice:
     cold_start: ColdStart
     fitted_on: str
     missed: Miss | None = None
-    played: Played | None = None
+    reckoned: Felt | None = None
 
     @property
     def gpus(self) -> int:

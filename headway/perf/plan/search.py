@@ -136,4 +136,5 @@ def _setting(question: Question, option: Option, kv: str, budget: int | None) ->
         memory_share=question.asked.memory_share or question.memory_share,
         most_sequences=question.asked.sequences,
         token_budget=budget,
+        threads=option.offer.threads,
     )

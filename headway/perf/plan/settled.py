@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from headway.perf.plan.choice import Choice, Refused, Search
+from headway.perf.plan.goal import as_played
 from headway.perf.plan.played import Played, play
 from headway.perf.plan.priced import with_more
 from headway.perf.plan.question import Question
 from headway.perf.plan.told import told_played
-from headway.perf.predict import step_time
 from headway.perf.traffic.planned import Planned
 
 __all__ = ["REQUESTS", "settled"]
@@ -36,12 +36,14 @@ def settled(question: Question, found: Search, sample: Sample) -> Search:
             break
         first = choices[0]
         played = _play(question, first, sample)
-        if played.keeps(question.goal) or question.asked.replicas is not None:
-            choices[0] = replace(first, played=played)
+        felt = as_played(first.felt, played)
+        missed = felt.miss(question.goal)
+        if missed is None or question.asked.replicas is not None:
+            choices[0] = replace(first, felt=felt, reckoned=first.felt, missed=missed)
             break
         more = with_more(question, first)
         if isinstance(more, Choice):
-            choices[0] = replace(more, played=None)
+            choices[0] = more
             choices.sort(key=lambda each: each.rank)
         else:
             choices.pop(0)
@@ -54,7 +56,7 @@ def _play(question: Question, choice: Choice, sample: Sample) -> Played:
     by = question.constants(choice.setting)
     before = by.engines[question.engine].request
     limits = question.by.limits(choice.setting)
-    return play(step_time(choice.setting, by), limits, before, sample(rate), REQUESTS)
+    return play(question.by.step_time(choice.setting), limits, before, sample(rate), REQUESTS)
 
 
 def _refused(choice: Choice, why: Refused, played: Played) -> Refused:

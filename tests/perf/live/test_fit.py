@@ -37,7 +37,7 @@ def test_the_seconds_of_steps_are_found_again(reading: float, computing: float, 
     truth = other_constants(reading=reading, computing=computing)
     rate = 0.3 / step_of(CORE, truth).seconds(*STEPS[0])
     found = fit(seen_by(truth, rate=rate, count=120, seed=seed))
-    assert max(far(applied(constants(), found), truth)) < 0.15
+    assert max(far(applied(constants(), found, CORE.accelerator), truth)) < 0.15
     assert max(far(constants(), truth)) > 0.2
     assert found.errors["ttft"] < 0.1
     assert found.errors["tpot"] < 0.05
@@ -65,7 +65,7 @@ def _block_misses(found: Fit, seen: list[Seen]) -> list[float]:
     from headway.perf.live.spells import spells
     from headway.perf.live.timed import alone, timed
 
-    by = applied(constants(), found)
+    by = applied(constants(), found, CORE.accelerator)
     step = step_of(CORE, by)
     waits = [each for each in spells(seen, lambda each: alone(each, step), 4) if each.waits]
     misses = [log(each.seconds / timed(each, step, by.engines["llamacpp"], 2048)) for each in waits]
@@ -81,7 +81,7 @@ def test_one_slow_request_in_twenty_moves_little() -> None:
         else each
         for number, each in enumerate(seen)
     ]
-    assert max(far(applied(constants(), fit(held)), truth)) < 0.25
+    assert max(far(applied(constants(), fit(held), CORE.accelerator), truth)) < 0.25
 
 
 def test_replicas_on_the_same_cores_slow_each_other() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from headway.perf.bands import shape
 from headway.perf.catalog.accelerators import accelerator
 from headway.perf.catalog.models import architecture
@@ -28,13 +30,15 @@ FIT = Fit(
     ttft=Spread(-0.1, 0.2, 100),
     tpot=Spread(-0.05, 0.05, 100),
     errors={},
+    bandwidth=CORE.accelerator.bandwidth,
+    flops=CORE.accelerator.flops["bf16"],
     threads=1,
 )
 GPU = Setting(architecture("Qwen/Qwen3-32B"), accelerator("H100"))
 
 
 def test_its_constants_are_used_and_the_others_stay() -> None:
-    by = applied(constants(), FIT)
+    by = applied(constants(), FIT, CORE.accelerator)
     assert (by.kernels.stream, by.kernels.flops["bf16"], by.engines["llamacpp"].request) == (0.4, 2.0, 0.02)
     assert by.kernels.attend == constants().kernels.attend
     assert by.engines["vllm"] == constants().engines["vllm"]
@@ -70,3 +74,10 @@ def test_another_number_of_threads_has_a_wider_band() -> None:
 def test_the_newest_of_equals_counts() -> None:
     newer = replace(FIT, measured="2026-11-22")
     assert fit_for(CORE, "local", [FIT, newer]) is newer
+
+
+def test_an_accelerator_that_was_measured_since_is_as_fast_as_it_was_when_fitted() -> None:
+    slow = replace(CORE.accelerator, bandwidth=CORE.accelerator.bandwidth / 3, flops={"bf16": 1e10})
+    performance = Performance("local", [FIT])
+    before, after = (performance.step_time(replace(CORE, accelerator=each)) for each in (CORE.accelerator, slow))
+    assert after.seconds(200, 2e4, 1, 1, 50.0) == pytest.approx(before.seconds(200, 2e4, 1, 1, 50.0), rel=0.02)
