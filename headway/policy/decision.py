@@ -43,6 +43,23 @@ class Reason(StrEnum):
     NO_SUCH_GPU = "NoSuchGpu"
     NO_FREE_GPU = "NoFreeGpu"
     EXTERNAL = "External"
+    ENOUGH = "Enough"
+    DEMAND_ROSE = "DemandRose"
+    BACKLOG = "Backlog"
+    WOKEN = "Woken"
+    ON_THE_WAY = "OnTheWay"
+    START_OVERDUE = "StartOverdue"
+    ENGINES_FULL = "EnginesFull"
+    SCHEDULED_FLOOR = "ScheduledFloor"
+    FORECAST = "Forecast"
+    RECENT_PEAK = "RecentPeak"
+    SURVIVORS_WOULD_NOT_FIT = "SurvivorsWouldNotFit"
+    DEMAND_FELL = "DemandFell"
+    IDLE = "Idle"
+    AT_ITS_MOST = "AtItsMost"
+    OVER_BUDGET = "OverBudget"
+    SLO_INFEASIBLE = "SloInfeasible"
+    BY_METRIC = "ByMetric"
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,7 @@ class Replica:
         self.limits = limits
         self.scheduler = Scheduler(limits, prefix_cache=prefix_cache)
         self.adapters = Adapters(adapter_slots, adapter_seconds)
+        self.has_slots = adapter_slots > 0
         self.busy = 0.0  # seconds of steps
         self._step, self._watch, self._jump = step, watch, jump
         self._now = since

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from headway.perf.batching.blocks import Blocks
+from headway.perf.batching.blocks import Blocks, Node
 from headway.perf.batching.decoding import Decoding
 from headway.perf.batching.sequence import Request, Sequence
 from headway.perf.step.shape import Limits
@@ -97,19 +97,22 @@ class Scheduler:
     def _admit(self, work: Work, budget: int, held: int) -> None:
         while self.waiting and budget > 0 and len(self.running) < self._seats:
             sequence = self.waiting[0]
+            brought = 0 if sequence.written else sequence.request.brought
             match = None
-            if self._caches:
+            if self._caches and not brought:
                 match = self.blocks.find(sequence.runs, (sequence.target - 1) // self._block)
             found = match.blocks if match else 0
-            tokens = min(sequence.target - found * self._block, budget)
-            need = -(-(found * self._block + tokens) // self._block) - found
+            computed = brought or found * self._block
+            tokens = min(sequence.target - computed, budget)
+            need = -(-(computed + tokens) // self._block) - found
             if need + (match.free if match else 0) > held:
                 return
             self.waiting.popleft()
             self.running[sequence] = self._prefilling[sequence] = None
+            sequence.computed = computed
             if match:
                 sequence.node = self.blocks.hold(match)
-                sequence.kept, sequence.computed = found, found * self._block
+                sequence.kept = found
                 sequence.place = sequence.at_block(found)
                 held -= match.free
             if sequence.cached < 0:
@@ -126,18 +129,16 @@ class Scheduler:
         """Its blocks can be found from here on: who comes to the same step uses them, as in vLLM."""
         self.blocks.take(need)
         work.add(sequence, tokens)
-        if self._caches:
-            self._tell(sequence, (sequence.computed + tokens) // self._block)
+        if sequence.node is not None:
+            self._tell(sequence, sequence.node, (sequence.computed + tokens) // self._block)
 
-    def _tell(self, sequence: Sequence, upto: int) -> None:
+    def _tell(self, sequence: Sequence, node: Node, upto: int) -> None:
         for (key, _), skip, blocks in sequence.untold(upto):
-            if sequence.node is None:
-                raise AssertionError("it was admitted")
-            child = self.blocks.extend(sequence.node, key, skip, blocks)
+            child = self.blocks.extend(node, key, skip, blocks)
             if child is None:
                 sequence.place = None
                 return
-            sequence.node = child
+            sequence.node = node = child
             sequence.kept += blocks
 
     def _preempt(self, sequence: Sequence) -> None:
@@ -193,16 +194,16 @@ class Scheduler:
             return
         whole = sequence.computed // self._block
         if whole > sequence.kept and sequence.place is not None:
-            self._tell_answer(sequence, whole)
+            self._tell_answer(sequence, sequence.node, whole)
         self.blocks.give(held - whole)
         if rest := whole - sequence.kept:
             self.blocks.keep(sequence.node, rest)
         self.blocks.leave(sequence.node)
         sequence.node = None
 
-    def _tell_answer(self, sequence: Sequence, whole: int) -> None:
+    def _tell_answer(self, sequence: Sequence, node: Node, whole: int) -> None:
         """What it wrote is in the cache, too: for itself, if it was put out, and for its session's next turn."""
         if sequence.request.answer or sequence.written < sequence.request.output:
             sequence.runs = sequence.text(self._block)
             sequence.place = sequence.at_block(sequence.kept)
-            self._tell(sequence, whole)
+            self._tell(sequence, node, whole)

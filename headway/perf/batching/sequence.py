@@ -18,7 +18,9 @@ _ANSWERS = -1 << 62
 @dataclass(slots=True, eq=False)
 class Request:
     """`prompt` and `output` in tokens, each at least 1. `pieces` say which text the prompt is, for the prefix cache;
-    none: it shares nothing. `answer`: the id of the Piece that its answer will be in a later prompt; 0: of none."""
+    none: it shares nothing. `answer`: the id of the Piece that its answer will be in a later prompt; 0: of none.
+    `brought`: the keys and values of so many tokens of its prompt, fewer than all, come with it (from the replica that
+    computed the prompt)."""
 
     id: int
     prompt: int
@@ -26,6 +28,7 @@ class Request:
     pieces: tuple[Piece, ...] = ()
     answer: int = 0
     adapter: str = ""
+    brought: int = 0
 
 
 @dataclass(slots=True, eq=False)

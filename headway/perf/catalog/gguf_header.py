@@ -12,7 +12,7 @@ from typing import Any
 
 from headway.errors import UsageError
 from headway.perf.catalog.architecture import Architecture
-from headway.perf.catalog.fields import Fields
+from headway.perf.catalog.fields import Fields, counted
 from headway.perf.catalog.layer_kinds import by_family
 from headway.perf.catalog.mixers import mixer
 
@@ -40,10 +40,9 @@ class _Pairs:
         self.missing: list[str] = []
 
     def whole(self, key: str, default: int = 0) -> int:
-        value = self.all.get(f"{self.kind}.{key}", default)
-        if isinstance(value, list):
-            value = max((each for each in value if isinstance(each, int)), default=default)
-        return value if isinstance(value, int) else default
+        value = self.all.get(f"{self.kind}.{key}")
+        every = value if isinstance(value, list) else [value]
+        return max((each for each in map(counted, every) if each is not None), default=default)
 
     def listed(self, key: str) -> list[Any]:
         value = self.all.get(f"{self.kind}.{key}")
@@ -104,7 +103,7 @@ def _plain(header: _Pairs, tensors: Collection[str], name: str) -> Architecture:
 
 def _native(header: _Pairs, name: str) -> str:
     kind = header.all.get("general.file_type", 1)
-    if kind not in FILE_TYPES:
+    if not isinstance(kind, int) or kind not in FILE_TYPES:
         raise UsageError(
             f"{name}: its weights are of ggml's file type {kind}, which is not known", hint="give its config.json"
         )
@@ -182,4 +181,4 @@ def _windows(header: _Pairs, model: Architecture) -> Architecture:
 
 
 def _length(value: object) -> int:
-    return len(value) if isinstance(value, list) else value if isinstance(value, int) else 0
+    return len(value) if isinstance(value, list) else counted(value) or 0

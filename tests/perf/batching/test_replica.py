@@ -232,3 +232,12 @@ def test_littles_law_and_work_conservation(offers: Offers, blocks: int) -> None:
     preempted = sum(each.kind is Happens.PREEMPTED for each in events)
     assert tokens <= sum(request.output - 1 for _, request in offers)
     assert preempted or tokens == sum(request.output - 1 for _, request in offers)
+
+
+def test_a_prompt_whose_keys_come_with_it_is_not_computed_again() -> None:
+    watch = _Seen()
+    replica = Replica(Affine(), Limits(1600, 16), watch=watch)
+    events = drive(replica, [(0.0, Request(0, 101, 5, brought=100))])
+    assert [(each.prompt, each.steps * each.decodes) for each in watch.runs] == [(1, 0), (0, 4)]
+    assert events[-1].kind is Happens.END
+    assert replica.scheduler.blocks.free == replica.scheduler.blocks.total

@@ -1,0 +1,84 @@
+"""The clairvoyant plan: replicas for arrivals that are all known. Feasible in this arithmetic, not a proven bound.
+
+`need` is the smoothest rate that keeps every request's patience, rounded up to whole replicas; `levels` makes starts of
+it. To be fair to a policy that misses some requests it may leave out as many: those whose absence saves most for each,
+found greedily at the narrow tops of the need. They are served late, as a real fleet would, in the room that the others
+leave, so no plan costs less than all the work. A better plan may exist (rounding, the choice of what is late, a
+real engine's steps): a ratio to this one is an estimate of the distance from the optimum, not a bound of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from headway.sim.court.bounds.ask import Asks
+from headway.sim.court.bounds.levels import Plan, levels
+from headway.sim.court.bounds.smoothest import smoothest
+from headway.sim.court.bounds.tops import Top, tops
+from headway.sim.court.bounds.work import work_bound
+
+__all__ = ["clairvoyant", "need"]
+
+_ROUNDING = 1e-9
+_AT_ONCE = 0.2
+"""Share of what may still be left out that one round of the search takes, so that it sees what it has changed."""
+
+
+def need(asks: Asks, without: frozenset[int] = frozenset()) -> list[float]:
+    """Replicas, before rounding up, by slot."""
+    return [each / asks.slot for each in smoothest(asks.released(without), asks.delay)]
+
+
+def clairvoyant(asks: Asks, cold_start: float, *, attained: float = 1.0, ready: int = 0) -> Plan:
+    """`attained`: the share of requests that it has to serve in time."""
+    left_out: frozenset[int] = frozenset()
+    allowed = math.floor((1.0 - attained) * len(asks.requests) + _ROUNDING)
+    best, work = _plan(asks, cold_start, ready, need(asks)), work_bound(asks)
+    active = _by_slot(asks) if allowed else []
+    while len(left_out) < allowed:
+        rates = need(asks, left_out)
+        found = tops(rates, asks.slot, cold_start)
+        more = _left_out(asks, active, found, left_out, allowed - len(left_out))
+        if not more:
+            break
+        left_out |= more
+        plan = _plan(asks, cold_start, ready, need(asks, left_out))
+        best = min(best, plan, key=lambda each: each.replica_seconds)
+    return replace(best, replica_seconds=max(best.replica_seconds, work))
+
+
+def _plan(asks: Asks, cold_start: float, ready: int, rates: Sequence[float]) -> Plan:
+    return levels([math.ceil(each - _ROUNDING) for each in rates], asks.slot, cold_start, ready)
+
+
+def _by_slot(asks: Asks) -> list[list[int]]:
+    """Numbers of the requests that ask for work in each slot."""
+    found: list[list[int]] = [[] for _ in range(asks.slots)]
+    for number, each in enumerate(asks.requests):
+        first = int(each.at / asks.slot)
+        if first < asks.slots:
+            found[first].append(number)
+    return found
+
+
+def _left_out(
+    asks: Asks, active: Sequence[Sequence[int]], found: Sequence[Top], without: frozenset[int], allowed: int
+) -> frozenset[int]:
+    """Of the dearest tops those requests that take the most, until the tops are gone."""
+    most = max(1, math.ceil(_AT_ONCE * allowed))
+    gone: set[int] = set()
+    for top in found:
+        near = range(max(0, top.begin - asks.delay), min(top.end, len(active)))
+        there = [number for slot in near for number in active[slot] if number not in without and number not in gone]
+        there.sort(key=lambda number: -asks.requests[number].work)
+        over = top.work
+        for number in there:
+            if over <= 0 or len(gone) >= allowed:
+                break
+            gone.add(number)
+            over -= asks.requests[number].work
+        if len(gone) >= most:
+            break
+    return frozenset(gone)
