@@ -113,7 +113,7 @@ def _case(wanted: Wanted, name: str, spans: Spans | None) -> Case:
     own = [each for each in objects if isinstance(each, Workload)]
     workload = _workload(wanted, own)
     asked = _traffic(workload, wanted.seed)
-    fleet = fleet_of(objects, lines, _ways(wanted), lengths_of(asked), workload.model or "")
+    fleet = fleet_of(objects, lines, _ways(wanted), lambda: lengths_of(asked), workload.model or "")
     closed = workload.arrivals is not None and workload.arrivals.is_closed
     return Case(name, simulate(fleet, asked, seed=wanted.seed, closed=closed, spans=spans))
 

@@ -80,7 +80,9 @@ def play(step: StepTime, limits: Limits, before: float, requests: Iterable[Plann
     while (at := replica.next_event()) < inf and due:
         hear(at)
     waits.sort()
-    return Played(len(waits), over, _of(waits, 0.5), _of(waits, 0.95), _weighed(gaps.seen, 0.5), _weighed(gaps.seen, 0.95))
+    return Played(
+        len(waits), over, _of(waits, 0.5), _of(waits, 0.95), _weighed(gaps.seen, 0.5), _weighed(gaps.seen, 0.95)
+    )
 
 
 def _of(waits: list[float], share: float) -> float:
