@@ -28,7 +28,7 @@ from headway.policy.scaling.keda import Keda
 from headway.policy.scaling.kpa import Kpa
 from headway.policy.scaling.scaler import Scaler
 from headway.sim.capacity import capacity_of
-from headway.sim.fleet import ColdStart, Faults, Fleet, Served
+from headway.sim.fleet import DEADLINE, ColdStart, Faults, Fleet, Served
 from headway.spec.fault import Fault, nearest
 from headway.spec.kinds import SpecObject
 from headway.spec.model import Model
@@ -147,6 +147,7 @@ def _served(model: Model, sites: Sequence[Site], ways: Ways, lengths: Lengths) -
         idle_after=IDLE if low == 0 else None,
         adapter_slots=0,
         faults=ways.faults,
+        deadline=(model.deadlines.whole if model.deadlines else None) or DEADLINE,
         hardware=_told(setting),
     )
 
