@@ -80,8 +80,8 @@ def parse_fleet(text: str) -> tuple[str, int]:
 def fleet_of(
     objects: Sequence[SpecObject], lines: Mapping[str, str], ways: Ways, lengths: Lengths, model: str
 ) -> Fleet:
-    """`lengths`: of the traffic, asked for where a scaler needs them; `model`: which it asks for, where it says no name.
-    Raises HeadwayError."""
+    """`lengths`: of the traffic, asked for where a scaler needs them; `model`: which it asks for, where it says no
+    name. Raises HeadwayError."""
     models = [each for each in objects if isinstance(each, Model)]
     if not models:
         raise UsageError("the file has no Model", hint="write kind: Model, name: chat, source: hf://Qwen/Qwen3-32B")

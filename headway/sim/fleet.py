@@ -125,7 +125,6 @@ class Manners:
     eject_share: float = 0.5
     waiting_max: int = 1024
     wait: float = 30.0
-    wait_expected: float = 120.0
     wait_grace: float = 30.0
     index_blocks: int = 200_000
     scrape: float = 1.0

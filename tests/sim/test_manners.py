@@ -21,7 +21,6 @@ def test_the_simulated_gateway_behaves_as_the_real_one_does_by_default() -> None
         "eject_share": "eject_share",
         "waiting_max": "waiting_max",
         "wait": "wait_seconds",
-        "wait_expected": "wait_expected_seconds",
         "wait_grace": "wait_grace_seconds",
         "index_blocks": "index_blocks",
     }
