@@ -13,7 +13,6 @@ from math import inf
 
 from headway.perf.batching import Replica, Request
 from headway.perf.batching.replica import Happens, Ran
-from headway.perf.plan.goal import Goal
 from headway.perf.step.shape import Limits, StepTime
 from headway.perf.traffic.planned import Planned
 
@@ -33,9 +32,6 @@ class Played:
     ttft_p95: float
     itl_p50: float
     itl_p95: float
-
-    def keeps(self, goal: Goal) -> bool:
-        return self.ttft_p95 <= (goal.ttft or inf) and self.itl_p95 <= (goal.itl or inf)
 
 
 @dataclass(slots=True)
