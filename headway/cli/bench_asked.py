@@ -15,7 +15,7 @@ from headway.errors import SpecError, UsageError
 if TYPE_CHECKING:
     from headway.spec.workload import Workload
 
-__all__ = ["Asked", "complete_workload", "parse_share", "workload_asked"]
+__all__ = ["Asked", "complete_workload", "limits_asked", "parse_share", "workload_asked"]
 
 OPTIONS = {
     "arrivals.rate": "--rate",
@@ -62,14 +62,15 @@ def complete_workload(incomplete: str) -> list[str]:
     return [each for each in PRESETS if each.startswith(incomplete)]
 
 
-def workload_asked(asked: Asked) -> Workload:
-    """Raises SpecError or UsageError."""
+def workload_asked(asked: Asked, base: Workload | None = None) -> Workload:
+    """`base`: where no workload is named, in place of the preset. Raises SpecError or UsageError."""
     from headway.bench.varied import written  # noqa: PLC0415
     from headway.spec.check import workload_from_json  # noqa: PLC0415
 
     _check_options(asked)
     replayed_alone = asked.workload is None and asked.trace is not None
-    data = {} if replayed_alone else written(_named(asked.workload or DEFAULT))
+    named = base if base is not None and asked.workload is None else None
+    data = {} if replayed_alone else written(named or _named(asked.workload or DEFAULT))
     laid = _laid_over(asked)
     if asked.trace is not None:
         data = _replay(data, asked.trace, asked.speed)
@@ -141,7 +142,7 @@ def _laid_over(asked: Asked) -> dict[str, Any]:
         "requests": asked.requests,
         "seed": asked.seed,
         "warmup": asked.warmup,
-        "slo": None if asked.slo is None else _limits(asked.slo),
+        "slo": None if asked.slo is None else limits_asked(asked.slo),
     }
     if asked.rate is not None:
         # "20" is what every other tool takes; a second is what it means there.
@@ -172,8 +173,8 @@ def _with_limits(data: dict[str, Any], limits: dict[str, str]) -> dict[str, Any]
     return data
 
 
-def _limits(text: str) -> dict[str, str]:
-    """ttft=200ms,itl=50ms"""
+def limits_asked(text: str) -> dict[str, str]:
+    """ttft=200ms,itl=50ms. Raises UsageError."""
     found = {}
     for each in text.split(","):
         name, equals, value = each.strip().partition("=")

@@ -29,7 +29,17 @@ from headway.bench.telling import (
 )
 from headway.cli.words import coloured
 
-__all__ = ["comparison_lines", "curve_lines", "found_lines", "show_lines", "summary_lines", "verdict_lines", "width"]
+__all__ = [
+    "columns_lines",
+    "comparison_lines",
+    "curve_lines",
+    "found_lines",
+    "phrases_lines",
+    "show_lines",
+    "summary_lines",
+    "verdict_lines",
+    "width",
+]
 
 COLOURS = {"VALID": "1;32", "OVERLOADED": "1;33", "FAILED": "1;31", "INVALID": "1;31"}
 LABEL = 16
@@ -55,12 +65,12 @@ def summary_lines(summary: Summary, columns: int) -> Iterator[str]:
     yield from _latencies(summary, columns)
     yield ""
     for name, phrases in facts(summary):
-        yield from _phrases(name, phrases, columns)
+        yield from phrases_lines(name, phrases, columns)
     for name, found in parts(summary):
         yield ""
         yield from _parts(name, found, columns)
     for caution in summary.verdict.cautions:
-        yield from _phrases("note", [caution], columns)
+        yield from phrases_lines("note", [caution], columns)
 
 
 def verdict_lines(verdict: Verdict, columns: int) -> Iterator[str]:
@@ -85,7 +95,7 @@ def _latencies(summary: Summary, columns: int) -> Iterator[str]:
         yield (row.name.ljust(LABEL) + cells + (f"   {row.inside}" if beside else "")).rstrip()
     if has_limits and not beside:
         told = [f"{row.name}: {row.inside}" for row in rows if row.inside]
-        yield from _phrases(INSIDE, told, columns)
+        yield from phrases_lines(INSIDE, told, columns)
     if any(percentile in row.of.thin for row in rows for percentile in PERCENTILES):
         yield from _wrapped("~ leans on the very last request: more of them would make it surer", columns, "  ")
 
@@ -105,7 +115,7 @@ def _parts(name: str, found: Sequence[Part], columns: int) -> Iterator[str]:
         )
         for part in found
     ]
-    yield from _columns(name, heads, rows, columns)
+    yield from columns_lines(name, heads, rows, columns)
 
 
 def found_lines(found: Found, share: float, slo: str, columns: int) -> Iterator[str]:
@@ -118,7 +128,7 @@ def found_lines(found: Found, share: float, slo: str, columns: int) -> Iterator[
             f"at least {each_second(found.low)}" if found.high == float("inf") else f"below {each_second(found.high)}"
         )
         yield from _wrapped(f"not found: {known} with {percent(share)} inside {slo}; {found.why}", columns, "  ")
-        yield from _phrases(
+        yield from phrases_lines(
             "", [f"{found.stages} stages", f"{found.seconds:.0f} s of load", "give it more: --for"], columns
         )
         return
@@ -129,13 +139,13 @@ def found_lines(found: Found, share: float, slo: str, columns: int) -> Iterator[
         columns,
         "  ",
     )
-    yield from _phrases("", [f"{found.stages} stages", f"{found.seconds:.0f} s of load", found.why], columns)
+    yield from phrases_lines("", [f"{found.stages} stages", f"{found.seconds:.0f} s of load", found.why], columns)
 
 
 def curve_lines(points: Sequence[Point], columns: int) -> Iterator[str]:
     ordered = sorted(points, key=lambda each: each.rate)
     rows = [(*point_cells(each), "" if each.verdict == "VALID" else each.verdict) for each in ordered]
-    yield from _columns(POINT[0], (*POINT[1:], ""), rows, columns)
+    yield from columns_lines(POINT[0], (*POINT[1:], ""), rows, columns)
 
 
 def comparison_lines(comparison: Comparison, columns: int) -> Iterator[str]:
@@ -151,7 +161,7 @@ def comparison_lines(comparison: Comparison, columns: int) -> Iterator[str]:
         )
         for each in comparison.rows
     ]
-    yield from _columns("", heads, rows, columns)
+    yield from columns_lines("", heads, rows, columns)
     how = {
         "runs": f"{len(comparison.a)} pairs of runs, Student's t on their ratios",
         "paired": "paired: the same schedule on both sides, blocks of neighbours drawn together",
@@ -171,7 +181,7 @@ def _interval(row: Row) -> str:
     return "-" if row.low != row.low else f"{ratio(row.low)} to {ratio(row.high)}"
 
 
-def _columns(name: str, heads: Sequence[str], rows: Sequence[Sequence[str]], columns: int) -> Iterator[str]:
+def columns_lines(name: str, heads: Sequence[str], rows: Sequence[Sequence[str]], columns: int) -> Iterator[str]:
     """The first column to the left, the others to the right; what does not fit is left out from the right, but for a
     last column of words (an empty head)."""
     table = [(name, *heads), *rows]
@@ -187,7 +197,7 @@ def _columns(name: str, heads: Sequence[str], rows: Sequence[Sequence[str]], col
         yield "  ".join(cells).rstrip()
 
 
-def _phrases(name: str, phrases: Sequence[str], columns: int) -> Iterator[str]:
+def phrases_lines(name: str, phrases: Sequence[str], columns: int) -> Iterator[str]:
     """A word at the left, then phrases with three blanks between them; a line breaks between two of them."""
     line = name.ljust(LABEL) if len(name) < LABEL else name + "  "
     begun = False

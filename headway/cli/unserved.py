@@ -1,4 +1,4 @@
-"""What stands in a file that `headway up` reads and is served by nobody: Workloads, which other verbs read."""
+"""What stands in a file that `headway up` reads and is served by nobody: Workloads and Sites, for other verbs."""
 
 from __future__ import annotations
 
@@ -11,18 +11,24 @@ from headway.errors import SpecError
 if TYPE_CHECKING:
     from headway.spec.kinds import SpecObject
 
-__all__ = ["without_workloads"]
+__all__ = ["to_serve"]
+
+READ_BY = {
+    "Workload": "headway bench --workload {file} sends it",
+    "Site": "headway plan {file} --on {name} reads it",
+}
+"""By kind: which command does something with it."""
 
 
-def without_workloads(objects: Sequence[SpecObject], places: Mapping[str, str]) -> list[SpecObject]:
-    """The rest, and a line on standard error for each Workload. Raises SpecError when nothing is left to serve."""
-    served: list[SpecObject] = [each for each in objects if each.kind != "Workload"]
+def to_serve(objects: Sequence[SpecObject], places: Mapping[str, str]) -> list[SpecObject]:
+    """The rest, and a line on standard error for each of these. Raises SpecError when nothing is left to serve."""
+    served: list[SpecObject] = [each for each in objects if each.kind not in READ_BY]
     for each in objects:
-        if each.kind != "Workload":
+        if each.kind not in READ_BY:
             continue
         file, _, line = places.get(each.name, "").rpartition(":")
-        message = f"{each.name} is a Workload, which is not served"
-        hint = f"headway bench --workload {file or 'FILE'} sends it"
+        message = f"{each.name} is a {each.kind}, which is not served"
+        hint = READ_BY[each.kind].format(file=file or "FILE", name=each.name)
         if not served:
             hint += "; write a kind: Model for headway up"
             raise SpecError(message, hint=hint, file=file, line=int(line) if line.isdigit() else 0)

@@ -17,7 +17,7 @@ from headway.cli.client import ControlClient
 from headway.cli.launch import Addresses, ensure_control
 from headway.cli.stop import stop_everything, take_back
 from headway.cli.target import read
-from headway.cli.unserved import without_workloads
+from headway.cli.unserved import to_serve
 from headway.errors import Cancelled, HeadwayError
 
 __all__ = ["register"]
@@ -74,7 +74,7 @@ def up(
     started.
     """
     objects, origin, places = read(target)
-    objects = without_workloads(objects, places)
+    objects = to_serve(objects, places)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     wish: dict[str, Any] = {f"{kind.lower()}s": [] for kind in KINDS}
     for each in objects:

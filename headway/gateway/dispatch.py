@@ -15,8 +15,9 @@ from headway.gateway.link import AnswerHead, Link
 from headway.gateway.patience import idle
 from headway.gateway.relay import EventRelay, HeldRelay, Relay
 from headway.gateway.settings import Settings
-from headway.gateway.stay import Stay
 from headway.gateway.table import Deadlines
+from headway.gateway.upstream import Upstream
+from headway.policy.routing import Stay
 
 __all__ = ["Dispatch", "Sender"]
 
@@ -51,7 +52,7 @@ class Dispatch:
         self,
         sender: Sender,
         caller: Caller,
-        stay: Stay,
+        stay: Stay[Upstream],
         settings: Settings,
         data: list[bytes],
         *,

@@ -9,8 +9,7 @@ from headway.gateway.asked import Asked
 from headway.gateway.catalog import Route
 from headway.gateway.patience import may_try_again
 from headway.gateway.prompt import seed_of
-from headway.gateway.stay import Stay
-from headway.policy.routing import Ask, Choice, Why, choose, coming, dearer
+from headway.policy.routing import Ask, Choice, Stay, Why, choose, coming, dearer
 from headway.wire.usage import Usage
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ class Placement:
             return Choice(choice.index, choice.load, choice.candidates, Why.CHEAPEST)
         return choice
 
-    def settle_in(self, route: Route, choice: Choice, now: float) -> Stay:
+    def settle_in(self, route: Route, choice: Choice, now: float) -> Stay[Upstream]:
         """From here on the choice counts, for the next one and for other workers."""
         gateway, upstream, ask = self._gateway, route.upstreams[choice.index], self._ask
         if ask is None:
@@ -98,7 +97,7 @@ class Placement:
         self.unwilling = refusing
         return True
 
-    def learn(self, usage: Usage, stay: Stay, now: float) -> None:
+    def learn(self, usage: Usage, stay: Stay[Upstream], now: float) -> None:
         """What a good answer teaches of the model, the endpoint, and what it had cached."""
         route = self._gateway.catalog.routes.get(self._asked.model)
         if route is None:

@@ -15,9 +15,9 @@ from headway.gateway.catalog import Route
 from headway.gateway.dispatch import Dispatch
 from headway.gateway.placement import Placement
 from headway.gateway.record import Attempt, Record
-from headway.gateway.stay import Stay
 from headway.gateway.timers import Timed
 from headway.policy.route import ShadowRule
+from headway.policy.routing import Stay
 
 if TYPE_CHECKING:
     from headway.gateway.core import Gateway

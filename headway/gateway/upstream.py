@@ -23,14 +23,12 @@ from headway.gateway.timers import Wheel
 from headway.gateway.trust import trust_of
 from headway.policy.ejection import EjectionRules, Health
 from headway.policy.prefix import PrefixIndex
-from headway.policy.routing import Candidate
+from headway.policy.routing import Host
 from headway.policy.speed import Speed
 from headway.wire.http import header
 
 __all__ = ["Opening", "Upstream"]
 
-_ADAPTER_FRESH: Final = 2.0
-"""Seconds until an engine has certainly told of an adapter that it was sent for."""
 _TOKEN_BYTES: Final = 4.0
 
 
@@ -50,7 +48,7 @@ class Recent:
         self.at, self.errors, self.total = 0.0, 0, 0
 
 
-class Upstream(Candidate):
+class Upstream(Host):
     """Raises SpecError for an address that cannot be one."""
 
     def __init__(
@@ -68,10 +66,8 @@ class Upstream(Candidate):
         super().__init__(endpoint.id, slot, speed, wheel.time())
         self.replica, self.key_name = endpoint.replica, endpoint.key
         self.replica_header = header("x-headway-replica", endpoint.replica)
-        self.own_running = self.total = self.failures = 0  # of this worker
+        self.own_running = self.failures = 0  # of this worker, as `total` and `prefilled` are
         self._sent_by_others = 0
-        self.prefilled = 0  # prompt tokens that it has computed for this worker
-        self._sent_adapters: dict[str, float] = {}
         self.tells_cached = False  # its answers say how much of a prompt it had cached
         self.health, self.troubled = Health(), False  # with cooling_until, as health has them
         self.errors = 0  # answers with 5xx
@@ -149,14 +145,13 @@ class Upstream(Candidate):
 
     # what happened
 
+    def time(self) -> float:
+        return self._wheel.time()
+
     def add(self, running: int, pending: int, context: int) -> None:
         """A change of the load that this worker puts on it."""
-        if pending < 0 or (pending and self.pending_tokens <= 0):
-            self.prefilling_since = self._wheel.time()
+        super().add(running, pending, context)
         self.own_running += running
-        self.running += running
-        self.pending_tokens += pending
-        self.context_tokens += context
         self._section.add(self.slot, running, pending, context)
 
     def look(self, board: Sequence[Section], now: float) -> None:
@@ -189,15 +184,7 @@ class Upstream(Candidate):
             self.kv_tokens = load.kv_tokens
             index.room(self.slot, load.kv_tokens * _TOKEN_BYTES)
         if load.adapters is not None:
-            since = now - _ADAPTER_FRESH
-            self._sent_adapters = {name: at for name, at in self._sent_adapters.items() if at > since}
-            self.adapters = frozenset((*load.adapters, *self._sent_adapters))
-
-    def wants_adapter(self, name: str, now: float) -> None:
-        """A request for it was sent there: it will be loaded, before the engine says so."""
-        self._sent_adapters[name] = now
-        if self.adapters is not None and name not in self.adapters:
-            self.adapters |= {name}
+            self.has_adapters(frozenset(load.adapters), now)
 
     def left_by_one(self) -> None:
         if self.retired and not self.own_running:

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
 from headway.spec.fault import Fault, describe
 from headway.spec.fields import Written
 
-__all__ = ["Callers", "Path", "Seed", "Speed", "Text", "Variation", "Weight", "Zipf"]
+__all__ = ["Callers", "Path", "Seed", "Speed", "Text", "Variation", "Weight", "Zipf", "whole"]
 
 MOST_CALLERS = 100_000
 LONGEST_NAME = 200
@@ -24,7 +24,7 @@ def _number(least: float, most: float, form: str) -> BeforeValidator:
     return BeforeValidator(read)
 
 
-def _whole(least: int, most: int, form: str) -> BeforeValidator:
+def whole(least: int, most: int, form: str) -> BeforeValidator:
     def read(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
             raise Fault(f"found {describe(value)}", form)
@@ -71,10 +71,10 @@ Speed = Annotated[
     WithJsonSchema({"type": "number", "minimum": 1e-3, "maximum": 1e6}),
 ]  # fmt: skip
 Callers = Annotated[
-    int, _whole(1, MOST_CALLERS, f"write a whole number from 1 to {MOST_CALLERS}, like 32"),
+    int, whole(1, MOST_CALLERS, f"write a whole number from 1 to {MOST_CALLERS}, like 32"),
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_CALLERS}),
 ]  # fmt: skip
 Seed = Annotated[
-    int, _whole(0, 2**63 - 1, "write a whole number from 0 on, like 1"),
+    int, whole(0, 2**63 - 1, "write a whole number from 0 on, like 1"),
     WithJsonSchema({"type": "integer", "minimum": 0}),
 ]  # fmt: skip

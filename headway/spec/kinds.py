@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from headway.spec.model import Model
 from headway.spec.route import Route
+from headway.spec.site import Site
 from headway.spec.tenant import Tenant
 from headway.spec.workload import Workload
 
 __all__ = ["KINDS", "LATER_KINDS", "SpecObject"]
 
-SpecObject = Model | Tenant | Route | Workload
+SpecObject = Model | Tenant | Route | Workload | Site
 
-KINDS: dict[str, type[Model] | type[Tenant] | type[Route] | type[Workload]] = {
+KINDS: dict[str, type[Model] | type[Tenant] | type[Route] | type[Workload] | type[Site]] = {
     "Model": Model,
     "Tenant": Tenant,
     "Route": Route,
     "Workload": Workload,
+    "Site": Site,
 }
-LATER_KINDS = ("Knowledge", "FineTune", "Batch", "App", "Pipeline", "Site")
+LATER_KINDS = ("Knowledge", "FineTune", "Batch", "App", "Pipeline")

@@ -106,6 +106,9 @@ def render() -> str:
             _section("Objectives", "slo.", parts["Objectives"], {}),
             _section("Part", "mix.", parts["Part"], parts["Workload"]["properties"], "Workload"),
             _section("TraceFile", "trace.", parts["TraceFile"], {}),
+            _section("Site", "", parts["Site"], {}),
+            _section("Stock", "inventory.", parts["Stock"], {}),
+            _section("Spot", "inventory.spot.", parts["Spot"], {}),
         )
     )
     kinds, fields = (", ".join(f"`{each}`" for each in names) for names in (LATER_KINDS, LATER_FIELDS))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from headway.cli.unserved import without_workloads
+from headway.cli.unserved import to_serve
 from headway.errors import SpecError
 from headway.spec.load import load_places
 from tests.support.running import Headway
@@ -16,14 +16,14 @@ LINE = "evening is a Workload, which is not served; headway bench --workload f.y
 
 def test_the_rest_is_served_and_a_line_tells_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     objects, places = load_places(WORKLOAD + MODEL, "f.yaml", "/")
-    assert [each.name for each in without_workloads(objects, places)] == ["chat"]
+    assert [each.name for each in to_serve(objects, places)] == ["chat"]
     assert capsys.readouterr().err == LINE + "\n"
 
 
 def test_nothing_else_to_serve_is_an_error() -> None:
     objects, places = load_places(WORKLOAD, "f.yaml", "/")
     with pytest.raises(SpecError) as found:
-        without_workloads(objects, places)
+        to_serve(objects, places)
     assert str(found.value) == f"f.yaml:2: {LINE}; write a kind: Model for headway up"
 
 
@@ -44,3 +44,9 @@ def test_up_serves_the_model_beside_it(headway: Headway) -> None:
     assert "evening is a Workload, which is not served; headway bench --workload " in done.stderr
     assert "chat" in headway.run("ls").stdout
     assert "evening" not in headway.run("ls").stdout
+
+
+def test_a_site_is_read_by_plan(capsys: pytest.CaptureFixture[str]) -> None:
+    objects, places = load_places("kind: Site\nname: dc\ninventory: []\n" + MODEL, "f.yaml", "/")
+    assert [each.name for each in to_serve(objects, places)] == ["chat"]
+    assert capsys.readouterr().err == "dc is a Site, which is not served; headway plan f.yaml --on dc reads it\n"

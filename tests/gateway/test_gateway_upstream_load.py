@@ -10,11 +10,11 @@ import pytest
 from headway.gateway.board import Board
 from headway.gateway.catalog import Catalog
 from headway.gateway.settings import Settings
-from headway.gateway.stay import Stay
 from headway.gateway.table import Endpoint, ModelRoute, RoutingTable
 from headway.gateway.timers import Wheel
 from headway.gateway.upstream import Upstream
 from headway.policy.prefix import PrefixIndex
+from headway.policy.routing import Stay
 
 TABLE = RoutingTable(1, (ModelRoute("chat", "chat", (Endpoint("a.1", "a", "r1", "http://127.0.0.1:9"),)),))
 

@@ -22,6 +22,7 @@ from headway.spec.pause import Pause
 from headway.spec.reference import render
 from headway.spec.route import Fallback, Match, Route, Shadow, Target
 from headway.spec.schema import json_schema
+from headway.spec.site import Site, Spot, Stock
 from headway.spec.strict import written_fields
 from headway.spec.tenant import Budget, Data, Limits, Tenant
 from headway.spec.workload import (
@@ -52,9 +53,10 @@ OF_WORKLOADS = (
     "Part",
     "TraceFile",
 )
+OF_SITES = ("Site", "Stock", "Spot")
 OF_MODELS = ("Model", "Slo", "Price", "Routing", "Profile", "Variant")
-CLOSED = (*OF_MODELS, "Tenant", "Limits", "Budget", "Data", *OF_ROUTES, *OF_WORKLOADS)
-OBJECTS = ("ModelObject", "TenantObject", "RouteObject", "WorkloadObject")
+CLOSED = (*OF_MODELS, "Tenant", "Limits", "Budget", "Data", *OF_ROUTES, *OF_WORKLOADS, *OF_SITES)
+OBJECTS = ("ModelObject", "TenantObject", "RouteObject", "WorkloadObject", "SiteObject")
 SMALLEST = {"kind": "Model", "name": "chat", "source": "org/name"}
 FIELDS = [(name, field, part) for name in (*CLOSED, *OBJECTS) for field, part in PARTS[name]["properties"].items()]
 BOTH = ["source: ./m.gguf", "source: org/name@main", "replicas: 0..8", "replicas: 3", 'replicas: "3"', "gpu: 0.5",
@@ -142,7 +144,9 @@ def test_numbers_say_their_unit() -> None:
 def test_the_schema_is_closed_and_standard() -> None:
     assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert [each["$ref"] for each in SCHEMA["anyOf"]] == [
-        f"#/$defs/{each}" for kind in ("Model", "Tenant", "Route", "Workload") for each in (kind, f"{kind}Object")
+        f"#/$defs/{each}"
+        for kind in ("Model", "Tenant", "Route", "Workload", "Site")
+        for each in (kind, f"{kind}Object")
     ]
     for name in (*CLOSED, *OBJECTS):
         assert PARTS[name]["additionalProperties"] is False
@@ -151,7 +155,7 @@ def test_the_schema_is_closed_and_standard() -> None:
 
 def test_the_page_tells_of_every_field() -> None:
     page = render()
-    told = re.findall(r"^\| `([\w.]+)` \|", page, re.MULTILINE)
+    told = re.findall(r"^\| `([\w.-]+)` \|", page, re.MULTILINE)
     wanted = [
         ("", Model),
         ("slo.", Slo),
@@ -183,6 +187,9 @@ def test_the_page_tells_of_every_field() -> None:
         ("slo.", Objectives),
         ("mix.", Part),
         ("trace.", TraceFile),
+        ("", Site),
+        ("inventory.", Stock),
+        ("inventory.spot.", Spot),
     ]
     assert told == [f"{prefix}{field}" for prefix, kind in wanted for field in written_fields(kind)]
     rows = [line for line in page.splitlines() if line.startswith("| `")]
@@ -217,6 +224,23 @@ def test_every_example_of_a_workload_is_valid(place: str, field: str, example: A
         within.pop("output")
     assert fits(within, SCHEMA)
     assert load(json.dumps(within), "f.yaml", "/")
+
+
+@pytest.mark.parametrize(
+    ("place", "field", "example"),
+    [(place, field, example) for place, field, part in FIELDS if place in OF_SITES for example in part["examples"]],
+)
+def test_every_example_of_a_site_is_valid(place: str, field: str, example: Any) -> None:
+    stock = {"gpu": "H100-SXM", "count": 8, "price": "2.5/h"}
+    spot = {"price": "1.1/h", "preemptions": "0.05/h"}
+    within: dict[str, Any] = {
+        "Site": {"inventory": [stock]} | {field: example},
+        "Stock": {"inventory": [stock | {field: example}], "currency": "EUR" if "EUR" in str(example) else "USD"},
+        "Spot": {"inventory": [stock | {"spot": spot | {field: example}}]},
+    }[place]
+    whole = {"kind": "Site", "name": "s"} | within
+    assert fits(whole, SCHEMA)
+    assert load(json.dumps(whole), "f.yaml", "/")
 
 
 def _arrivals(field: str, example: Any) -> dict[str, Any]:

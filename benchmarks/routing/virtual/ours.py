@@ -17,8 +17,9 @@ from headway.gateway.frames import Load
 from headway.gateway.placement import Placement
 from headway.gateway.prompt import Prompt, Sessions
 from headway.gateway.settings import Settings
-from headway.gateway.stay import Stay
+from headway.gateway.upstream import Upstream
 from headway.policy.prefix import PrefixIndex
+from headway.policy.routing import Stay
 from headway.wire.openai import OPERATIONS, Refusal, read_call
 from headway.wire.usage import Usage
 
@@ -88,7 +89,7 @@ class _Asked:
 class Going:
     """One request under way."""
 
-    def __init__(self, clock: Clock, placement: Placement, stay: Stay) -> None:
+    def __init__(self, clock: Clock, placement: Placement, stay: Stay[Upstream]) -> None:
         self._clock, self._placement, self._stay = clock, placement, stay
 
     def first(self) -> None:

@@ -25,8 +25,8 @@ from headway.gateway.picker.order import in_order
 from headway.gateway.picker.visit import Visit
 from headway.gateway.placement import Placement
 from headway.gateway.request import Request
-from headway.gateway.stay import Stay
-from headway.policy.routing import PATIENCE, Choice, saturated
+from headway.gateway.upstream import Upstream
+from headway.policy.routing import PATIENCE, Choice, Stay, saturated
 from headway.wire.openai import Operation, Refusal, wrong_operation
 from headway.wire.usage import Usage
 
@@ -36,7 +36,7 @@ __all__ = ["Pick", "Picked", "Sending"]
 class _Unlearned(Placement):
     """Who answered is none of those that we know: nothing is learned of it."""
 
-    def learn(self, usage: Usage, stay: Stay, now: float) -> None:
+    def learn(self, usage: Usage, stay: Stay[Upstream], now: float) -> None:
         pass
 
 

@@ -11,7 +11,8 @@ from headway.gateway.caller import Caller
 from headway.gateway.dispatch import Dispatch, Sender
 from headway.gateway.pace import Pace
 from headway.gateway.settings import Settings
-from headway.gateway.stay import Stay
+from headway.gateway.upstream import Upstream
+from headway.policy.routing import Stay
 from headway.wire.sse import EventSplitter, count_data, is_done, says_error, without_usage_event
 from headway.wire.tail import TAIL_BYTES, read_usage
 from headway.wire.usage import Usage
@@ -87,7 +88,7 @@ class Watch:
 
 
 class Visit(Dispatch):
-    def __init__(self, sender: Sender, caller: Caller, stay: Stay, settings: Settings) -> None:
+    def __init__(self, sender: Sender, caller: Caller, stay: Stay[Upstream], settings: Settings) -> None:
         super().__init__(sender, caller, stay, settings, [])
         self._watch: Watch | None = None
 

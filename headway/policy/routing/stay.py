@@ -6,15 +6,16 @@ those that run there. Both are taken back when it leaves, however it leaves.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Generic, TypeVar
 
-if TYPE_CHECKING:
-    from headway.gateway.upstream import Upstream
+from headway.policy.routing.host import Host
 
 __all__ = ["Stay"]
 
+At = TypeVar("At", bound=Host)
 
-class Stay:
+
+class Stay(Generic[At]):
     """`uncached` of its prompt's tokens; `context`: all of them, and those that its answer is expected to have."""
 
     __slots__ = (
@@ -30,7 +31,7 @@ class Stay:
         "upstream",
     )
 
-    def __init__(self, upstream: Upstream, uncached: float, context: float, now: float, *, adapter: str) -> None:
+    def __init__(self, upstream: At, uncached: float, context: float, now: float, *, adapter: str) -> None:
         self.upstream, self._uncached, self._context, self._began = upstream, int(uncached), int(context), now
         self._first: float | None = None
         self._left = False

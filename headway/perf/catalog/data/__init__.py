@@ -1,0 +1,1 @@
+"""Facts of accelerators and models, each row with its source."""

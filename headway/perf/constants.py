@@ -1,0 +1,115 @@
+"""The constants of the model of performance: what no data sheet says and measurements do.
+
+`Kernels` hold for every engine on a vendor's accelerators: shares of what the data sheet promises that kernels reach,
+fixed times of a kernel or a collective. `Engine` holds for one engine: its work on the CPU between steps, the small
+kernels it starts for each layer, its scheduling. They are written by `python -m headway.perf.fit` into
+`data/constants.json`, with their source, date and residuals. Seconds, bytes/s as shares of the data sheet's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+import msgspec
+
+from headway.perf.setting import EngineFamily
+
+__all__ = ["Bands", "Constants", "Engine", "Kernels", "Spread", "constants", "decoded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kernels:
+    """`flops`: share of the data sheet's FLOP/s that large products reach, by their dtype; `expert_flops`: likewise of
+    grouped products of a mixture. `stream`: share of the bandwidth that reading weights reaches, `expert_stream` of
+    experts' and `cache_stream` of keys and values. `attend`: share of bf16 FLOP/s of attention over a prompt.
+    `sharpness`: exponent of the smooth maximum of arithmetic and reading. `skew`: how uneven the router is (1: even):
+    the experts hit are those of a router over that share of the experts. `tile`: rows to which an expert's share is
+    filled up. `gather`: seconds that a collective takes at least, by number of accelerators, over the fast link;
+    `gather_pcie` where there is none; `link`: share of the link's bandwidth that collectives reach; `hop`: seconds of
+    sending to the next stage; `fabric`: bytes/s between nodes for each accelerator. `row`: seconds of attention of one
+    layer for each sequence that decodes, beside reading its keys. `uneven`: the busiest of e ranks of experts has e to
+    that power times its share of the tokens."""
+
+    flops: Mapping[str, float]
+    expert_flops: Mapping[str, float]
+    stream: float
+    expert_stream: float
+    cache_stream: float
+    attend: float
+    sharpness: float
+    skew: float
+    tile: float
+    product: float  # seconds that a product of matrices takes at least
+    row: float
+    uneven: float
+    gather: Mapping[str, float]
+    gather_pcie: float
+    link: float
+    hop: float
+    fabric: float
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Seconds. `step`: between two steps; `sequence`: for each that decodes; `layer`: small kernels of a layer (norms,
+    rotation, writing keys and values); `mixture`: further ones of a layer with experts; `prompt_layer`: further ones
+    where a step has prompts (not in a CUDA graph); `token`: for each token of a prompt; `slower`: factor on what
+    kernels take. `request`: before a request's first step and after it (HTTP, tokenizer, queue between processes), with
+    `request_mixture` more where there are experts.
+    `memory_share`, `reserve` (bytes), `most_sequences`, `token_budget`: the engine's defaults."""
+
+    step: float
+    sequence: float
+    layer: float
+    mixture: float
+    prompt_layer: float
+    token: float
+    slower: float
+    request: float
+    request_mixture: float
+    memory_share: float
+    of_free: bool
+    reserve: float
+    most_sequences: int
+    token_budget: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Of log(measured / predicted): the quantiles 5 % and 95 %, of `rows` settings of a like."""
+
+    low: float
+    high: float
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bands:
+    """By `like`: "tpot/vllm/seen", "ttft/any/unseen" …; see bands.py for how one is chosen."""
+
+    spreads: Mapping[str, Spread]
+    models: tuple[str, ...]  # that were fitted on
+    accelerators: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Constants:
+    source: str
+    date: str
+    rows: int
+    kernels: Kernels
+    engines: Mapping[EngineFamily, Engine]
+    bands: Bands
+
+
+@cache
+def constants() -> Constants:
+    """Those that the package has."""
+    return decoded(resources.files("headway.perf.data").joinpath("constants.json").read_bytes())
+
+
+def decoded(text: bytes) -> Constants:
+    return msgspec.json.decode(text, type=Constants)

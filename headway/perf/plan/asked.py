@@ -1,0 +1,122 @@
+"""What a Model's document leaves to the planner and what it fixes: GPUs, replicas, and the engine's options.
+
+Whatever stands in the file stands: a plan of a file that says all of it plans just that. Options of vLLM are read by
+the names that `args` has, those of llama.cpp likewise; any other option is passed on unread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from headway.perf.plan.checkpoint import Checkpoint
+from headway.perf.plan.layout import Layout
+from headway.perf.plan.offer import Find, Offer
+from headway.spec.fault import Fault, describe
+from headway.spec.gpu import GpuWish, parse_gpu
+from headway.spec.model import Model
+
+__all__ = ["Asked", "asked_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """None: left to the planner. `gpu`: None also where the file says auto; `product`: its name in the
+    catalogue; `cores`: it says cpu. `least`, `most`:
+    replicas."""
+
+    gpu: GpuWish | None = None
+    product: str = ""
+    cores: bool = False
+    least: int = 1
+    most: int | None = None
+    tensor: int | None = None
+    pipeline: int | None = None
+    data: int | None = None
+    is_expert: bool | None = None
+    quantization: str | None = None
+    kv: str | None = None
+    memory_share: float | None = None
+    sequences: int | None = None
+    token_budget: int | None = None
+    context: int | None = None
+
+    @property
+    def replicas(self) -> int | None:
+        """Where the file says one number."""
+        return self.most if self.most == self.least else None
+
+    def refuses(self, layout: Layout) -> bool:
+        said = ((self.tensor, layout.tensor), (self.pipeline, layout.pipeline), (self.data, layout.data))
+        if any(wanted is not None and wanted != degree for wanted, degree in said):
+            return True
+        if self.gpu is not None and self.gpu.product and self.gpu.count != layout.accelerators:
+            return True
+        return self.is_expert is not None and self.is_expert != (layout.expert > 1) and layout.accelerators > 1
+
+    def passes_over(self, offer: Offer) -> bool:
+        """Whether the file names another kind of GPU."""
+        wish = self.gpu
+        if wish is None:
+            return False
+        if wish.mig_profile:
+            return offer.accelerator.profile != wish.mig_profile.removeprefix("mig-")
+        is_other = bool(self.product) and self.product != offer.accelerator.name
+        return offer.is_slice or is_other or offer.accelerator.memory < wish.min_memory_bytes
+
+    def allows(self, checkpoint: Checkpoint) -> bool:
+        """`quantization` in the file is that one and no other."""
+        return self.quantization is None or checkpoint.online == self.quantization
+
+
+_KV = {"auto": "bf16", "bfloat16": "bf16", "fp8": "fp8", "fp8_e4m3": "fp8", "fp8_e5m2": "fp8"}
+
+
+def asked_of(model: Model, find: Find) -> Asked:
+    """Raises Fault with its path in the Model, and what `find` raises of a product that nobody knows."""
+    args = model.args
+    wish = None if model.gpu in (None, "auto", "cpu") else parse_gpu(str(model.gpu))
+    said = "replicas" in model.model_fields_set
+    kv = args.get("kv-cache-dtype")
+    if kv is not None and kv not in _KV:
+        raise Fault(f"found {describe(kv)}", f"write one of {', '.join(_KV)}", ("args", "kv-cache-dtype"))
+    if wish is not None and wish.fraction < 1:
+        raise Fault(f"found {model.gpu}", "a plan reckons with whole GPUs and MIG slices; leave it out", ("gpu",))
+    return Asked(
+        gpu=wish,
+        product=find(wish.product).name if wish is not None and wish.product else "",
+        cores=model.gpu == "cpu",
+        least=max(1, model.replicas.low) if said else 1,
+        most=max(1, model.replicas.high) if said else None,
+        tensor=_whole(args, "tensor-parallel-size"),
+        pipeline=_whole(args, "pipeline-parallel-size"),
+        data=_whole(args, "data-parallel-size"),
+        is_expert=bool(args["enable-expert-parallel"]) if "enable-expert-parallel" in args else None,
+        quantization=str(args["quantization"]) if args.get("quantization") else None,
+        kv=None if kv is None else _KV[kv],
+        memory_share=_share(args),
+        sequences=_whole(args, "max-num-seqs", "parallel"),
+        token_budget=_whole(args, "max-num-batched-tokens", "batch-size"),
+        context=_whole(args, "max-model-len", "ctx-size"),
+    )
+
+
+def _whole(args: Mapping[str, Any], *names: str) -> int | None:
+    for name in names:
+        value = args.get(name)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not str(value).isdigit() or int(value) < 1:
+            raise Fault(f"found {describe(value)}", "write a whole number from 1 on", ("args", name))
+        return int(value)
+    return None
+
+
+def _share(args: Mapping[str, Any]) -> float | None:
+    value = args.get("gpu-memory-utilization")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+        raise Fault(f"found {describe(value)}", "write a share, like 0.9", ("args", "gpu-memory-utilization"))
+    return float(value)

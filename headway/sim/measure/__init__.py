@@ -1,0 +1,1 @@
+"""What is counted while the fleet runs, in bounded memory."""

@@ -1,0 +1,94 @@
+"""A config.json leads to the architecture that the catalogue has for it, and says what it lacks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from headway.errors import UsageError
+from headway.perf.catalog.config import from_config
+from headway.perf.catalog.models import architecture
+from tests.perf.catalog.configs import CONFIGS
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_published_config_is_the_row_of_the_catalogue(name: str) -> None:
+    found, listed = from_config(CONFIGS[name], name), architecture(name)
+    assert found == replace(listed, name=name, source=found.source)
+    assert "config.json" in found.source
+
+
+def without(name: str, *fields: str) -> dict[str, Any]:
+    return {key: value for key, value in CONFIGS[name].items() if key not in fields}
+
+
+@pytest.mark.parametrize(
+    ("config", "missing"),
+    [
+        ({}, "hidden_size, num_attention_heads"),
+        ({"model_type": "llama"}, "intermediate_size"),
+        (without("meta-llama/Llama-3.1-8B-Instruct", "vocab_size"), "does not say vocab_size"),
+        (without("meta-llama/Llama-3.1-8B-Instruct", "num_hidden_layers"), "does not say num_hidden_layers"),
+        (without("Qwen/Qwen3-235B-A22B-FP8", "num_experts_per_tok"), "does not say num_experts_per_tok"),
+    ],
+)
+def test_what_a_config_lacks_is_named(config: dict[str, Any], missing: str) -> None:
+    with pytest.raises(UsageError, match=missing):
+        from_config(config, "mine")
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"model_type": "t5"}, "'t5' are not supported"),
+        ({"block_configs": [{"attention": {"no_op": True}}]}, "'nemotron-nas' are not supported"),
+        ({"quantization_config": {"quant_method": "quark"}}, "method 'quark', which is not known"),
+        ({"layer_types": ["mamba"] * 32}, "32 of its layers are linear ones whose widths"),
+        ({"hybrid_override_pattern": "MXM-"}, "'MXM-' is not known"),
+    ],
+)
+def test_what_cannot_be_told_is_an_error_and_no_guess(changed: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        from_config(CONFIGS["meta-llama/Llama-3.1-8B-Instruct"] | changed, "mine")
+
+
+@pytest.mark.parametrize(
+    ("told", "native"),
+    [
+        ({}, "bf16"),
+        ({"torch_dtype": "float32"}, "f32"),
+        ({"dtype": "float16"}, "bf16"),
+        ({"quantization_config": {"quant_method": "awq", "bits": 4, "group_size": 128}}, "int4"),
+        ({"quantization_config": {"quant_method": "gptq", "bits": 8}}, "int8"),
+        ({"quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": True}}, "int4"),
+        ({"quantization_config": {"quant_method": "bitsandbytes", "load_in_8bit": True}}, "int8"),
+        ({"quantization_config": {"quant_method": "modelopt", "quant_algo": "NVFP4"}}, "nvfp4"),
+        ({"quantization_config": {"quant_method": "modelopt", "quant_algo": "FP8"}}, "fp8"),
+        ({"quantization_config": {"quant_method": "fbgemm_fp8"}}, "fp8"),
+        (
+            {
+                "quantization_config": {
+                    "quant_method": "compressed-tensors",
+                    "format": "float-quantized",
+                    "config_groups": {"group_0": {"weights": {"num_bits": 8, "type": "float"}}},
+                }
+            },
+            "fp8",
+        ),
+        ({"quantization_config": {"quant_method": "compressed-tensors", "format": "nvfp4-pack-quantized"}}, "nvfp4"),
+        ({"quantization": {"bits": 4, "group_size": 64}}, "int4"),
+    ],
+)
+def test_the_dtype_of_the_weights_is_read(told: dict[str, Any], native: str) -> None:
+    config = without("meta-llama/Llama-3.1-8B-Instruct", "torch_dtype") | told
+    assert from_config(config).native == native
+
+
+def test_blocks_may_be_listed_by_name() -> None:
+    name = "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16"
+    kinds = {"M": "mamba", "E": "moe", "*": "attention"}
+    listed = [kinds[each] for each in CONFIGS[name]["hybrid_override_pattern"]]
+    config = without(name, "hybrid_override_pattern") | {"layers_block_type": listed}
+    assert from_config(config, "x") == from_config(CONFIGS[name], "x")
