@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["comparison_lines", "comparison_rows", "outcome_lines"]
 
 _HEADS = ("mean", "p50", "p90", "p95", "p99")
-_ROWS = (("TTFT", "ttft"), ("TPOT", "tpot"), ("ITL", "itl"), ("E2E", "e2e"), ("held by us", "queue"))
+_ROWS = (("TTFT", "ttft"), ("TPOT", "tpot"), ("ITL", "itl"), ("E2E", "e2e"), ("held back", "queue"))
 
 
 def outcome_lines(outcome: Outcome, columns: int) -> Iterator[str]:
@@ -25,7 +25,7 @@ def outcome_lines(outcome: Outcome, columns: int) -> Iterator[str]:
     rate = each_second(whole.requests / outcome.seconds if outcome.seconds else 0.0)
     yield f"{count(whole.requests)} requests in {span(outcome.seconds)} ({rate}), seed {outcome.seed}"
     yield ""
-    rows = [(name, *_cells(getattr(whole, field))) for name, field in _ROWS if getattr(whole, field).count]
+    rows = [(name, *_cells(getattr(whole, field))) for name, field in _ROWS if getattr(whole, field).most]
     yield from columns_lines("", _HEADS, rows, columns)
     yield ""
     yield from phrases_lines("requests", _ended(whole), columns)

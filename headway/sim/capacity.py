@@ -1,7 +1,8 @@
 """What one replica bears inside its SLO, by its step times: what a scaler divides the demand by.
 
-In production this is measured from answers; here the engine's own step times say it. Prompts alone: whole steps of the
-token budget. Answers alone: the largest batch that has room in the KV cache and whose step is inside the SLO's ITL.
+In production this is measured from answers; here the engine's own step times say it. Prompts: whole steps of the token
+budget. Answers: the largest batch that has room in the KV cache and keeps the SLO's ITL while the prompts that belong
+to it take their share u of the time: step / (1 - u).
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ def capacity_of(step: StepTime, limits: Limits, slo: Slo, lengths: tuple[float, 
     low, high = 1, max(1, min(limits.most_sequences, int(limits.kv_tokens / context)))
     while low < high:
         middle = (low + high + 1) // 2
-        if slo.itl is not None and step.seconds(0, 0.0, 0, middle, middle * context) > slo.itl:
+        alone = step.seconds(0, 0.0, 0, middle, middle * context)
+        rate = middle / (output * alone)  # of requests, if prompts took no time
+        if slo.itl is not None and alone * (1.0 + rate * prompt * whole / budget) > slo.itl:
             high = middle - 1
         else:
             low = middle

@@ -62,7 +62,6 @@ class Keeper:
                 self._open(now)
             else:
                 self._start(now)
-        self._tell_eta()
         if self.served.scaler is not None:
             self._review(None)
 
@@ -99,7 +98,6 @@ class Keeper:
         while self.present > target:
             self._stop(now)
         self.most = max(self.most, self.present)
-        self._tell_eta()
 
     def _start(self, now: float) -> None:
         start = _Start(now, now + self._cold)
@@ -112,7 +110,6 @@ class Keeper:
             return
         self.starting.remove(start)
         self._open(start.began)
-        self._tell_eta()
 
     def _open(self, began: float) -> None:
         served, front, name = self.served, self._front, f"{self.served.name}-{self._named}"
@@ -160,10 +157,12 @@ class Keeper:
         self._front.free(endpoint.slot)
         self.seconds += self._agenda.now - endpoint.began
 
-    def _tell_eta(self) -> None:
-        soonest = min((each.ready_at for each in self.starting), default=None)
+    def eta(self, now: float) -> float | None:
+        """When the next replica is expected; None: none is."""
+        if self.starting:
+            return min(each.ready_at for each in self.starting)
         scales = self.served.scaler is not None and (self.served.high or 0) > 0
-        self.pool.eta = self._agenda.now + self._cold if soonest is None and scales else soonest
+        return now + self._cold if scales else None
 
     # what goes wrong
 

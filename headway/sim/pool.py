@@ -35,13 +35,11 @@ _LINE_BYTES = 64 << 20
 
 
 class Pool:
-    """`endpoints`: those the gateway's table names, a dead one too until that is noticed. `sent` and `preempted` count.
-    `eta`: when a replica is expected, told by who starts them; None = not."""
+    """`endpoints`: those the gateway's table names, a dead one too until that is noticed. `sent` and `preempted` count."""
 
     def __init__(self, served: Served, front: Front) -> None:
         self.served = served
         self.endpoints: list[Endpoint] = []
-        self.eta: float | None = None
         self.demand = Demand(front.agenda.now)
         self.speeds, self.sizes, self.retries = ModelSpeed(), Sizes(TOKEN_BYTES), RetryBudget()
         self.preempted = self.sent = 0
@@ -95,8 +93,8 @@ class Pool:
         now = self._agenda.now
         self._deadlines.append((job.due + self.served.deadline, job))
         self.demand.came(job.prompt, self.sizes.output(), now)
-        self._front.keepers[self.served.name].came()
         self.place(job)
+        self._front.keepers[self.served.name].came()
 
     def place(self, job: Job) -> None:
         if job.ended is not None:
@@ -182,7 +180,8 @@ class Pool:
         if self._front.moves(job, "error"):
             self._moved()
             return
-        expected, eta = self.eta is not None or bool(self.endpoints), self.eta
+        eta = self._front.keepers[self.served.name].eta(now)
+        expected = eta is not None or bool(self.endpoints)
         if not expected or len(self.lobby) >= self._manners.waiting_max:
             self.end(job, Ended.UNSERVED)
             return
