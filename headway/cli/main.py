@@ -10,7 +10,24 @@ from io import TextIOWrapper
 import typer
 
 import headway
-from headway.cli import bench, chat, doctor, down, explain, key, logs, ls, parts, plan, schema, simulate, status, up
+from headway.cli import (
+    bench,
+    catalog,
+    chat,
+    doctor,
+    down,
+    explain,
+    key,
+    logs,
+    ls,
+    parts,
+    perf,
+    plan,
+    schema,
+    simulate,
+    status,
+    up,
+)
 from headway.errors import HeadwayError
 
 __all__ = ["app", "main"]
@@ -25,7 +42,24 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (up, down, ls, status, logs, chat, plan, bench, simulate, explain, key, doctor, schema, parts):
+for verb in (
+    up,
+    down,
+    ls,
+    status,
+    logs,
+    chat,
+    plan,
+    bench,
+    simulate,
+    explain,
+    key,
+    catalog,
+    perf,
+    doctor,
+    schema,
+    parts,
+):
     verb.register(app)
 
 

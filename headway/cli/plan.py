@@ -50,6 +50,7 @@ def plan(
     model: Annotated[str | None, typer.Option(help="Only this Model of the file.")] = None,
     head_room: Annotated[str, typer.Option("--headroom", help="So much more load keeps the limits, too.")] = "20%",
     n_plus_1: Annotated[bool, typer.Option("--n-plus-1", help="One replica more, so that any may fail.")] = False,
+    no_spot: Annotated[bool, typer.Option("--no-spot", help="Nothing that may be taken away.")] = False,
     quality: Annotated[
         str, typer.Option(help="How far weights may be from those published: published, 8bit, 4bit.")
     ] = "8bit",
@@ -94,6 +95,7 @@ def plan(
             model=model,
             head_room=_share(head_room),
             n_plus_1=n_plus_1,
+            no_spot=no_spot,
             quality=quality,
             config=config,
         )

@@ -53,6 +53,7 @@ class Wanted:
     model: str | None = None
     head_room: float = 0.2
     n_plus_1: bool = False
+    no_spot: bool = False
     quality: str = "8bit"
     config: Path | None = None
 
@@ -129,7 +130,7 @@ def _plan(
             asked=facts.name,
         )
     )  # fmt: skip
-    offers = [each.without(used) for each in place.offers]
+    offers = [each.without(used) for each in place.offers if each.preemptions is None or not wanted.no_spot]
     found = search(question, forms, offers)
     pairs = [pair for each in found.choices[:3] if (pair := pair_of(question, each)) is not None]
     elsewhere: list[Offer] = of_catalogue(accelerators().values()) if facts.engine != "llamacpp" else []

@@ -5,11 +5,11 @@ From the catalogue by the name in its source; from the config.json or GGUF file 
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from headway.engines import hub_cache, sources
+from headway.engines import builtin, hub_cache, sources
+from headway.engines.shape import shape_of
 from headway.errors import SourceError, UsageError
 from headway.perf.catalog.architecture import Architecture
 from headway.perf.catalog.models import architecture
@@ -20,7 +20,7 @@ from headway.spec.source import Source
 __all__ = ["Facts", "facts_of"]
 
 CONFIG = "config.json"
-GIVE_CONFIG = "give its config.json: --config FILE"
+GIVE_CONFIG = "give its config.json (--config FILE)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,8 @@ def facts_of(model: Model, config: Path | None = None) -> Facts:
         raise SourceError(
             f"{model.name}: {model.source} takes no GPU", hint="a plan is for models that are served here"
         )
-    if model.task == "embedding":
+    is_embedder = source.scheme == "builtin" and builtin.find(source.path).task == "embedding"
+    if model.task == "embedding" or is_embedder:
         raise SourceError(f"{model.name} is an embedder", hint="a plan reckons with models that write answers")
     found, where = _shape(source, config)
     engine: EngineFamily = "llamacpp" if _is_gguf(model, source) else "vllm"
@@ -56,17 +57,17 @@ def _is_gguf(model: Model, source: Source) -> bool:
 
 def _shape(source: Source, config: Path | None) -> tuple[Architecture, str]:
     if config is not None:
-        return _of_config(config, source), str(config)
+        return shape_of(str((config if config.suffix == ".json" else config / CONFIG).absolute())), str(config)
     if source.scheme == "file":
-        return _of_file(source)
+        path = sources.local_path(source)
+        return shape_of(str(path)), str(path)
     name = f"builtin://{source.path}" if source.scheme == "builtin" else source.file or source.path
     try:
         found = architecture(name)
     except UsageError as error:
         if source.scheme == "hf" and (here := _cached(source)) is not None:
-            return _of_config(here, source), str(here)
-        raise UsageError(error.message, hint=f"{error.hint.partition('? ')[0].rstrip('?')}? Else {GIVE_CONFIG}"
-                         if "did you mean" in error.hint else GIVE_CONFIG) from None  # fmt: skip
+            return shape_of(str(here)), str(here)
+        raise UsageError(error.message, hint=error.hint.replace("give its config.json", GIVE_CONFIG)) from None
     return found, f"catalogue ({found.source})" if found.source else "catalogue"
 
 
@@ -75,26 +76,3 @@ def _cached(source: Source) -> Path | None:
     commit = hub_cache.commit_of(source.path, source.revision or "main")
     here = hub_cache.snapshot(source.path, commit) / CONFIG
     return here if commit and here.is_file() else None
-
-
-def _of_file(source: Source) -> tuple[Architecture, str]:
-    path = sources.local_path(source)
-    if path.is_dir():
-        return _of_config(path / CONFIG, source), str(path / CONFIG)
-    from headway.engines.gguf_shape import shape_of  # noqa: PLC0415
-
-    return shape_of(path), str(path)
-
-
-def _of_config(path: Path, source: Source) -> Architecture:
-    from headway.perf.catalog.config import from_config  # noqa: PLC0415
-
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SourceError(f"{path}: cannot be read: {error.strerror}", hint="check the path") from None
-    except ValueError:
-        raise SourceError(f"{path} is no JSON", hint="name the model's config.json") from None
-    if not isinstance(data, dict):
-        raise SourceError(f"{path} holds no mapping", hint="name the model's config.json")
-    return replace(from_config(data, source.path))

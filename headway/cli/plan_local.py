@@ -1,32 +1,69 @@
-"""This machine as offers: the GPUs that the driver tells of, and the cores for llama.cpp. They are there, so an hour
-costs nothing more."""
+"""This machine as offers: the GPUs that the driver tells of, or the cores for llama.cpp. They are there already, so an
+hour costs nothing more.
+
+Cores are one offer of one replica with all of them: several would share the same memory, which is what decoding waits
+for. Their speed is the catalogue's for cores of their kind, by their number.
+"""
 
 from __future__ import annotations
 
-from headway.errors import ResourceError
+from dataclasses import replace
+
+from headway.errors import ResourceError, UsageError
+from headway.perf.catalog.accelerator import Accelerator
 from headway.perf.catalog.accelerators import accelerator
 from headway.perf.plan.offer import Offer
 from headway.perf.setting import EngineFamily
+from headway.sites.base import Inventory
 from headway.sites.local.inventory import read_inventory
 from headway.sites.local.nvml import Gpus
 
-__all__ = ["local_offers"]
+__all__ = ["local_offers", "offers_of"]
 
 OWNED = "this machine's own"
+CORES = 8
+"""Of the catalogue's `cpu`."""
 
 
 def local_offers(engine: EngineFamily) -> tuple[list[Offer], str]:
     """Raises ResourceError where there is nothing for this engine."""
-    there = read_inventory(Gpus())
+    return offers_of(read_inventory(Gpus()), engine)
+
+
+def offers_of(there: Inventory, engine: EngineFamily) -> tuple[list[Offer], str]:
     if engine == "llamacpp":
-        raise ResourceError("llama.cpp on cores", hint="")
+        cores = _cores(there)
+        told = f"this machine: {there.cores} cores, {there.free_memory_bytes / 1e9:.1f} GB of memory free"
+        return [Offer(cores, cores.name, 0.0, OWNED, 1, 1)], told
     counts: dict[str, int] = {}
     for gpu in there.accelerators:
-        counts[gpu.product] = counts.get(gpu.product, 0) + 1
-    offers = []
-    for product, count in counts.items():
-        found = accelerator(product)
-        offers.append(Offer(found, product, 0.0, OWNED, count, count))
+        name = f"{gpu.product}/{gpu.profile.removeprefix('mig-')}" if gpu.profile else gpu.product
+        counts[name] = counts.get(name, 0) + 1
+    offers, unknown = [], []
+    for name, count in counts.items():
+        try:
+            found = accelerator(name)
+        except UsageError:
+            unknown.append(name)
+        else:
+            offers.append(Offer(found, name, 0.0, OWNED, 1 if found.cut_from else count, count))
     if not offers:
-        raise ResourceError("this machine has no GPU", hint="leave --on out to see what could be rented")
-    return offers, ", ".join(f"{count} {product}" for product, count in counts.items())
+        others = f"this machine's GPUs are not in the catalogue: {', '.join(unknown)}"
+        raise ResourceError(
+            others if unknown else "this machine has no GPU", hint="leave --on out to see what could be rented"
+        )
+    return offers, "this machine: " + ", ".join(f"{count} {name}" for name, count in counts.items())
+
+
+def _cores(there: Inventory) -> Accelerator:
+    """Arithmetic goes with the number of cores; so does the memory's speed, until its channels are full."""
+    whole, share = accelerator("cpu"), there.cores / CORES
+    return replace(
+        whole,
+        name=f"{there.cores} cores",
+        memory=there.free_memory_bytes,
+        bandwidth=whole.bandwidth * min(1.0, 2 * share),
+        flops={dtype: rate * share for dtype, rate in whole.flops.items()},
+        node=1,
+        link=0.0,
+    )

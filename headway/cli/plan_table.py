@@ -19,13 +19,14 @@ from headway.perf.plan.told import FIGURES, seconds
 from headway.perf.plan.written import options
 from headway.perf.prediction import Band
 
-__all__ = ["plan_lines"]
+__all__ = ["cheaper", "named", "plan_lines"]
 
 LABEL = 10
 NARROWEST = 60
 MOST_REFUSED = 8
 HOURS_A_MONTH = 730
 HEAD = ("GPU", "WEIGHTS", "SPLIT", "REPLICAS", "GPUS", "$/H", "$/1M", "TTFT P95", "ITL P95", "TOK/S", "WHY")
+_QUALITY = {"published": "16 bits", "8bit": "8 bits", "4bit": "4 bits"}
 _LEFT = (0, 1, 2, 10)
 """Columns of words."""
 
@@ -47,8 +48,8 @@ def plan_lines(plan: Plan, top: int) -> Iterator[str]:
         yield from _table(plan, top)
         yield ""
         yield from _pick(plan, pick, columns)
-    for refused in _cheaper(plan):
-        yield from _said("not", [_refused(refused)], columns)
+    for line in cheaper(plan):
+        yield from _said("not", [line], columns)
     for other in plan.found.others[:1]:
         if pick is None or other.per_hour < pick.per_hour:
             yield from _said("not", [_other(other, plan)], columns)
@@ -107,21 +108,26 @@ def _row(choice: Choice, plan: Plan, pick: Choice) -> list[str]:
         _band(choice.felt.ttft_p95),
         _band(choice.felt.itl_p95),
         count(requests * (lengths.prompt + lengths.output)),
-        _why(choice, pick, plan),
+        _why(choice, pick),
     ]
 
 
-def _why(choice: Choice, pick: Choice, plan: Plan) -> str:
+def _why(choice: Choice, pick: Choice) -> str:
     if choice.missed is not None:
         return f"{FIGURES.get(choice.missed.figure, 'load')} is missed"
     if choice is pick:
         return "the cheapest that keeps the limits"
-    if not pick.per_hour:
-        return "as dear, and more GPUs" if choice.gpus > pick.gpus else "as dear"
     if choice.per_hour == pick.per_hour:
-        return "as dear, and more GPUs" if choice.gpus > pick.gpus else "as dear, later tokens or other weights"
-    del plan
+        return f"as dear, {_lesser(choice, pick)}"
     return f"{choice.per_hour / pick.per_hour:.2f} x the price"
+
+
+def _lesser(choice: Choice, pick: Choice) -> str:
+    if choice.gpus > pick.gpus:
+        return "more GPUs"
+    if choice.quality != pick.quality:
+        return f"weights of {_QUALITY[choice.quality]}"
+    return "later tokens"
 
 
 def _pick(plan: Plan, pick: Choice, columns: int) -> Iterator[str]:
@@ -153,18 +159,27 @@ def _picked(plan: Plan, pick: Choice) -> list[str]:
     of = f" ({', '.join(made)})" if len(made) > 1 else ""
     cost = f"{pick.per_hour:,.2f} {money}/h ({pick.per_hour * HOURS_A_MONTH:,.0f} a month)"
     return [
-        f"{replicas.all} {many}{of} of {_name(pick)}",
+        f"{replicas.all} {many}{of} of {named(pick)}",
         cost,
         f"{_money(pick.per_million)} {money} for 1M tokens, prompts and answers, at the mean load",
         f"of that {_money(pick.per_hour * pick.idle)} {money}/h ({percent(pick.idle)}) for what stands idle",
     ]
 
 
-def _name(choice: Choice) -> str:
+def named(choice: Choice) -> str:
     split = f" {choice.layout}" if choice.layout.accelerators > 1 else ""
-    quality = {"published": "as published", "8bit": "8 bits", "4bit": "4 bits"}[choice.quality]
     kv = ", keys and values fp8" if choice.setting.kv == "fp8" else ""
-    return f"{choice.offer.name}{split}, weights {choice.checkpoint.label} ({quality}{kv})"
+    return f"{choice.offer.name}{split}, {_weights(choice)}{kv}"
+
+
+def _weights(choice: Choice) -> str:
+    """fp8 weights as published; fp8 weights (8 bits, quantised as they load)"""
+    checkpoint = choice.checkpoint
+    dtype = (checkpoint.expert_weights or checkpoint.weights).removesuffix("_block")
+    if checkpoint.quality == "published":
+        return f"{dtype} weights as published"
+    by = "quantised as they load" if checkpoint.online else f"of {checkpoint.source}"
+    return f"{dtype} weights ({_QUALITY[checkpoint.quality]}, {by})"
 
 
 def _each(plan: Plan, pick: Choice) -> list[str]:
@@ -225,14 +240,23 @@ def _way(way: Way, plan: Plan) -> str:
         limits = " (" + ", ".join(f"{FIGURES[name]} {seconds(value)}" for name, value in way.goal.limits.items()) + ")"
     many = choice.replicas.all
     felt = f"TTFT p95 {seconds(choice.felt.ttft_p95.value)}, ITL p95 {seconds(choice.felt.itl_p95.value)}"
-    return f"{way.change}{limits}: {many} x {_name(choice)}: {felt}, {choice.per_hour:,.2f} {plan.place.currency}/h"
+    return f"{way.change}{limits}: {many} x {named(choice)}: {felt}, {choice.per_hour:,.2f} {plan.place.currency}/h"
 
 
-def _cheaper(plan: Plan) -> Sequence[Refused]:
-    """What costs less for one replica than the pick for all; without a pick, all. The nearest first."""
+def cheaper(plan: Plan) -> Sequence[str]:
+    """What costs less for one replica than the pick for all; without a pick, all. The nearest first; what has the same
+    reason on one line, and of slices that are too small for the weights only the largest."""
     limit = plan.pick.per_hour if plan.pick is not None and plan.is_kept else float("inf")
     found = [each for each in plan.found.refused if each.least < limit]
-    return sorted(found, key=lambda each: (each.near, each.least))[:MOST_REFUSED]
+    lines: dict[str, list[str]] = {}
+    cut: set[str] = set()
+    for each in sorted(found, key=lambda each: (each.near, each.least)):
+        whole = each.offer.accelerator.cut_from
+        if whole not in cut or each.miss is not None:
+            lines.setdefault(each.why, []).append(_where(each))
+        if whole and each.miss is None:
+            cut.add(whole)
+    return [f"{', '.join(names)}: {why}" for why, names in lines.items()][:MOST_REFUSED]
 
 
 def _where(refused: Refused) -> str:
@@ -247,7 +271,7 @@ def _refused(refused: Refused) -> str:
 def _other(choice: Choice, plan: Plan) -> str:
     less = "--quality 4bit" if choice.quality == "4bit" else "--quality 8bit"
     return (
-        f"{choice.replicas.all} x {_name(choice)} for {choice.per_hour:,.2f} {plan.place.currency}/h: {less} lets it "
+        f"{choice.replicas.all} x {named(choice)} for {choice.per_hour:,.2f} {plan.place.currency}/h: {less} lets it "
         "be picked, after your own check of its answers"
     )
 
@@ -255,7 +279,7 @@ def _other(choice: Choice, plan: Plan) -> str:
 def _pair(pair: Pair, plan: Plan) -> str:
     felt = f"TTFT p95 {seconds(pair.ttft_p95)}, ITL p95 {seconds(pair.itl_p95)}"
     return (
-        f"{pair.prefill} for prompts and {pair.decode} for answers of {_name(pair.choice)}: {felt}, "
+        f"{pair.prefill} for prompts and {pair.decode} for answers of {named(pair.choice)}: {felt}, "
         f"{pair.per_hour:,.2f} {plan.place.currency}/h; it needs {NEEDS}"
     )
 

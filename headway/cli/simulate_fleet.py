@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
 from headway.cli.plan_facts import Facts, facts_of
-from headway.control.routes import route_rules, tenant_rules
 from headway.errors import ResourceError, SpecError, UsageError
 from headway.perf.catalog.accelerator import Accelerator
 from headway.perf.catalog.accelerators import accelerator
@@ -36,7 +35,6 @@ from headway.spec.model import Model
 from headway.spec.route import Route
 from headway.spec.site import Site
 from headway.spec.tenant import Tenant
-from headway.store.routes import DesiredRoute
 
 if TYPE_CHECKING:
     from headway.policy.routing.choose import PolicyName as Policy
@@ -97,11 +95,13 @@ def fleet_of(
             place = int(line) if line.isdigit() else 0
             raise SpecError(fault.message, hint=fault.hint, file=file, line=place, field=".".join(fault.path)) from None
     default = model or (routes[0].name if routes else models[0].name)
+    if not (routes or tenants):
+        return Fleet(tuple(served), aliases={"": default})
+    from headway.control.routes import route_rules, tenant_rules  # noqa: PLC0415 (it takes the store)
+    from headway.store.routes import DesiredRoute  # noqa: PLC0415
+
     return Fleet(
-        tuple(served),
-        route_rules([DesiredRoute(each) for each in routes]),
-        tenant_rules(tenants),
-        {"": default},
+        tuple(served), route_rules([DesiredRoute(each) for each in routes]), tenant_rules(tenants), {"": default}
     )
 
 

@@ -13,7 +13,6 @@ import msgspec
 from headway.cli.bench_asked import Asked, workload_asked
 from headway.cli.bench_table import show_lines, width
 from headway.cli.simulate_fleet import FIXED, ROUTING, SCALERS, Ways, fleet_of, parse_fleet
-from headway.cli.simulate_page import page
 from headway.cli.simulate_table import comparison_lines, outcome_lines
 from headway.cli.target import FILES, read
 from headway.errors import UsageError
@@ -81,22 +80,23 @@ def run(wanted: Wanted, *, as_json: bool, out: Path | None, timeline: Path | Non
         show_lines(lines)
     if out is not None:
         _write(out / "simulation.json", _json(cases) + "\n")
-        _write(out / "timeline.html", page(cases))
-    if timeline is not None:
-        _write(timeline, page(cases))
+    for path in filter(None, (timeline, out and out / "timeline.html")):
+        from headway.cli.simulate_page import page  # noqa: PLC0415 (it takes numpy)
+
+        _write(path, page(cases))
     if spans is not None and spans.is_full:
         print(f"{chrome_trace}: only its first {spans.written:,} events are there", file=sys.stderr)
 
 
 def _variants(wanted: Wanted) -> Iterator[tuple[str, Wanted]]:
-    yield wanted.policy or wanted.scaler or wanted.target or "headway.yaml", wanted
+    yield wanted.policy or wanted.scaler or Path(wanted.target or "headway.yaml").name, wanted
     for each in wanted.compare:
         if each in ROUTING:
             yield each, replace(wanted, policy=each)
         elif each in SCALERS or each == FIXED:
             yield each, replace(wanted, scaler=each)
         elif Path(each).suffix in FILES or Path(each).is_file():
-            yield each, replace(wanted, target=each)
+            yield Path(each).name, replace(wanted, target=each)
         else:
             known = [*ROUTING, *SCALERS, FIXED]
             meant = nearest(each, known)

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import mmap
 import struct
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from typing import Any
 from headway.engines import stamps
 from headway.errors import SourceError
 
-__all__ = ["ENCODERS", "Facts", "read"]
+__all__ = ["ENCODERS", "Facts", "Header", "header", "read"]
 
 ENCODERS = frozenset(
     {"bert", "nomic-bert", "nomic-bert-moe", "jina-bert-v2", "jina-bert-v3", "modern-bert", "gemma-embedding"}
@@ -65,6 +67,16 @@ class Facts:
         return self.architecture in ENCODERS
 
 
+@dataclass(frozen=True, slots=True)
+class Header:
+    """`pairs`: what the file says of itself; of an array over LONGEST_KEPT (the vocabulary) only its length.
+    `tensors`: the names of those that belong to no layer."""
+
+    pairs: Mapping[str, Any]
+    tensors: frozenset[str]
+    file_bytes: int
+
+
 class _Corrupt(Exception):
     pass
 
@@ -72,20 +84,33 @@ class _Corrupt(Exception):
 def read(path: Path) -> Facts:
     """The facts, remembered for as long as the file does not change. Raises SourceError for what is wrong
     with the file."""
-    try:
+    with _telling(path):
         if known := stamps.recall(path, "gguf"):
             return Facts(**known)
-        facts = _read(path)
+        found = _read(path)
+        facts = _facts(found.pairs, found.file_bytes)
+    stamps.remember(path, "gguf", asdict(facts))
+    return facts
+
+
+def header(path: Path) -> Header:
+    """All that the header says. Raises SourceError like `read`."""
+    with _telling(path):
+        return _read(path)
+
+
+@contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (_Corrupt, struct.error, UnicodeDecodeError) as error:
         what = error if isinstance(error, _Corrupt) else "it is cut off in the header, or the header is garbled"
         raise SourceError(f"{path} is not a usable GGUF file: {what}", hint="fetch or convert it again") from error
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror or error}", hint="check the path and its permissions") from error
-    stamps.remember(path, "gguf", asdict(facts))
-    return facts
 
 
-def _read(path: Path) -> Facts:
+def _read(path: Path) -> Header:
     with path.open("rb") as file:
         size = path.stat().st_size
         start = file.read(4)
@@ -93,11 +118,12 @@ def _read(path: Path) -> Facts:
             raise _Corrupt("it is empty" if not start else f"it begins with {start!r} instead of {MAGIC!r}")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             cursor = _Cursor(data, size)
-            pairs, end = _header(cursor)
-    facts = _facts(pairs, size)
+            pairs, tensors, end = _header(cursor)
+    if not isinstance(pairs.get("general.architecture"), str):
+        raise _Corrupt("general.architecture is missing")
     if end > size:
         raise _Corrupt(f"it is cut off: {size:,} bytes of {end:,}")
-    return facts
+    return Header(pairs, tensors, size)
 
 
 class _Cursor:
@@ -153,24 +179,26 @@ class _Cursor:
         self.step(0)
 
 
-def _header(cursor: _Cursor) -> tuple[dict[str, Any], int]:
-    """The pairs, and where the last tensor ends."""
+def _header(cursor: _Cursor) -> tuple[dict[str, Any], frozenset[str], int]:
+    """The pairs, the names of tensors outside layers, and where the last tensor ends."""
     version, tensors, count = cursor.number("I"), cursor.number("Q"), cursor.number("Q")
     if version not in VERSIONS:
         raise _Corrupt(f"GGUF version {version}; versions {VERSIONS[0]} and {VERSIONS[1]} can be read")
     if count > MOST_PAIRS or tensors > MOST_TENSORS:
         raise _Corrupt(f"the header claims {count:,} keys and {tensors:,} tensors")
     pairs = {cursor.text(): cursor.value(cursor.number("I")) for _ in range(count)}
-    ends = [_tensor_end(cursor) for _ in range(tensors)]
+    listed = [_tensor(cursor) for _ in range(tensors)]
     alignment = pairs.get("general.alignment", 32)
     if not isinstance(alignment, int) or alignment < 1:
         raise _Corrupt(f"general.alignment is {alignment!r}")
     start = -(-cursor.at // alignment) * alignment
-    return pairs, start + max(ends, default=0)
+    outside = frozenset(name for name, _ in listed if not name.startswith("blk."))
+    return pairs, outside, start + max((end for _, end in listed), default=0)
 
 
-def _tensor_end(cursor: _Cursor) -> int:
-    cursor.text()
+def _tensor(cursor: _Cursor) -> tuple[str, int]:
+    """Its name, and where it ends."""
+    name = cursor.text()
     dimensions = cursor.number("I")
     if dimensions > 8:
         raise _Corrupt(f"a tensor with {dimensions} dimensions")
@@ -179,13 +207,11 @@ def _tensor_end(cursor: _Cursor) -> int:
         values *= cursor.number("Q")
     kind, offset = cursor.number("I"), cursor.number("Q")
     block, size = TYPES.get(kind, (1, 0))
-    return int(offset + values // block * size)
+    return name, int(offset + values // block * size)
 
 
-def _facts(pairs: dict[str, Any], size: int) -> Facts:
-    architecture = pairs.get("general.architecture")
-    if not isinstance(architecture, str):
-        raise _Corrupt("general.architecture is missing")
+def _facts(pairs: Mapping[str, Any], size: int) -> Facts:
+    architecture: str = pairs["general.architecture"]
 
     def whole(key: str, default: int = 0) -> int:
         value = pairs.get(f"{architecture}.{key}", default)

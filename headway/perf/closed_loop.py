@@ -17,6 +17,7 @@ from math import inf
 from headway.perf.batching import Replica, Request
 from headway.perf.batching.replica import Happens
 from headway.perf.step.shape import Limits, StepTime
+from headway.perf.traffic.planned import Piece
 
 __all__ = ["Callers", "Played", "play"]
 
@@ -29,13 +30,14 @@ SHORTEST = 2
 @dataclass(frozen=True, slots=True)
 class Callers:
     """`count` of them; lengths are even between `1 - spread` times `prompt` and `output` and those. `rounds`: requests
-    of each on the mean."""
+    of each on the mean. `cached`: share of a prompt that is the same in all, so that the prefix cache has it."""
 
     count: int
     prompt: int
     output: int
     spread: float = 0.0
     rounds: int = 10
+    cached: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Played:
 
 def play(step: StepTime, limits: Limits, callers: Callers) -> Played:
     """UsageError: the longest request has no room even alone."""
-    replica = Replica(step, limits, prefix_cache=False)
+    replica = Replica(step, limits, prefix_cache=callers.cached > 0)
     requests = _requests(callers)
     left = callers.count * callers.rounds
     asked: dict[int, float] = {}
@@ -78,7 +80,9 @@ def play(step: StepTime, limits: Limits, callers: Callers) -> Played:
 
 
 def _requests(callers: Callers) -> Iterator[Request]:
+    same = round(callers.prompt * (1 - callers.spread) * callers.cached)
+    pieces = (Piece(1, same),) if same else ()
     for number in count(1):
         prompt = callers.prompt * (1 - callers.spread * (number * GOLDEN % 1.0))
         output = callers.output * (1 - callers.spread * (number * SILVER % 1.0))
-        yield Request(number, max(1, round(prompt)), max(SHORTEST, round(output)))
+        yield Request(number, max(1, round(prompt)), max(SHORTEST, round(output)), pieces)

@@ -9,7 +9,7 @@ kernels it starts for each layer, its scheduling. They are written by `python -m
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 
@@ -17,7 +17,7 @@ import msgspec
 
 from headway.perf.setting import EngineFamily
 
-__all__ = ["Bands", "Constants", "Engine", "Kernels", "Spread", "constants", "decoded"]
+__all__ = ["Bands", "Constants", "Engine", "Harness", "Kernels", "Spread", "constants", "decoded"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +28,12 @@ class Kernels:
     `sharpness`: exponent of the smooth maximum of arithmetic and reading. `skew`: how uneven the router is (1: even):
     the experts hit are those of a router over that share of the experts. `tile`: rows to which an expert's share is
     filled up. `gather`: seconds that a collective takes at least, by number of accelerators, over the fast link;
-    `gather_pcie` where there is none; `link`: share of the link's bandwidth that collectives reach; `hop`: seconds of
-    sending to the next stage; `fabric`: bytes/s between nodes for each accelerator. `row`: seconds of attention of one
-    layer for each sequence that decodes, beside reading its keys. `uneven`: the busiest of e ranks of experts has e to
-    that power times its share of the tokens."""
+    `gather_pcie` where there is none; `link`, `pcie`: share of the link's bandwidth that collectives reach; `hop`:
+    seconds of sending to the next stage; `fabric`: bytes/s between nodes for each accelerator. `row`: seconds of
+    attention of one layer for each sequence that decodes, beside reading its keys. `uneven`: the busiest of e ranks of
+    experts has e to that power times its share of the tokens. `latent`, `picking`, `linear`: seconds of the further
+    small kernels of a layer with latent attention, with an indexer, with linear attention. `batched`: share of its time
+    alone that a prompt takes of a worker that computes prompts only, many at once."""
 
     flops: Mapping[str, float]
     expert_flops: Mapping[str, float]
@@ -44,10 +46,15 @@ class Kernels:
     tile: float
     product: float  # seconds that a product of matrices takes at least
     row: float
+    latent: float
+    picking: float
+    linear: float
+    batched: float
     uneven: float
     gather: Mapping[str, float]
     gather_pcie: float
     link: float
+    pcie: float
     hop: float
     fabric: float
 
@@ -57,8 +64,7 @@ class Engine:
     """Seconds. `step`: between two steps; `sequence`: for each that decodes; `layer`: small kernels of a layer (norms,
     rotation, writing keys and values); `mixture`: further ones of a layer with experts; `prompt_layer`: further ones
     where a step has prompts (not in a CUDA graph); `token`: for each token of a prompt; `slower`: factor on what
-    kernels take. `request`: before a request's first step and after it (HTTP, tokenizer, queue between processes), with
-    `request_mixture` more where there are experts.
+    kernels take. `request`: before a request's first step and after it (HTTP, tokenizer, queue between processes).
     `memory_share`, `reserve` (bytes), `most_sequences`, `token_budget`: the engine's defaults."""
 
     step: float
@@ -69,12 +75,34 @@ class Engine:
     token: float
     slower: float
     request: float
-    request_mixture: float
     memory_share: float
     of_free: bool
     reserve: float
     most_sequences: int
     token_budget: int
+
+
+@dataclass(frozen=True, slots=True)
+class Harness:
+    """How a benchmark loads an engine: lengths up to `longest` times the stated ones and `spread` of that below it,
+    `rounds` requests for each caller; `cached`: by engine, the share of a prompt that the prefix cache has.
+
+    Seconds, by engine, that its first tokens come later than our own work explains: the first requests meet kernels
+    that are not compiled yet, and more of them where there are experts (`mixture`, else `dense`). `relay`: and where
+    one kind of worker hands over to another."""
+
+    spread: float
+    rounds: int
+    dense: Mapping[EngineFamily, float]
+    mixture: Mapping[EngineFamily, float]
+    relay: float = 0.0
+    longest: float = 1.0
+    cached: Mapping[EngineFamily, float] = field(default_factory=dict)
+
+    @property
+    def mean(self) -> float:
+        """Of the lengths, as a share of the stated ones."""
+        return self.longest * (1 - self.spread / 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +116,13 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Bands:
-    """By `like`: "tpot/vllm/seen", "ttft/any/unseen" …; see bands.py for how one is chosen."""
+    """By `like`: "tpot/agg/vllm/seen" …; see bands.py for how one is chosen. `models`, `accelerators`, `generations`:
+    those that were fitted on, a model by its shape."""
 
     spreads: Mapping[str, Spread]
-    models: tuple[str, ...]  # that were fitted on
-    accelerators: tuple[str, ...]
+    models: tuple[str, ...] = ()
+    accelerators: tuple[str, ...] = ()
+    generations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +132,7 @@ class Constants:
     rows: int
     kernels: Kernels
     engines: Mapping[EngineFamily, Engine]
+    harnesses: Mapping[str, Harness]
     bands: Bands
 
 

@@ -5,12 +5,14 @@ and long requests count alike, and old ones fade by a constant factor. A prior s
 so that a direction without samples stays where it was believed to be. What lies far off the usual error counts as
 much less (Huber): one stalled request moves little, while a real change makes large errors usual within some twenty
 samples. Solved by a few sweeps of coordinate descent from where it stood: O(1), no matrix is inverted, and a
-coefficient that would be negative is held at its least with the others fitted around that.
+coefficient that would be negative is held at its least with the others fitted around that. Sums are exact (fsum), since
+`sum` of floats rounds otherwise from Python 3.12 on, and a simulation is to be the same on all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import fsum
 from typing import Final
 
 __all__ = ["Line"]
@@ -44,7 +46,7 @@ class Line:
         self.samples = 0
 
     def predict(self, x: Sequence[float]) -> float:
-        return sum(map(float.__mul__, self.coefficients, x))
+        return fsum(map(float.__mul__, self.coefficients, x))
 
     def observe(self, x: Sequence[float], y: float, weight: float = 1.0) -> None:
         """`x` are floats, none negative. A `y` that is not positive is no sample."""
@@ -81,5 +83,5 @@ class Line:
                 scale = max(believed, found[row], self._least[row])
                 anchor = self.trust / (scale * scale)
                 if own + anchor > 0.0:
-                    rest = sum(map(float.__mul__, line, found)) - own * found[row]
+                    rest = fsum(map(float.__mul__, line, found)) - own * found[row]
                     found[row] = max(least[row], (moment[row] + anchor * believed - rest) / (own + anchor))

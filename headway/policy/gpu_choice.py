@@ -11,6 +11,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from headway.errors import UsageError
+from headway.perf.catalog.accelerators import accelerator
 from headway.spec.gpu import GpuWish
 
 __all__ = ["Device", "Held", "choose", "fitting", "matching"]
@@ -72,11 +74,19 @@ def _is_of_kind(wish: GpuWish, device: Device) -> bool:
 
 
 def _is_product(wanted: str, product: str) -> bool:
-    """Whole words only (an L40S is no L4), written together or apart (RTX4090 is RTX 4090)."""
+    """Whole words only (an L40S is no L4), written together or apart (RTX4090 is RTX 4090); or both are names of one
+    accelerator of the catalogue (H100-SXM, as a plan writes it, is an NVIDIA H100 80GB HBM3)."""
     words = _words(product)
     asked = "".join(_words(wanted))
     runs = ("".join(words[i:j]) for i in range(len(words)) for j in range(i + 1, len(words) + 1))
-    return not asked or asked in runs
+    return not asked or asked in runs or _is_same(wanted, product)
+
+
+def _is_same(wanted: str, product: str) -> bool:
+    try:
+        return accelerator(wanted).name == accelerator(product).name
+    except UsageError:
+        return False
 
 
 def _words(text: str) -> list[str]:

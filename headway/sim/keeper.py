@@ -6,7 +6,7 @@ of too many, the youngest of those that start, then the least busy, which is dra
 
 from __future__ import annotations
 
-from math import log
+from math import fsum, log
 from typing import TYPE_CHECKING
 
 from headway.perf.batching import Replica
@@ -82,7 +82,7 @@ class Keeper:
         alive = [each.began for each in self.pool.endpoints if not each.dead]
         alive += [each.began for each in self.draining] + [each.began for each in self.starting]
         decoders = self.served.split.decoders * now if self.served.split else 0.0
-        return self.seconds + sum(now - began for began in alive) + decoders
+        return self.seconds + fsum(now - began for began in alive) + decoders
 
     def came(self) -> None:
         """A request; when there is nobody, the scaler hears of it at once."""
@@ -247,7 +247,7 @@ class Keeper:
             high=served.high if served.high is not None else max(low, served.replicas),
             waiting=Backlog(len(held), float(sum(each.prompt for each in held)), len(held) * output),
             pending=Backlog(
-                len(pending), sum(max(0.0, each.prompt - each.claimed) for each in pending), len(pending) * output
+                len(pending), fsum(max(0.0, each.prompt - each.claimed) for each in pending), len(pending) * output
             ),
             running=len(jobs),
             kv=max((each.replica.kv_used for each in alive), default=0.0),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isnan
+from math import fsum, isnan
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -116,12 +116,12 @@ class Outcome(msgspec.Struct, frozen=True):
 
     @property
     def hours(self) -> float:
-        return sum(each.hours for each in self.replicas)
+        return fsum(each.hours for each in self.replicas)
 
     @property
     def cost(self) -> float | None:
         known = [each.cost for each in self.replicas if each.cost is not None]
-        return sum(known) if len(known) == len(self.replicas) else None
+        return fsum(known) if len(known) == len(self.replicas) else None
 
 
 def outcome_of(front: Front, seed: int) -> Outcome:

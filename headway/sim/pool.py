@@ -35,7 +35,7 @@ _LINE_BYTES = 64 << 20
 
 
 class Pool:
-    """`endpoints`: those the gateway's table names, a dead one too until that is noticed. `sent` and `preempted` count."""
+    """`endpoints`: those the gateway's table names, a dead one too until that is noticed."""
 
     def __init__(self, served: Served, front: Front) -> None:
         self.served = served

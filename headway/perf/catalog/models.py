@@ -20,9 +20,11 @@ from headway.errors import UsageError
 from headway.perf.catalog.architecture import Architecture
 from headway.perf.catalog.names import Words, near, words
 
-__all__ = ["architecture", "architectures", "shapes"]
+__all__ = ["architecture", "architectures", "same_shape", "shapes"]
 
-TUNED = frozenset({"instruct", "chat", "it", "pt", "base", "hf", "thinking", "preview", "meta", "nvidia", "gguf", "ud"})
+TUNED = frozenset(
+    {"instruct", "chat", "it", "pt", "base", "hf", "thinking", "preview", "meta", "nvidia", "gguf", "ud", "quantized"}
+)
 """Words of a name that tell what a model was trained for, who published it or in which file, not its shape."""
 
 QUANTISED: tuple[tuple[Words, str], ...] = (
@@ -38,9 +40,9 @@ QUANTISED: tuple[tuple[Words, str], ...] = (
     (("autoround",), "int4"),
     (("int", "4"), "int4"),
     (("int", "8"), "int8"),
-    (("w", "4a16"), "int4"),
-    (("w", "8a16"), "int8"),
-    (("w", "8a8"), "int8"),
+    (("w", "4a", "16"), "int4"),
+    (("w", "8a", "16"), "int8"),
+    (("w", "8a", "8"), "int8"),
     (("bnb",), "int4"),
     (("4bit",), "int4"),
     (("8bit",), "int8"),
@@ -77,6 +79,12 @@ def shapes() -> tuple[str, ...]:
     return tuple(row["name"] for row in _data()["model"])
 
 
+def same_shape(name: str) -> tuple[str, ...]:
+    """Every checkpoint of the shape of this one; none, if it is not listed."""
+    named = ([each for each, _ in _checkpoints(row)] for row in _data()["model"])
+    return tuple(next((every for every in named if name in every), ()))
+
+
 def architecture(name: str) -> Architecture:
     """The architecture of this name. Raises UsageError with the nearest names where none has it."""
     every = architectures()
@@ -96,7 +104,11 @@ def architecture(name: str) -> Architecture:
 
 def _unknown(name: str, known: list[str]) -> UsageError:
     meant = near(_plain(name), known)
-    hint = f"did you mean {' or '.join(meant)}? Or give its config.json" if meant else "give its config.json"
+    hint = (
+        f"did you mean {' or '.join(meant)}? Or give its config.json"
+        if meant
+        else "give its config.json, or see: headway catalog models"
+    )
     return UsageError(f"no model {name!r} is known", hint=hint)
 
 

@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 WHOLE = 2.0
-"""Bytes of a parameter that quantised checkpoints keep whole: embedding, head, router. GGUF files pack these, too."""
+"""Bytes of a parameter that most quantised checkpoints keep whole: embedding, head, router."""
 
 
 def full_layers(model: Architecture) -> int:
@@ -117,9 +117,17 @@ def weight_bytes(model: Architecture, dtype: str = "", expert_dtype: str = "") -
     rest = dtype or ("bf16" if model.experts and model.native in ("mxfp4", "int4") else model.native)
     of_experts = expert_dtype or dtype or model.native
     whole = embedding(model) + mixture_layers(model) * router(model)
-    size_whole = bytes_of(rest) if rest.startswith(("f32", "q", "iq")) else WHOLE
+    size_whole = _end_bytes(model, rest)
     plain = (_always(model) - whole) * bytes_of(rest)
     return whole * size_whole + plain + experts(model) * bytes_of(of_experts)
+
+
+def _end_bytes(model: Architecture, dtype: str) -> float:
+    """Of a parameter of the embedding, the head or the router. llama.cpp packs them in 6 bits, or in 8 where a row does
+    not divide by 256 (llama-quant.cpp); other quantised checkpoints keep them whole."""
+    if dtype.startswith(("q", "iq")):
+        return max(bytes_of(dtype), bytes_of("q8_0" if model.hidden % 256 else "q6_k"))
+    return bytes_of("f32") if dtype == "f32" else WHOLE
 
 
 def kv_bytes_per_token(model: Architecture, dtype: str = "bf16") -> float:

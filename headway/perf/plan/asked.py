@@ -1,6 +1,7 @@
 """What a Model's document leaves to the planner and what it fixes: GPUs, replicas, and the engine's options.
 
-Whatever stands in the file stands: a plan of a file that says all of it plans just that. Options of vLLM are read by
+Whatever stands in the file stands. A file that says both which GPUs and how many replicas is planned as it is: what it
+leaves out then is the engine's default and not the planner's to choose. Options of vLLM are read by
 the names that `args` has, those of llama.cpp likewise; any other option is passed on unread.
 """
 
@@ -47,12 +48,25 @@ class Asked:
         """Where the file says one number."""
         return self.most if self.most == self.least else None
 
+    @property
+    def is_whole(self) -> bool:
+        """The file says which GPUs, and how many replicas: nothing is left to choose."""
+        names_gpu = self.gpu is not None and bool(self.gpu.product or self.gpu.mig_profile)
+        return names_gpu and self.replicas is not None
+
     def refuses(self, layout: Layout) -> bool:
-        said = ((self.tensor, layout.tensor), (self.pipeline, layout.pipeline), (self.data, layout.data))
+        default = 1 if self.is_whole else None
+        said = (
+            (self.tensor, layout.tensor),
+            (self.pipeline or default, layout.pipeline),
+            (self.data or default, layout.data),
+        )
         if any(wanted is not None and wanted != degree for wanted, degree in said):
             return True
         if self.gpu is not None and self.gpu.product and self.gpu.count != layout.accelerators:
             return True
+        if self.is_whole and not self.is_expert:
+            return layout.expert > 1
         return self.is_expert is not None and self.is_expert != (layout.expert > 1) and layout.accelerators > 1
 
     def passes_over(self, offer: Offer) -> bool:
@@ -67,7 +81,9 @@ class Asked:
 
     def allows(self, checkpoint: Checkpoint) -> bool:
         """`quantization` in the file is that one and no other."""
-        return self.quantization is None or checkpoint.online == self.quantization
+        if self.is_whole or self.quantization is not None:
+            return checkpoint.online == (self.quantization or "") and not checkpoint.source
+        return True
 
 
 _KV = {"auto": "bf16", "bfloat16": "bf16", "fp8": "fp8", "fp8_e4m3": "fp8", "fp8_e5m2": "fp8"}

@@ -2,6 +2,10 @@
 
 Loads are tried on one fixed geometric grid whatever the limits are, by bisection: latencies do not fall when the load
 rises, so a looser limit never gives a smaller capacity, and what is said is at most one step (3 %) below the truth.
+
+A prefix cache has the room that running requests do not need. It forgets what was used longest ago, so that it still
+has what is read again within the time in which so many new tokens come (the characteristic time of an LRU cache: Che,
+Tung and Wang 2002).
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ STEPS = 24
 """Of the grid, for each doubling."""
 LIGHTEST = -10 * STEPS
 HEAVIEST = 15 * STEPS
+SLOWEST = 1e-6
 """From a request in 17 minutes to 32,768 a second."""
 
 
@@ -58,7 +63,20 @@ class Replica:
         self.fitted_on = alone.fitted_on
 
     def felt(self, load: float) -> Felt:
-        return felt(self._predicted(self._demand.lengths.prompt, load), self._demand.lengths, self._longer)
+        """With what the prefix cache still has at this load."""
+        lengths = self._demand.lengths
+        found = self._predicted(lengths.prompt, load)
+        if lengths.cached >= 1:
+            found = self._predicted(lengths.prompt, load, self._found(found))
+        return felt(found, lengths, self._longer)
+
+    def _found(self, under: Prediction) -> float:
+        """Prompt tokens that the cache has: what running requests do not hold is left to it."""
+        lengths, rate = self._demand.lengths, max(under.requests.value, SLOWEST)
+        held = under.running * (lengths.prompt + lengths.output / 2)
+        fresh = rate * (lengths.prompt - lengths.cached + lengths.output)
+        kept = max(0.0, self.limits.kv_tokens - held) / fresh
+        return min(lengths.reuse.found(kept, rate), lengths.cached)
 
     def capacity(self, goal: Goal) -> Capacity:
         low, high = self._lightest, HEAVIEST
@@ -82,8 +100,9 @@ class Replica:
     def _miss(self, step: int, goal: Goal) -> Miss | None:
         return self.felt(2.0 ** (step / STEPS)).miss(goal)
 
-    def _predicted(self, prompt: float, load: float) -> Prediction:
+    def _predicted(self, prompt: float, load: float, found: float | None = None) -> Prediction:
+        """`found`: of the mean prompt, in the cache; None: all that could be."""
         lengths, closed = self._demand.lengths, self._demand.closed
-        cached = lengths.cached * prompt / max(lengths.prompt, 1.0)
+        cached = (lengths.cached if found is None else found) * prompt / max(lengths.prompt, 1.0)
         asked = Load(prompt, lengths.output, load if closed else None, None if closed else load, cached)
         return self._by.predict(self.setting, asked)

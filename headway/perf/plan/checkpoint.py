@@ -38,10 +38,10 @@ class Checkpoint:
 
     @property
     def label(self) -> str:
-        """fp8 (vLLM quantises), nvfp4 (nvidia/Llama-3.1-70B-Instruct-NVFP4)"""
+        """bf16, fp8 quantised as it loads, nvfp4 of nvidia/Llama-3.3-70B-Instruct-NVFP4"""
         dtype = self.expert_weights or self.weights
-        by = "quantised as it loads" if self.online else self.source
-        return f"{dtype.replace('_', ' ')}" + (f" ({by})" if by else "")
+        by = "quantised as it loads" if self.online else f"of {self.source}" if self.source else ""
+        return dtype.replace("_", " ") + (f" {by}" if by else "")
 
 
 def form_of(architecture: Architecture, native: str = "") -> Checkpoint:

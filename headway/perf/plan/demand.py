@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 from headway.errors import UsageError
+from headway.perf.plan.reuse import Reuse, Reuses
 from headway.perf.traffic.planned import Planned, Traffic
 from headway.perf.traffic.schedule import traffic
 from headway.spec.rate import Rate
@@ -32,7 +33,8 @@ _STEP = math.log(1.01)
 @dataclass(frozen=True, slots=True)
 class Lengths:
     """Tokens of a request. `cached`: of the prompt, those that an earlier request began with in the same words: what a
-    prefix cache that forgets nothing would find. `longest`: prompt and answer of one, together."""
+    prefix cache that forgets nothing would find; `reuse`: when it was read before. `longest`: prompt and answer of one,
+    together. `uneven`: the mean square of what is new in a prompt, over the square of its mean (1: all alike)."""
 
     prompt: float
     output: float
@@ -40,6 +42,8 @@ class Lengths:
     output_p95: float
     longest: int
     cached: float = 0.0
+    uneven: float = 1.0
+    reuse: Reuse = field(default_factory=Reuse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,9 @@ class _Count:
         self.first = self.last = 0.0
         self._prompts, self._outputs = _Histogram(), _Histogram()
         self._longest = self._shared = self._embeddings = 0
-        self._seen: set[int] = set()
+        self._seen: dict[int, tuple[float, int]] = {}
+        self._reuse = Reuses()
+        self._fresh = self._squares = 0
         self._window, self._recent = window, deque[float]()
         for each in requests:
             if only and each.model not in ("", only):
@@ -112,7 +118,8 @@ class _Count:
             raise UsageError(f"{name} has no request", hint="give a longer time of it, or another one")
         if self._embeddings == self.requests:
             raise UsageError(f"{name} asks for embeddings", hint="a plan reckons with models that write answers")
-        shared = self._shared / min(self.requests, MOST_SHARED)
+        seen = min(self.requests, MOST_SHARED)
+        shared = self._shared / seen
         return Lengths(
             prompt=self._prompts.mean,
             output=max(self._outputs.mean, 1.0),
@@ -120,6 +127,8 @@ class _Count:
             output_p95=max(self._outputs.quantile(0.95), 1.0),
             longest=self._longest,
             cached=min(shared, max(self._prompts.mean - 1.0, 0.0)),
+            uneven=max(1.0, self._squares * seen / self._fresh**2) if self._fresh else 1.0,
+            reuse=self._reuse.counted(seen, max(self.requests - 1, 1) / max(self.last - self.first, 1e-9)),
         )
 
     def _add(self, each: Planned) -> None:
@@ -135,7 +144,10 @@ class _Count:
         if self._window:
             self._count_window(each.at)
         if self.requests <= MOST_SHARED:
-            self._shared += self._found(each)
+            found = self._found(each)
+            self._shared += found
+            self._fresh += prompt - found
+            self._squares += (prompt - found) ** 2
 
     def _count_window(self, at: float) -> None:
         recent = self._recent
@@ -149,10 +161,11 @@ class _Count:
         path = shared = 0
         for piece in each.prompt:
             path = hash((path, piece.id, piece.tokens))
-            if path in self._seen:
+            if (before := self._seen.get(path)) is not None:
                 shared += piece.tokens
-            else:
-                self._seen.add(path)
+                is_own = each.session >= 0 and before[1] == each.session
+                self._reuse.add(each.at - before[0], piece.tokens, is_own=is_own)
+            self._seen[path] = each.at, each.session
         return shared
 
 
@@ -160,12 +173,14 @@ class _Histogram:
     """Of lengths, by steps of 1 %."""
 
     def __init__(self) -> None:
-        self._counts: dict[int, int] = {}
+        self._steps: dict[int, list[int]] = {}
         self._sum = self._all = 0
 
     def add(self, length: int) -> None:
         step = round(math.log(max(length, 1)) / _STEP)
-        self._counts[step] = self._counts.get(step, 0) + 1
+        within = self._steps.setdefault(step, [0, 0])
+        within[0] += 1
+        within[1] += length
         self._sum += length
         self._all += 1
 
@@ -175,8 +190,8 @@ class _Histogram:
 
     def quantile(self, part: float) -> float:
         left = part * self._all
-        for step, many in sorted(self._counts.items()):
+        for _, (many, length) in sorted(self._steps.items()):
             left -= many
             if left <= 0:
-                return math.exp(step * _STEP)
+                return length / many
         return 0.0

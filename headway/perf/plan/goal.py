@@ -1,15 +1,16 @@
 """What users are to feel, what they are predicted to, and the figure that decides.
 
-`predict` speaks of requests that are all as long as the mean one. Prompts are not: the 95th percentile of the time to
-the first token has the spread of their own prefill in it, too. Waiting and one's own prompt are independent, so their
-deviations from the mean are added as squares (exact for normal laws; the simulator knows better).
+`predict` speaks of requests that are all as long as the mean one, whose waits are exponential. Prompts are not alike:
+they wait longer for one another by the mean square of their work over its squared mean (Pollaczek-Khinchine, M/G/1
+against M/D/1), and the 95th percentile of the time to the first token has the spread of one's own prefill in it, too.
+Waiting and one's own prompt are independent, so the two tails are added as squares (exact for normal laws).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import hypot, inf
+from math import hypot, inf, log
 
 from headway.perf.plan.demand import Lengths
 from headway.perf.prediction import Band, Prediction
@@ -85,8 +86,9 @@ class Felt:
 
 def felt(found: Prediction, lengths: Lengths, longer: float) -> Felt:
     """`longer`: seconds that the prefill of the 95th percentile's prompt takes more than the mean one's, alone."""
-    tail = hypot(found.ttft_p95.value - found.ttft.value, max(longer, 0.0)) if not found.saturated else inf
-    ttft = _moved(found.ttft_p95, max(found.ttft.value + tail, found.ttft_p95.value))
+    wait = (found.ttft_p95.value - found.ttft_p50.value) / log(10) if not found.saturated else inf
+    own = found.ttft_p50.value - wait * log(2) if not found.saturated else 0.0
+    ttft = _moved(found.ttft_p95, own + hypot(wait * lengths.uneven * log(20), max(longer, 0.0)))
     answer = found.tpot.value * (lengths.output_p95 - 1)
     return Felt(
         ttft_p50=found.ttft_p50,

@@ -6,7 +6,7 @@ themselves. Each answer is the cheapest choice that the change allows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
 from headway.perf.plan.asked import Asked
@@ -19,8 +19,9 @@ from headway.perf.plan.search import search
 
 __all__ = ["Way", "ways_out"]
 
-LOOSER = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
-"""Times the limits, tried in turn when nothing else helps."""
+LOOSER = (1.1, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0)
+"""Times the limits, tried in turn from where one request alone keeps them."""
+TRIED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +44,19 @@ def ways_out(
     if any(each.count is not None for each in offers):
         yield from _way("with more of the same GPUs", question, question.asked, checkpoints, more)
     yield from _way("on other GPUs", question, free, checkpoints, elsewhere)
-    for factor in LOOSER:
-        goal = _looser(question.goal, factor)
+    yield from _loosened(question, checkpoints, offers)
+
+
+def _loosened(question: Question, checkpoints: Sequence[Checkpoint], offers: Sequence[Offer]) -> Iterator[Way]:
+    """Only limits that are missed are loosened; the least factor at which something keeps them."""
+    refused = search(question, checkpoints, offers).refused
+    missed = {each.miss.figure for each in refused if each.miss is not None} & question.goal.limits.keys()
+    least = min((each.miss.times for each in refused if each.miss is not None), default=1.0)
+    for factor in [each for each in LOOSER if each >= least][:TRIED]:
+        goal = _looser(question.goal, factor, missed or set(question.goal.limits))
         found = search(replace(question, goal=goal), checkpoints, offers).pick
         if found is not None:
-            yield Way(f"with limits {factor:g} times as long", found, goal)
+            yield Way("with looser limits", found, goal)
             return
 
 
@@ -59,5 +68,5 @@ def _way(
         yield Way(change, found.pick, question.goal)
 
 
-def _looser(goal: Goal, factor: float) -> Goal:
-    return Goal(**{name: limit * factor for name, limit in goal.limits.items()})
+def _looser(goal: Goal, factor: float, missed: Set[str]) -> Goal:
+    return Goal(**{name: limit * (factor if name in missed else 1) for name, limit in goal.limits.items()})

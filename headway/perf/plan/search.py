@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from headway.errors import ResourceError
 from headway.perf.limits import weight_bytes
+from headway.perf.plan.asked import Asked
 from headway.perf.plan.capacity import Capacity, Replica
 from headway.perf.plan.checkpoint import QUALITIES, Checkpoint
 from headway.perf.plan.choice import Choice, Refused, Search
@@ -32,7 +33,7 @@ ROOM, MEMORY = 1e3, 1e6
 
 
 def search(question: Question, checkpoints: Sequence[Checkpoint], offers: Sequence[Offer]) -> Search:
-    choices: dict[tuple[str, str], Choice] = {}
+    choices: dict[tuple[str, float, str], Choice] = {}
     refused: dict[str, Refused] = {}
     looked = 0
     for option in _options(question, checkpoints, offers, refused):
@@ -40,7 +41,7 @@ def search(question: Question, checkpoints: Sequence[Checkpoint], offers: Sequen
             looked += 1
             name = option.offer.name
             if isinstance(found, Choice):
-                key = (name + option.offer.pool, f"{option.checkpoint.label} {found.setting.kv}")
+                key = (name, option.offer.price, f"{option.checkpoint.label} {found.setting.kv}")
                 if key not in choices or found.rank < choices[key].rank:
                     choices[key] = found
             elif name not in refused or found.near < refused[name].near:
@@ -76,14 +77,14 @@ def _of_option(question: Question, option: Option) -> Iterator[Choice | Refused]
     yield first
     is_short = isinstance(first, Refused) and first.miss is None and first.near > 1
     is_full = isinstance(first, Choice) and first.felt.running >= FULL * first.memory.sequences
-    if asked.kv is None and (is_short or is_full) and option.offer.accelerator.capability >= 89:
+    if asked.kv is None and not asked.is_whole and (is_short or is_full) and option.offer.accelerator.capability >= 89:
         yield _tried(question, option, "fp8")
 
 
 def _tried(question: Question, option: Option, kv: str) -> Choice | Refused:
     """With the budget of tokens a step that bears most."""
     best: tuple[Replica, Capacity] | None = None
-    for budget in BUDGETS if question.asked.token_budget is None else (question.asked.token_budget,):
+    for budget in _budgets(question.asked):
         setting = _setting(question, option, kv, budget)
         try:
             replica = Replica(setting, question.demand, question.by)
@@ -99,6 +100,10 @@ def _tried(question: Question, option: Option, kv: str) -> Choice | Refused:
             break
     assert best is not None  # noqa: S101
     return priced(question, option, *best)
+
+
+def _budgets(asked: Asked) -> tuple[int | None, ...]:
+    return BUDGETS if asked.token_budget is None and not asked.is_whole else (asked.token_budget,)
 
 
 def _too_large(option: Option, setting: Setting) -> Refused:

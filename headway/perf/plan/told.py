@@ -22,7 +22,7 @@ def told_room(there: int, wanted: int) -> str:
 
 
 def told_weights(label: str, weights: float, memory: float, each: int) -> str:
-    return f"{weights / 1e9:,.0f} GB of {label} weights and the engine, {each} x {memory / 1e9:.0f} GB of memory"
+    return f"{weights / 1e9:,.0f} GB of weights ({label}) and the engine, in {each} x {memory / 1e9:.0f} GB of memory"
 
 
 def seconds(value: float) -> str:

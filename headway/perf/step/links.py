@@ -65,4 +65,4 @@ def _speed(setting: Setting, kernels: Kernels, ranks: int) -> float:
     accelerator = setting.accelerator
     if ranks > accelerator.node:
         return kernels.fabric
-    return (accelerator.link or accelerator.pcie) * kernels.link
+    return accelerator.link * kernels.link if accelerator.link else accelerator.pcie * kernels.pcie

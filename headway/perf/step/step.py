@@ -127,5 +127,8 @@ def _experts(setting: Setting, layers: Layers, kernels: Kernels) -> tuple[float,
 
 def _fixed(setting: Setting, layers: Layers, kernels: Kernels, engine: Engine) -> float:
     """Seconds of a step whatever is in it."""
-    small = setting.model.layers * (engine.layer + PRODUCTS * kernels.product)
+    model = setting.model
+    full = model.layers - model.linear_layers
+    small = model.layers * (engine.layer + PRODUCTS * kernels.product) + model.linear_layers * kernels.linear
+    small += full * (kernels.latent * bool(model.kv_lora) + kernels.picking * bool(model.selected))
     return engine.step + small + layers.mixtures * setting.pipeline * engine.mixture

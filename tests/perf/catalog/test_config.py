@@ -10,7 +10,7 @@ import pytest
 from headway.errors import UsageError
 from headway.perf.catalog.config import from_config
 from headway.perf.catalog.models import architecture
-from tests.perf.catalog.configs import CONFIGS
+from tests.support.model_configs import CONFIGS
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -1,0 +1,75 @@
+"""The tables that docs/performance.md publishes: errors of rows that were left out, by what was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import exp, expm1
+from statistics import fmean, median
+
+from headway.perf.bands import KINDS
+from headway.perf.constants import Constants, Spread
+from headway.perf.fit.check import Left
+
+__all__ = ["tables"]
+
+PEERS = "aiconfigurator 0.12 on the same sample, its own operation tables, H100: TPOT 12.6 %, TTFT 51.7 % (624 rows)"
+
+
+def tables(left: Sequence[Left], by: Constants) -> Iterator[str]:
+    lanes = sorted({each.sample.row.lane for each in left})
+    yield f"fitted on {by.rows} rows: {by.source}"
+    yield from _table([(kind, lane) for kind in KINDS for lane in lanes], left, by)
+    yield ""
+    yield "new-model, each one left out:"
+    yield from _each(left, "new-model", by)
+    yield ""
+    yield "new-accelerator, each one left out:"
+    yield from _each(left, "new-accelerator", by)
+    yield f"best peer: {PEERS}"
+
+
+HEAD = f"{'left out':16} {'rows of':24} {'rows':>5}  {'TPOT mean':>9} {'median':>7} {'inside':>7} {'width':>6}" + (
+    f"  {'TTFT mean':>9} {'median':>7} {'inside':>7} {'width':>6}"
+)
+
+
+def _table(groups: Sequence[tuple[str, str]], left: Sequence[Left], by: Constants) -> Iterator[str]:
+    yield HEAD
+    for kind, lane in groups:
+        found = [each for each in left if each.kind == kind and each.sample.row.lane == lane]
+        if found:
+            yield _line(kind, lane, found, by)
+
+
+def _each(left: Sequence[Left], kind: str, by: Constants) -> Iterator[str]:
+    yield HEAD
+    found = [each for each in left if each.kind == kind]
+    for key in sorted({_key(each) for each in found}):
+        yield _line(key[0], f"{key[1]} {key[2]}", [each for each in found if _key(each) == key], by)
+
+
+def _key(each: Left) -> tuple[str, str, str]:
+    row = each.sample.row
+    name = row.model.rsplit("/", 1)[-1] if each.kind == "new-model" else row.system
+    return name[:16], row.engine, row.lane
+
+
+def _line(name: str, of: str, found: Sequence[Left], by: Constants) -> str:
+    tpot = _figures([each.tpot for each in found], [_spread(by, "tpot", each) for each in found])
+    ttft = _figures([each.ttft for each in found], [_spread(by, "ttft", each) for each in found])
+    return f"{name:16} {of:24} {len(found):5}  {tpot}  {ttft}"
+
+
+def _figures(misses: Sequence[float], spreads: Sequence[Spread]) -> str:
+    """Absolute errors in per cent of what was measured, and how the bands hold."""
+    errors = [abs(expm1(-each)) for each in misses]
+    inside = fmean(each.low <= miss <= each.high for miss, each in zip(misses, spreads, strict=True))
+    width = median(exp(each.high - each.low) for each in spreads)
+    return f"{fmean(errors):9.1%} {median(errors):7.1%} {inside:7.1%} {width:5.2f}x"
+
+
+def _spread(by: Constants, figure: str, each: Left) -> Spread:
+    engine, lane = each.sample.settings[0].engine, each.sample.row.lane
+    spreads = by.bands.spreads
+    near = spreads.get(f"{figure}/{lane}/{engine}/{each.kind}") or spreads.get(f"{figure}/{lane}/any/{each.kind}")
+    return near or spreads.get(f"{figure}/{lane}") or spreads[figure]
