@@ -2,7 +2,8 @@
 
 To play it faster instead would shorten its waves against the cold start, which is what is judged. Each copy is shifted
 by its own part of a minute, its end coming round to the beginning, so that waves stay and single bursts are not
-multiplied; its blocks and sessions are its own, so that copies share no prompt. Of a part of a copy, requests are drawn.
+multiplied; its blocks and sessions are its own, so that copies share no prompt. Of a part of a copy requests are
+drawn.
 """
 
 from __future__ import annotations

@@ -154,9 +154,7 @@ def _play(case: Case, subject: Subject, knob: float, *, warm: bool) -> Point:
     found = simulate(Fleet((served,), aliases={"": served.name}), case.traffic, seed=case.seed)
     of = found.replicas[0]
     operations = sum(abs(each.target - before) for before, each in _steps(served.replicas, of.decisions))
-    return Point(
-        knob, found.hours, found.whole.attainment, operations, of.wasted, of.most, found.whole.ttft.p99
-    )
+    return Point(knob, found.hours, found.whole.attainment, operations, of.wasted, of.most, found.whole.ttft.p99)
 
 
 def _steps(first: int, decisions: Sequence[Change]) -> list[tuple[int, Change]]:

@@ -28,12 +28,7 @@ __all__ = ["PEAK", "Prepared", "Window", "prepare", "slo_for"]
 PEAK = 16
 """Replicas that the clairvoyant plan has at its peak, at the least: with fewer, rounding to whole ones decides."""
 _TRIES = 8
-_SPARE = 2
-"""The plan that may be late for one request in a hundred peaks at about so many fewer."""
 _LIMITS = (2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0)
-_ITL = 0.2
-"""A step that computes a prompt of 8192 tokens takes longer than 100 ms on most GPUs, and a short answer has few tokens to
-make up for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +50,12 @@ class Prepared:
 
 
 def slo_for(served: Served, requests: list[Planned]) -> Slo:
-    """Where nobody says one: an ITL of 200 ms, and the least of a few limits to the first token of which an idle replica
-    needs half for all but one prompt in 500."""
+    """Where nobody says one: to the first token, the least of a few limits of which an idle replica needs half, for all
+    but one prompt in 500. To the others none: short answers beside long prompts miss any, whatever the scaler does."""
     prompts = sorted(each.prompt_tokens for each in requests)
     longest = prompts[max(0, math.ceil(0.998 * len(prompts)) - 1)]
     alone = served.step.seconds(longest, longest * longest / 2, 1, 0, 0.0)
-    return Slo(next((each for each in _LIMITS if 2 * alone <= each), _LIMITS[-1]), _ITL)
+    return Slo(next((each for each in _LIMITS if 2 * alone <= each), _LIMITS[-1]))
 
 
 def prepare(
@@ -74,7 +69,7 @@ def prepare(
     peak: int = PEAK,
     seed: int = 0,
 ) -> Prepared:
-    """`copies`: in place of as many as make the plan peak at `peak`. Raises UsageError for a window without requests."""
+    """`copies`: in place of as many as make the plan peak at `peak`. Raises UsageError where no request is."""
     told("one copy")
     requests = _requests(trace, 1.0, window, seed)
     if not requests:
@@ -83,6 +78,8 @@ def prepare(
         served = replace(served, slo=slo_for(served, requests))
     capacity = capacity_of(served.step, served.limits, served.slo, lengths_of(requests))
     served = replace(served, capacity=capacity)
+    if not served.places:
+        served = replace(served, places=max(1, int(capacity.sequences)))  # else the first one ready gets all that waits
     told("one replica, filled")
     factor = factor_of(served, requests, capacity)
 
@@ -94,20 +91,26 @@ def prepare(
     for attempt in range(_TRIES):
         requests = _requests(trace, many, window, seed)
         asks = asked(requests, hits)
-        plan = clairvoyant(asks, cold_start)
-        if attempt < _TRIES - 1 and copies is None and not peak + _SPARE <= plan.peak <= peak + _SPARE + 1:
-            many *= (peak + _SPARE + 0.5) / max(plan.peak, 0.5)
+        plan = clairvoyant(asks, cold_start, attained=ATTAINED)
+        if attempt < _TRIES - 1 and copies is None and not peak <= plan.peak <= peak + 1:
+            many *= (peak + 0.6) / max(plan.peak, 0.5)
             continue
         if any(len(each.prompt) > 1 for each in requests[:100]) and not hits:
             told(f"what {plan.peak} fixed replicas find cached")
             hits = _hits(served, requests, plan.peak, seed)
             continue
         break
-    rates = need(asks)
-    first = max(1, math.ceil(max(rates[: max(1, int(cold_start / asks.slot))]) - 1e-9))
     told("bounds")
-    case = Case(served, Kept(requests, window.seconds), asks, cold_start, first, plan.peak, seed)
-    return Prepared(case, bounds_of(case, ATTAINED, ready=first, lp=True), many, hits, factor, capacity)
+    ready = _first(asks, cold_start)
+    case = Case(served, Kept(requests, window.seconds), asks, cold_start, ready, plan.peak, seed)
+    bounds = bounds_of(case, ATTAINED, ready=ready, lp=True)
+    return Prepared(case, bounds, many, hits, factor, capacity)
+
+
+def _first(asks: Asks, cold_start: float) -> int:
+    """Replicas that the first minutes need: a fleet that starts warm has them."""
+    rates = need(asks)
+    return max(1, math.ceil(max(rates[: max(1, int(cold_start / asks.slot))]) - 1e-9))
 
 
 def _requests(trace: Trace, copies: float, window: Window, seed: int) -> list[Planned]:

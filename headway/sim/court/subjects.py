@@ -15,9 +15,9 @@ from headway.policy.scaling.scaler import Memory, Scaler, Verdict
 
 __all__ = ["ABLATIONS", "Subject", "ablations", "subjects"]
 
-_LOADS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.5, 0.4)
+_LOADS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.6)
 """Of a replica's capacity in tokens."""
-_PLACES = (1.0, 0.85, 0.7, 0.6, 0.5, 0.42, 0.35, 0.3, 0.25, 0.2, 0.16, 0.12, 0.08, 0.05)
+_PLACES = (0.9, 0.75, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 """Of the requests that a replica runs at once: they rise faster than its load, so that the range is wider."""
 
 ABLATIONS = ("no pending", "no survivors", "no hold")
@@ -34,7 +34,7 @@ class Subject:
 
 def subjects(peak: int) -> list[Subject]:
     """`peak`: replicas that the clairvoyant plan has at most."""
-    counts = [float(each) for each in range(max(1, peak // 2), 2 * peak + 1)]
+    counts = [float(each) for each in range(max(1, peak * 3 // 4), peak * 3 // 2 + 1)]
     return [
         Subject("headway", lambda knob: Demand(utilisation=knob), _LOADS),
         Subject("hpa", lambda knob: Hpa(utilisation=knob), _PLACES),
@@ -55,7 +55,7 @@ def ablations() -> list[Subject]:
 
 @dataclass(frozen=True, slots=True)
 class Blind:
-    """A Scaler that does not see what is starting: it asks for what is missing beside what is ready, again and again."""
+    """A Scaler that does not see what is starting: it asks for what is missing beside what is ready, each time."""
 
     scaler: Scaler
 
