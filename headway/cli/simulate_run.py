@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
+from headway.cli import simulate_court as court
 from headway.cli.bench_asked import Asked, workload_asked
 from headway.cli.bench_table import show_lines, width
 from headway.cli.simulate_fleet import FIXED, ROUTING, SCALERS, Ways, fleet_of, parse_fleet
@@ -28,7 +29,7 @@ from headway.spec.units import parse_duration
 from headway.spec.workload import Workload
 from headway.wire.traces import trace_of
 
-__all__ = ["Case", "Wanted", "run"]
+__all__ = ["Case", "Wanted", "run", "run_court"]
 
 _HOUR = 3600.0
 _FAULTS = ("death", "spot")
@@ -86,6 +87,26 @@ def run(wanted: Wanted, *, as_json: bool, out: Path | None, timeline: Path | Non
         _write(path, page(cases))
     if spans is not None and spans.is_full:
         print(f"{chrome_trace}: only its first {spans.written:,} events are there", file=sys.stderr)
+
+
+def run_court(
+    wanted: Wanted, traces: Sequence[Path], *, start: str | None, copies: float | None, ablate: bool, as_json: bool
+) -> None:
+    """`wanted.compare`: the policies that are judged; none: all. Raises HeadwayError."""
+    court.run(
+        court.Asked(
+            target=wanted.target,
+            traces=traces,
+            ways=replace(_ways(wanted), replicas=1),
+            start=None if start is None else _seconds("--from", start),
+            lasts=None if wanted.lasts is None else _seconds("--for", wanted.lasts),
+            copies=copies,
+            policies=wanted.compare,
+            ablate=ablate,
+            seed=wanted.seed,
+        ),
+        as_json=as_json,
+    )
 
 
 def _variants(wanted: Wanted) -> Iterator[tuple[str, Wanted]]:
