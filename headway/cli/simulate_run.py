@@ -10,7 +10,6 @@ from pathlib import Path
 
 import msgspec
 
-from headway.cli import simulate_court as court
 from headway.cli.bench_asked import Asked, workload_asked
 from headway.cli.bench_table import show_lines, width
 from headway.cli.simulate_fleet import FIXED, ROUTING, SCALERS, Ways, fleet_of, parse_fleet
@@ -93,6 +92,8 @@ def run_court(
     wanted: Wanted, traces: Sequence[Path], *, start: str | None, copies: float | None, ablate: bool, as_json: bool
 ) -> None:
     """`wanted.compare`: the policies that are judged; none: all. Raises HeadwayError."""
+    from headway.cli import simulate_court as court  # noqa: PLC0415 (one run needs none of it)
+
     court.run(
         court.Asked(
             target=wanted.target,
