@@ -79,7 +79,9 @@ def _rows(file: Path) -> tuple[list[dict[str, str]], list[str]]:
                     raise UsageError(f"{file}:{line}: more values than columns", hint="quote values that have commas")
                 rows.append(fields)
             names = list(reader.fieldnames or ())
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}", hint="name a CSV file") from None
+    except (UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{file}: {error}", hint="a CSV file in UTF-8 is wanted") from None
     if not rows:
         raise UsageError(f"{file}:1: no rows", hint="a header line and at least one row are wanted")
