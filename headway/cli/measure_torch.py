@@ -84,7 +84,7 @@ class _Seen:
             self.tell(f"cpu by torch {found['torch']}: a check of the measurement itself, without a prediction")
             return
         try:
-            self.listed = accelerator(found["name"])
+            self.listed = accelerator(found["name"].replace(" MIG ", "/"))  # as torch calls a slice
         except UsageError:
             self.tell(f"{found['name']} is not in the catalogue: nothing to compare with, no prediction")
         listed = f"; {self.listed.name} of the catalogue" if self.listed else ""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import cast, get_args
 
@@ -25,13 +27,16 @@ from headway.perf.plan.nearest import Way, ways_out
 from headway.perf.plan.offer import Offer, of_catalogue
 from headway.perf.plan.question import Question, Terms
 from headway.perf.plan.search import search
+from headway.perf.plan.settled import REQUESTS, settled
 from headway.perf.plan.split import Pair, pair_of
+from headway.perf.traffic.planned import Planned
 from headway.perf.traffic.schedule import traffic
 from headway.spec.fault import Fault, nearest
 from headway.spec.kinds import SpecObject
 from headway.spec.model import Model
+from headway.spec.rate import Rate
 from headway.spec.units import parse_duration
-from headway.spec.workload import Workload
+from headway.spec.workload import Arrivals, Workload
 from headway.wire.traces import trace_of
 
 __all__ = ["Plan", "Wanted", "planned"]
@@ -99,7 +104,8 @@ def planned(wanted: Wanted) -> list[Plan]:
         if asked_model.source != model.source or asked_model.engine != model.engine:
             facts = facts_of(asked_model, wanted.config)
         try:
-            found = _plan(asked_model, facts, place, terms, _demand(wanted, workloads, asked_model), wanted, used)
+            asked_for = _asked_for(wanted, workloads, asked_model)
+            found = _plan(asked_model, facts, place, terms, asked_for, wanted, used)
         except Fault as fault:
             file, _, line = lines.get(model.name, origin).rpartition(":")
             raise SpecError(
@@ -113,14 +119,14 @@ def planned(wanted: Wanted) -> list[Plan]:
 
 
 def _plan(
-    model: Model, facts: Facts, place: Place, terms: Terms, asked_for: tuple[Demand, Goal], wanted: Wanted,
+    model: Model, facts: Facts, place: Place, terms: Terms, asked_for: AskedFor, wanted: Wanted,
     used: dict[str, int],
 ) -> Plan:  # fmt: skip
     if model.variants:
         raise Fault(
             "a plan chooses one way to serve a Model", "leave variants out, or plan a file of each", ("variants",)
         )
-    demand, goal = asked_for
+    demand, goal = asked_for.demand, asked_for.goal
     asked = asked_of(model, accelerator)
     share = constants().engines[facts.engine].memory_share
     question = Question(asked, demand, goal, terms, facts.engine, share, predict)
@@ -132,10 +138,12 @@ def _plan(
     )  # fmt: skip
     offers = [each.without(used) for each in place.offers if each.preemptions is None or not wanted.no_spot]
     found = search(question, forms, offers)
+    settle = partial(_settled, asked_for.workload)
+    found = settle(question, found)
     pairs = [pair for each in found.choices[:3] if (pair := pair_of(question, each)) is not None]
     elsewhere: list[Offer] = of_catalogue(accelerators().values()) if facts.engine != "llamacpp" else []
     is_kept = found.pick is not None and found.pick.missed is None
-    ways = [] if is_kept else list(ways_out(question, forms, offers, elsewhere))
+    ways = [] if is_kept else list(ways_out(question, forms, offers, elsewhere, settle))
     return Plan(model, facts, place, demand, goal, terms, found, _worth(pairs, found.pick), ways)
 
 
@@ -160,7 +168,16 @@ def _models(objects: Sequence[SpecObject], name: str | None, origin: str) -> lis
     return found
 
 
-def _demand(wanted: Wanted, workloads: Sequence[Workload], model: Model) -> tuple[Demand, Goal]:
+@dataclass(frozen=True, slots=True)
+class AskedFor:
+    """`workload`: where requests can be made of it (a law of arrivals that wait for nobody), to be played."""
+
+    demand: Demand
+    goal: Goal
+    workload: Workload | None
+
+
+def _asked_for(wanted: Wanted, workloads: Sequence[Workload], model: Model) -> AskedFor:
     own = _own_workload(workloads, model)
     options = Asked(
         workload=wanted.workload,
@@ -175,7 +192,18 @@ def _demand(wanted: Wanted, workloads: Sequence[Workload], model: Model) -> tupl
     else:
         demand = of_recorded(workload.name, traffic(workload, trace_of(workload)), wanted.window)
     goal = Goal.of(model.slo, workload.slo or (own.slo if own is not None else None))
-    return demand, replace(goal, **_limits(wanted.slo)) if wanted.slo else goal
+    goal = replace(goal, **_limits(wanted.slo)) if wanted.slo else goal
+    return AskedFor(demand, goal, None if workload.trace is not None or demand.closed else workload)
+
+
+def _settled(workload: Workload | None, question: Question, found: Search) -> Search:
+    return found if workload is None else settled(question, found, partial(sample, workload))
+
+
+def sample(workload: Workload, rate: float) -> Iterator[Planned]:
+    """Requests of the workload's lengths and sessions at this rate."""
+    at_rate = {"arrivals": Arrivals.model_construct(rate=Rate(rate, rate)), "requests": REQUESTS, "lasts": None}
+    return islice(iter(traffic(workload.model_copy(update=at_rate))), REQUESTS)
 
 
 def _limits(text: str) -> dict[str, float]:

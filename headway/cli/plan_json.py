@@ -65,6 +65,8 @@ class MemoryJson(msgspec.Struct):
 
 
 class ChoiceJson(msgspec.Struct):
+    """`reckoned`: what the formulas say, where `felt` was counted on played requests."""
+
     gpu: str
     spot: bool
     weights: str
@@ -88,6 +90,7 @@ class ChoiceJson(msgspec.Struct):
     price: str
     constants: str
     missed: MissJson | None
+    reckoned: FeltJson | None
 
 
 class RefusedJson(msgspec.Struct):
@@ -214,6 +217,7 @@ def _choice(choice: Choice) -> ChoiceJson:
         price=choice.offer.priced,
         constants=choice.fitted_on,
         missed=None if miss is None else MissJson(miss.figure, _finite(miss.value), miss.limit),
+        reckoned=None if choice.reckoned is None else _felt(choice.reckoned),
     )
 
 

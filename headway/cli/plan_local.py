@@ -2,14 +2,16 @@
 hour costs nothing more.
 
 Cores are one offer of one replica with all of them: several would share the same memory, which is what decoding waits
-for. Their speed is the catalogue's for cores of their kind, by their number.
+for. Their speed is what `headway doctor --measure` kept, else the catalogue's for cores, by their number.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from headway.engines.calibrations import calibrated
 from headway.errors import ResourceError, UsageError
+from headway.paths import StateDir
 from headway.perf.catalog.accelerator import Accelerator
 from headway.perf.catalog.accelerators import accelerator
 from headway.perf.plan.offer import Offer
@@ -27,14 +29,14 @@ CORES = 8
 
 def local_offers(engine: EngineFamily) -> tuple[list[Offer], str]:
     """Raises ResourceError where there is nothing for this engine."""
-    return offers_of(read_inventory(Gpus()), engine)
+    return offers_of(read_inventory(Gpus()), engine, StateDir.default())
 
 
-def offers_of(there: Inventory, engine: EngineFamily) -> tuple[list[Offer], str]:
+def offers_of(there: Inventory, engine: EngineFamily, state: StateDir) -> tuple[list[Offer], str]:
     if engine == "llamacpp":
-        cores = _cores(there)
+        cores = _cores(there, state)
         told = f"this machine: {there.cores} cores, {there.free_memory_bytes / 1e9:.1f} GB of memory free"
-        return [Offer(cores, cores.name, 0.0, OWNED, 1, 1)], told
+        return [Offer(cores, cores.name, 0.0, OWNED, 1, 1, threads=there.cores)], told
     counts: dict[str, int] = {}
     for gpu in there.accelerators:
         name = f"{gpu.product}/{gpu.profile.removeprefix('mig-')}" if gpu.profile else gpu.product
@@ -42,7 +44,7 @@ def offers_of(there: Inventory, engine: EngineFamily) -> tuple[list[Offer], str]
     offers, unknown = [], []
     for name, count in counts.items():
         try:
-            found = accelerator(name)
+            found = calibrated(accelerator(name), state)
         except UsageError:
             unknown.append(name)
         else:
@@ -55,9 +57,12 @@ def offers_of(there: Inventory, engine: EngineFamily) -> tuple[list[Offer], str]
     return offers, "this machine: " + ", ".join(f"{count} {name}" for name, count in counts.items())
 
 
-def _cores(there: Inventory) -> Accelerator:
+def _cores(there: Inventory, state: StateDir) -> Accelerator:
     """Arithmetic goes with the number of cores; so does the memory's speed, until its channels are full."""
     whole, share = accelerator("cpu"), there.cores / CORES
+    measured = calibrated(whole, state)
+    if measured != whole:
+        return replace(measured, name=f"{there.cores} cores", memory=there.free_memory_bytes)
     return replace(
         whole,
         name=f"{there.cores} cores",

@@ -13,7 +13,9 @@ from headway.bench.readable import count, each_second, percent
 from headway.cli.plan_asked import Plan
 from headway.perf.plan.choice import Choice, Refused
 from headway.perf.plan.cold_start import SOURCE
+from headway.perf.plan.goal import Felt
 from headway.perf.plan.nearest import Way
+from headway.perf.plan.settled import REQUESTS
 from headway.perf.plan.split import NEEDS, Pair
 from headway.perf.plan.told import FIGURES, seconds
 from headway.perf.plan.written import options
@@ -25,6 +27,8 @@ LABEL = 10
 NARROWEST = 60
 MOST_REFUSED = 8
 HOURS_A_MONTH = 730
+MEASURED = "measured here"
+"""How the source of an accelerator says that a calibration changed it."""
 HEAD = ("GPU", "WEIGHTS", "SPLIT", "REPLICAS", "GPUS", "$/H", "$/1M", "TTFT P95", "ITL P95", "TOK/S", "WHY")
 _QUALITY = {"published": "16 bits", "8bit": "8 bits", "4bit": "4 bits"}
 _LEFT = (0, 1, 2, 10)
@@ -65,11 +69,14 @@ def _asked(plan: Plan) -> list[str]:
         load = f"{each_second(demand.peak)} at the peak"
         load += f" ({demand.window:g} s of {demand.origin})" if demand.window else f" ({demand.origin})"
         load += f", {each_second(demand.mean)} on average" if demand.mean != demand.peak else ""
+    most = plan.facts.architecture.context
+    cut = [f"up to {count(lengths.longest)} together, of which the model takes {count(most)}"]
     found = f"; {percent(lengths.cached / lengths.prompt)} begins an earlier one" if lengths.cached >= 1 else ""
     return [
         load,
         f"prompts of {count(lengths.prompt)} tokens (p95 {count(lengths.prompt_p95)}{found})",
         f"answers of {count(lengths.output)} (p95 {count(lengths.output_p95)})",
+        *(cut if 0 < most < lengths.longest else []),
     ]
 
 
@@ -133,6 +140,8 @@ def _lesser(choice: Choice, pick: Choice) -> str:
 def _pick(plan: Plan, pick: Choice, columns: int) -> Iterator[str]:
     yield from _said("pick", _picked(plan, pick), columns)
     yield from _said("each", _each(plan, pick), columns)
+    if pick.reckoned is not None:
+        yield from _said("played", [_played(plan, pick.reckoned)], columns)
     yield from _said("memory", _memory(pick), columns)
     starts = pick.cold_start
     start = (
@@ -141,8 +150,10 @@ def _pick(plan: Plan, pick: Choice, columns: int) -> Iterator[str]:
     yield from _said("starts", [start], columns)
     flags = [f"{key} {value}" if value is not True else key for key, value in options(pick).items()]
     yield from _said("engine", [f"{pick.setting.engine}: {', '.join(flags)}"], columns)
-    yield from _said("from", [f"constants: {pick.fitted_on}", f"price: {pick.offer.priced}",
-                              f"shape: {plan.facts.read_from}"], columns)  # fmt: skip
+    source = pick.offer.accelerator.source
+    measured = [f"speed: {source[source.index(MEASURED) :]}"] if MEASURED in source else []
+    rests_on = [f"constants: {pick.fitted_on}", *measured, f"price: {pick.offer.priced}"]
+    yield from _said("from", [*rests_on, f"shape: {plan.facts.read_from}"], columns)
 
 
 def _picked(plan: Plan, pick: Choice) -> list[str]:
@@ -197,6 +208,14 @@ def _each(plan: Plan, pick: Choice) -> list[str]:
         if limit is not None and band.value <= limit < band.high
     ]
     return [*said, *over]
+
+
+def _played(plan: Plan, reckoned: Felt) -> str:
+    return (
+        f"so counted on {REQUESTS:,} requests of {plan.demand.origin}, played through one replica of the simulator; "
+        f"the formulas, as in the rows below, say TTFT p95 {seconds(reckoned.ttft_p95.value)}, "
+        f"ITL p95 {seconds(reckoned.itl_p95.value)}"
+    )
 
 
 def _memory(pick: Choice) -> list[str]:

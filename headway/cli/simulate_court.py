@@ -54,7 +54,7 @@ def run(asked: Asked, *, as_json: bool) -> None:
     found: list[Finding] = []
     for path in asked.traces:
         trace = read_trace(path)
-        fleet = fleet_of(objects, lines, asked.ways, (1000.0, 200.0, 4000.0), "")
+        fleet = fleet_of(objects, lines, asked.ways, lambda: (1000.0, 200.0, 4000.0), "")
         if len(fleet.served) > 1:
             names = " and ".join(each.name for each in fleet.served)
             raise UsageError(f"--court judges one Model, and the file has {names}", hint="give a file with one Model")

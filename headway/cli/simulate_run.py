@@ -10,7 +10,6 @@ from pathlib import Path
 
 import msgspec
 
-from headway.cli import simulate_court as court
 from headway.cli.bench_asked import Asked, workload_asked
 from headway.cli.bench_table import show_lines, width
 from headway.cli.simulate_fleet import FIXED, ROUTING, SCALERS, Ways, fleet_of, parse_fleet
@@ -93,6 +92,8 @@ def run_court(
     wanted: Wanted, traces: Sequence[Path], *, start: str | None, copies: float | None, ablate: bool, as_json: bool
 ) -> None:
     """`wanted.compare`: the policies that are judged; none: all. Raises HeadwayError."""
+    from headway.cli import simulate_court as court  # noqa: PLC0415 (one run needs none of it)
+
     court.run(
         court.Asked(
             target=wanted.target,
@@ -134,7 +135,7 @@ def _case(wanted: Wanted, name: str, spans: Spans | None) -> Case:
     own = [each for each in objects if isinstance(each, Workload)]
     workload = _workload(wanted, own)
     asked = _traffic(workload, wanted.seed)
-    fleet = fleet_of(objects, lines, _ways(wanted), lengths_of(asked), workload.model or "")
+    fleet = fleet_of(objects, lines, _ways(wanted), lambda: lengths_of(asked), workload.model or "")
     closed = workload.arrivals is not None and workload.arrivals.is_closed
     return Case(name, simulate(fleet, asked, seed=wanted.seed, closed=closed, spans=spans))
 

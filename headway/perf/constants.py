@@ -31,8 +31,8 @@ class Kernels:
     `gather_pcie` where there is none; `link`, `pcie`: share of the link's bandwidth that collectives reach; `hop`:
     seconds of sending to the next stage; `fabric`: bytes/s between nodes for each accelerator. `row`: seconds of
     attention of one layer for each sequence that decodes, beside reading its keys. `uneven`: the busiest of e ranks of
-    experts has e to that power times its share of the tokens. `latent`, `picking`, `linear`: seconds of the further
-    small kernels of a layer with latent attention, with an indexer, with linear attention. `batched`: share of its time
+    experts has e to that power times its share of the tokens. `picking`, `linear`: seconds of the further
+    small kernels of a layer with an indexer, with linear attention. `batched`: share of its time
     alone that a prompt takes of a worker that computes prompts only, many at once."""
 
     flops: Mapping[str, float]
@@ -46,7 +46,6 @@ class Kernels:
     tile: float
     product: float  # seconds that a product of matrices takes at least
     row: float
-    latent: float
     picking: float
     linear: float
     batched: float
@@ -62,7 +61,8 @@ class Kernels:
 @dataclass(frozen=True, slots=True)
 class Engine:
     """Seconds. `step`: between two steps; `sequence`: for each that decodes; `layer`: small kernels of a layer (norms,
-    rotation, writing keys and values); `mixture`: further ones of a layer with experts; `prompt_layer`: further ones
+    rotation, writing keys and values); `mixture`: further ones of a layer with experts,
+    `latent` of one with latent attention; `prompt_layer`: further ones
     where a step has prompts (not in a CUDA graph); `token`: for each token of a prompt; `slower`: factor on what
     kernels take. `request`: before a request's first step and after it (HTTP, tokenizer, queue between processes).
     `memory_share`, `reserve` (bytes), `most_sequences`, `token_budget`: the engine's defaults."""
@@ -71,6 +71,7 @@ class Engine:
     sequence: float
     layer: float
     mixture: float
+    latent: float
     prompt_layer: float
     token: float
     slower: float

@@ -7,6 +7,8 @@ fullest accelerator. Bytes inside.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from headway.errors import ResourceError
 from headway.perf.constants import Constants, constants
 from headway.perf.dtypes import bytes_of
@@ -16,7 +18,7 @@ from headway.perf.step.layers import layers_of
 from headway.perf.step.shape import Limits
 from headway.perf.step.step import HEAD_BYTES
 
-__all__ = ["limits", "weight_bytes"]
+__all__ = ["admitted", "limits", "weight_bytes"]
 
 BLOCK = 16
 """Tokens of a block of the KV cache (vLLM's default; TensorRT-LLM's is 32, SGLang's 1)."""
@@ -48,6 +50,14 @@ def limits(setting: Setting, by: Constants | None = None) -> Limits:
             hint="use more accelerators, larger ones, or weights of fewer bits",
         )
     if cache.token and cache.sequence:
-        # What a sequence keeps whatever its length is taken from the tokens, as if all ran at once on half of them.
+        # What a sequence keeps whatever its length (windows, states) bounds how many there can be at all.
         most = max(1, min(most, int(free / cache.sequence)))
     return Limits(tokens, BLOCK, most, setting.token_budget or engine.token_budget)
+
+
+def admitted(setting: Setting, room: Limits, longest: float) -> Limits:
+    """TensorRT-LLM starts a request only when all its tokens have room (GUARANTEED_NO_EVICT, its default), so that
+    fewer run; the others start it and preempt when room ends."""
+    if setting.engine != "trtllm":
+        return room
+    return replace(room, most_sequences=max(1, min(room.most_sequences, int(room.kv_tokens / max(longest, 1.0)))))

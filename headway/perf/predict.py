@@ -14,7 +14,7 @@ from math import inf, log
 
 from headway.perf.bands import band, spread_of
 from headway.perf.constants import Constants, constants
-from headway.perf.limits import limits
+from headway.perf.limits import admitted, limits
 from headway.perf.prediction import Band, Load, Prediction
 from headway.perf.setting import Setting
 from headway.perf.steady import Steady, steady
@@ -32,7 +32,8 @@ def step_time(setting: Setting, by: Constants | None = None) -> Step:
 
 def predict(setting: Setting, load: Load, by: Constants | None = None) -> Prediction:
     by = by or constants()
-    found = steady(step_of(setting, by), limits(setting, by), load)
+    room = admitted(setting, limits(setting, by), load.prompt + load.output)
+    found = steady(step_of(setting, by), room, load)
     ttft, tpot = spread_of(by.bands, "ttft", setting), spread_of(by.bands, "tpot", setting)
     before = by.engines[setting.engine].request + found.own
     late = found.mixed if found.share > RARE else found.decode

@@ -17,7 +17,7 @@ from headway.perf.step.shape import Limits, StepTime
 
 __all__ = ["Steady", "most_running", "prompt_seconds", "steady"]
 
-BISECTIONS = 40
+BISECTIONS = 25
 FULL = 0.98
 """Of its time that a replica may be busy with prompts and tokens before an open loop counts as more than it bears."""
 

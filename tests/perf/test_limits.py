@@ -9,7 +9,7 @@ import pytest
 from headway.errors import ResourceError
 from headway.perf.catalog.accelerators import accelerator
 from headway.perf.catalog.models import architecture
-from headway.perf.limits import BLOCK, limits, weight_bytes
+from headway.perf.limits import BLOCK, admitted, limits, weight_bytes
 from headway.perf.setting import Setting
 from tests.support.performance import DENSE, GPU, constants_with, setting
 
@@ -61,3 +61,10 @@ def test_weights_of_known_models(model: str, system: str, tensor: int, weights: 
     layers and latents replicated)."""
     of = Setting(architecture(model), accelerator(system), weights=weights, tensor=tensor)
     assert weight_bytes(of) / 1e9 == pytest.approx(gigabytes, rel=0.03)
+
+
+def test_tensorrt_admits_by_the_whole_length() -> None:
+    room = limits(setting(engine="trtllm"), CONSTANTS)
+    assert admitted(setting(engine="trtllm"), room, room.kv_tokens / 3).most_sequences == 3
+    assert admitted(setting(engine="vllm"), room, room.kv_tokens / 3) == room
+    assert admitted(setting(engine="trtllm"), room, 10 * room.kv_tokens).most_sequences == 1

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from headway.perf.closed_loop import Callers, play
 from headway.perf.constants import constants
-from headway.perf.prediction import Load
 from headway.perf.predict import limits, predict, step_time
+from headway.perf.prediction import Load
 from headway.perf.setting import Setting
-from headway.perf.step.shape import Limits
 from headway.perf.steady import prompt_seconds, steady
+from headway.perf.step.shape import Limits
 from tests.support.batching import Affine
 from tests.support.performance import DENSE, GPU
 

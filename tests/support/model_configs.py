@@ -75,6 +75,18 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "num_key_value_heads": 2, "shared_expert_intermediate_size": 512, "tie_word_embeddings": False,
         "vocab_size": 151936,
     },
+    "Qwen/Qwen3.5-0.8B": {
+        "architectures": ["Qwen3_5ForConditionalGeneration"], "model_type": "qwen3_5",
+        "text_config": {
+            "attn_output_gate": True, "full_attention_interval": 4, "head_dim": 256, "hidden_size": 1024,
+            "intermediate_size": 3584, "layer_types": _every(24, 4, "linear_attention", "full_attention"),
+            "linear_conv_kernel_dim": 4, "linear_key_head_dim": 128, "linear_num_key_heads": 16,
+            "linear_num_value_heads": 16, "linear_value_head_dim": 128, "max_position_embeddings": 262144,
+            "mlp_only_layers": [], "model_type": "qwen3_5_text", "num_attention_heads": 8, "num_hidden_layers": 24,
+            "num_key_value_heads": 2, "tie_word_embeddings": True, "vocab_size": 248320,
+        },
+        "vision_config": {"depth": 12, "hidden_size": 768},
+    },
     "Qwen/Qwen3.5-397B-A17B": {
         "architectures": ["Qwen3_5MoeForConditionalGeneration"], "model_type": "qwen3_5_moe",
         "text_config": {
@@ -225,6 +237,43 @@ CONFIGS: dict[str, dict[str, Any]] = {
             "moe_layers_enum": ",".join(str(each) for each in range(3, 45)), "sliding_window": 512,
             "layer_types": ["sliding_attention" if each % 4 else "full_attention" for each in range(48)],
         },
+    },
+    "moonshotai/Kimi-Linear-48B-A3B-Instruct": {
+        "model_type": "kimi_linear", "first_k_dense_replace": 1, "head_dim": 72, "hidden_size": 2304,
+        "intermediate_size": 9216, "kv_lora_rank": 512, "model_max_length": 1048576, "moe_intermediate_size": 1024,
+        "max_position_embeddings": 1048576, "moe_layer_freq": 1, "num_attention_heads": 32, "num_experts": 256,
+        "num_experts_per_token": 8, "num_hidden_layers": 27, "num_key_value_heads": 32, "num_shared_experts": 1,
+        "q_lora_rank": None, "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "tie_word_embeddings": False,
+        "v_head_dim": 128, "vocab_size": 163840, "torch_dtype": "bfloat16",
+        "linear_attn_config": {
+            "full_attn_layers": [4, 8, 12, 16, 20, 24, 27], "head_dim": 128, "num_heads": 32,
+            "kda_layers": [each for each in range(1, 27) if each % 4], "short_conv_kernel_size": 4,
+        },
+    },
+    "baidu/ERNIE-4.5-21B-A3B-PT": {
+        "model_type": "ernie4_5_moe", "hidden_size": 2560, "intermediate_size": 12288,
+        "max_position_embeddings": 131072, "moe_intermediate_size": 1536, "moe_k": 6, "moe_layer_start_index": 1,
+        "moe_num_experts": 64, "moe_num_shared_experts": 2, "num_attention_heads": 20, "num_hidden_layers": 28,
+        "num_key_value_heads": 4, "tie_word_embeddings": True, "vocab_size": 103424,
+    },
+    "CohereForAI/c4ai-command-r7b-12-2024": {
+        "model_type": "cohere2", "head_dim": 128, "hidden_size": 4096, "intermediate_size": 14336,
+        "max_position_embeddings": 131072, "num_attention_heads": 32, "num_hidden_layers": 32,
+        "num_key_value_heads": 8, "sliding_window": 4096, "sliding_window_pattern": 4, "vocab_size": 256000,
+    },
+    "tiiuae/falcon-7b": {
+        "model_type": "falcon", "hidden_size": 4544, "multi_query": True, "new_decoder_architecture": False,
+        "num_attention_heads": 71, "num_hidden_layers": 32, "num_kv_heads": 71, "vocab_size": 65024,
+        "max_position_embeddings": 2048,
+    },
+    "tiiuae/falcon-40b": {
+        "model_type": "falcon", "hidden_size": 8192, "multi_query": True, "new_decoder_architecture": True,
+        "num_attention_heads": 128, "num_hidden_layers": 60, "num_kv_heads": 8, "vocab_size": 65024,
+        "max_position_embeddings": 2048,
+    },
+    "openai-community/gpt2": {
+        "model_type": "gpt2", "n_ctx": 1024, "n_embd": 768, "n_head": 12, "n_layer": 12, "n_positions": 1024,
+        "vocab_size": 50257,
     },
     "google/gemma-2-9b-it": {
         "model_type": "gemma2", "head_dim": 256, "hidden_size": 3584, "intermediate_size": 14336,

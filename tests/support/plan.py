@@ -18,9 +18,10 @@ from headway.perf.plan.offer import Offer, of_site
 from headway.perf.plan.question import Question, Terms
 from headway.perf.prediction import Band, Load, Prediction
 from headway.perf.setting import Setting
-from headway.perf.step.shape import Limits
+from headway.perf.step.shape import Limits, StepTime
 from headway.spec.load import load
 from headway.spec.site import Site
+from tests.support.batching import Affine
 
 __all__ = ["LLAMA", "MIXED", "Plain", "demand", "offers", "question", "site"]
 
@@ -49,6 +50,9 @@ class Plain:
         if free <= 0:
             raise ResourceError("it does not fit")
         return Limits(int(free / 80_000), most_sequences=setting.most_sequences or 256)
+
+    def step_time(self, setting: Setting, /) -> StepTime:
+        return Affine(weight_bytes(setting) / setting.accelerator.bandwidth / self.share)
 
     def predict(self, setting: Setting, load: Load, /) -> Prediction:
         step = weight_bytes(setting) / setting.accelerator.bandwidth / self.share

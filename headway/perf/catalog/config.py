@@ -14,7 +14,7 @@ from typing import Any
 from headway.errors import UsageError
 from headway.perf.catalog import layer_kinds
 from headway.perf.catalog.architecture import Architecture
-from headway.perf.catalog.fields import Fields
+from headway.perf.catalog.fields import Fields, counted
 from headway.perf.catalog.mixers import mixer
 from headway.perf.catalog.quantisation import native
 
@@ -48,7 +48,10 @@ def from_config(config: Mapping[str, Any], name: str = "") -> Architecture:
             f"{name}: its config.json does not say {', '.join(fields.missing)}",
             hint="give the whole config.json of the model's own repository",
         )
-    return replace(_layers(fields, model), native=native(fields, name), source=f"the config.json of {name}")
+    model = _layers(fields, model)
+    if model.linear_layers + model.windowed_layers > model.layers:
+        raise UsageError(f"{name}: its config.json tells of more layers than {model.layers}", hint="is it whole?")
+    return replace(model, native=native(fields, name), source=f"the config.json of {name}")
 
 
 def _plain(fields: Fields, name: str) -> Architecture:
@@ -100,7 +103,7 @@ def _merged_attention(fields: Fields, model: Architecture) -> Architecture:
     """DeepSeek-V4: one latent head, an output in groups, and layers that merge tokens by `compress_ratios`."""
     groups, low, query = fields.number("o_groups", 1), fields.number("o_lora_rank"), fields.number("q_lora_rank")
     width, rope = model.heads * model.head_dim, fields.number("qk_rope_head_dim")
-    ratios = [each for each in fields.listed("compress_ratios")[: model.layers] if each]
+    ratios = [each for each in map(counted, fields.listed("compress_ratios")[: model.layers]) if each]
     parts = (
         model.hidden * query,
         query * width,

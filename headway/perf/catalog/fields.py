@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["NESTED", "Fields"]
+__all__ = ["NESTED", "Fields", "counted"]
 
 NESTED = ("text_config", "llm_config", "language_config", "language_model", "thinker_config")
 """Where a model that sees or hears keeps the part that writes."""
@@ -24,7 +24,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "vocabulary": ("vocab_size", "padded_vocab_size"),
     "context": ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "max_sequence_length"),
     "experts": ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts"),
-    "top_k": ("num_experts_per_tok", "num_experts_per_token", "top_k_experts", "moe_top_k", "moe_topk"),
+    "top_k": ("num_experts_per_tok", "num_experts_per_token", "top_k_experts", "moe_top_k", "moe_topk", "moe_k"),
     "moe_ffn": ("moe_intermediate_size", "expert_ffn_hidden_size"),
     "moe_hidden": ("moe_latent_size", "routed_expert_hidden_size"),
     "shared_width": (
@@ -50,6 +50,9 @@ LEFT_OUT: Mapping[str, Mapping[str, Any]] = {
     "bert": {"tie_word_embeddings": True},
 }  # fmt: skip
 """Defaults of the classes of Transformers that published configs rely on."""
+
+MOST = 1 << 40
+"""No width, length or number of layers is larger."""
 
 TIED = ("gemma", "cohere", "opt", "gpt2", "gpt_bigcode", "bloom", "falcon", "starcoder2", "bert")
 """Families whose embedding is the head, too, unless their config says otherwise."""
@@ -102,4 +105,11 @@ class Fields:
         found = self.get(*NAMES.get(ours, (ours,)))
         if isinstance(found, list) and found:  # one for each layer, or for each layer of experts (ERNIE)
             found = found[0]
-        return int(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
+        return counted(found)
+
+
+def counted(value: object) -> int | None:
+    """A count as configs write it; None for what is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < MOST:
+        return None
+    return int(value)

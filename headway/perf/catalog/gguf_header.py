@@ -12,12 +12,16 @@ from typing import Any
 
 from headway.errors import UsageError
 from headway.perf.catalog.architecture import Architecture
+from headway.perf.catalog.fields import Fields, counted
 from headway.perf.catalog.layer_kinds import by_family
+from headway.perf.catalog.mixers import mixer
 
 __all__ = ["from_header"]
 
 UNGATED = frozenset({"gpt2", "opt", "bloom", "falcon", "mpt", "phi2", "starcoder", "starcoder2", "bert", "nomic-bert"})
 WINDOWED = frozenset({"gemma2", "gemma3", "gemma3n", "gpt-oss", "cohere2", "llama4", "phi3"})
+DELTA_NETS = frozenset({"qwen3next", "qwen35", "qwen35moe"})
+"""Architectures of llama.cpp whose linear layers are Gated DeltaNets, and whose attention has a gate."""
 
 FILE_TYPES = {
     0: "f32", 1: "f16", 2: "q4_0", 3: "q4_1", 7: "q8_0", 8: "q5_0", 9: "q5_1", 10: "q2_k", 11: "q3_k", 12: "q3_k_m",
@@ -36,10 +40,9 @@ class _Pairs:
         self.missing: list[str] = []
 
     def whole(self, key: str, default: int = 0) -> int:
-        value = self.all.get(f"{self.kind}.{key}", default)
-        if isinstance(value, list):
-            value = max((each for each in value if isinstance(each, int)), default=default)
-        return value if isinstance(value, int) else default
+        value = self.all.get(f"{self.kind}.{key}")
+        every = value if isinstance(value, list) else [value]
+        return max((each for each in map(counted, every) if each is not None), default=default)
 
     def listed(self, key: str) -> list[Any]:
         value = self.all.get(f"{self.kind}.{key}")
@@ -59,11 +62,13 @@ def from_header(pairs: Mapping[str, Any], tensors: Collection[str] = (), name: s
     """
     header = _Pairs(pairs)
     name = name or str(pairs.get("general.name") or "this GGUF file")
-    if header.whole("ssm.inner_size") or header.whole("wkv.head_size"):
+    stateful = header.whole("ssm.inner_size") or header.whole("wkv.head_size")
+    if stateful and header.kind not in DELTA_NETS:
         raise UsageError(
             f"{name}: layers of the kind {header.kind!r} are not known in GGUF", hint="give its config.json"
         )
     model = _windows(header, _mixture(header, _latents(header, _plain(header, tensors, name))))
+    model = _delta_net(header, model) if stateful else model
     if header.missing:
         raise UsageError(f"{name}: its GGUF header does not say {', '.join(header.missing)}", hint="convert it again")
     return model
@@ -98,7 +103,7 @@ def _plain(header: _Pairs, tensors: Collection[str], name: str) -> Architecture:
 
 def _native(header: _Pairs, name: str) -> str:
     kind = header.all.get("general.file_type", 1)
-    if kind not in FILE_TYPES:
+    if not isinstance(kind, int) or kind not in FILE_TYPES:
         raise UsageError(
             f"{name}: its weights are of ggml's file type {kind}, which is not known", hint="give its config.json"
         )
@@ -140,6 +145,27 @@ def _mixture(header: _Pairs, model: Architecture) -> Architecture:
     )
 
 
+def _delta_net(header: _Pairs, model: Architecture) -> Architecture:
+    width, interval = header.needed("ssm.state_size"), header.whole("full_attention_interval", 4)
+    told = {
+        "linear_num_key_heads": header.needed("ssm.group_count"),
+        "linear_num_value_heads": header.needed("ssm.time_step_rank"),
+        "linear_key_head_dim": width,
+        "linear_value_head_dim": width,
+        "linear_conv_kernel_dim": header.whole("ssm.conv_kernel", 4),
+    }
+    found = mixer(Fields(told), model.hidden)
+    if found is None or header.missing:
+        return model
+    return replace(
+        model,
+        gated_attention=True,
+        linear_layers=model.layers - model.layers // interval,
+        linear_mixer=found.parameters,
+        state_bytes=found.state,
+    )
+
+
 def _windows(header: _Pairs, model: Architecture) -> Architecture:
     window = header.whole("attention.sliding_window")
     if not window or (model.context and window >= model.context):
@@ -155,4 +181,4 @@ def _windows(header: _Pairs, model: Architecture) -> Architecture:
 
 
 def _length(value: object) -> int:
-    return len(value) if isinstance(value, list) else value if isinstance(value, int) else 0
+    return len(value) if isinstance(value, list) else counted(value) or 0

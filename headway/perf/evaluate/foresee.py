@@ -15,7 +15,7 @@ from headway.perf.closed_loop import Callers, play
 from headway.perf.constants import Constants, Harness
 from headway.perf.evaluate.relay import relayed
 from headway.perf.evaluate.row import Measured, settings
-from headway.perf.limits import BLOCK, limits
+from headway.perf.limits import BLOCK, admitted, limits
 from headway.perf.prediction import Band
 from headway.perf.setting import Setting
 from headway.perf.step.shape import Limits
@@ -76,7 +76,7 @@ def limits_of(setting: Setting, by: Constants, longest: int) -> Limits:
         room = limits(replace(setting, most_sequences=MOST_SEQUENCES), by)
     except ResourceError:
         return Limits(1 << 40, BLOCK, MOST_SEQUENCES, by.engines[setting.engine].token_budget)
-    return replace(room, kv_tokens=max(room.kv_tokens, longest + BLOCK))
+    return admitted(setting, replace(room, kv_tokens=max(room.kv_tokens, longest + BLOCK)), longest)
 
 
 def _callers(row: Measured, setting: Setting, harness: Harness) -> Callers:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from headway.errors import UsageError
+from headway.perf.catalog.accelerator import Accelerator
 from headway.perf.catalog.accelerators import accelerator
 from headway.perf.catalog.architecture import Architecture
 from headway.perf.catalog.models import architecture
@@ -47,6 +48,13 @@ _DTYPES = (
 
 _FOUR_BITS_OF_EXPERTS = frozenset({"int4", "mxfp4"})
 """Checkpoints of mixtures in these have the rest of the model in 16 bits (Kimi-K2.5, gpt-oss)."""
+
+KV_IN_16_BITS = frozenset({"H100-SXM"})
+"""Accelerators for which InferenceMAX's scripts of vLLM leave the cache in 16 bits: callers wait there as soon as half
+as many tokens fit."""
+
+NOTHING = frozenset({"", "nan", "none", "null"})
+"""What tables write where there is nothing."""
 
 NODE = 8
 """Accelerators: what two degrees multiply to beyond it, that are the same, is one degree written twice."""
@@ -121,7 +129,7 @@ def settings(row: Measured) -> tuple[Setting, ...]:
         raise UsageError(f"unknown backend {row.engine!r}", hint=f"one of {', '.join(get_args(EngineFamily))}")
     model, on = architecture(row.model), accelerator(row.system)
     weights, experts = _weights(row, model)
-    kv = _kv(row, engine, model, weights)
+    kv = _kv(engine, model, weights, row.model, on)
     found = []
     for each in row.parts.values():
         tensor, data, expert = _layout(each)
@@ -157,20 +165,22 @@ def _dtype(named: str) -> str:
     return next((dtype for part, dtype in _DTYPES if part in named.lower()), "")
 
 
-def _kv(row: Measured, engine: str, model: Architecture, weights: str) -> str:
+def _kv(engine: str, model: Architecture, weights: str, named: str, on: Accelerator) -> str:
     if weights not in ("fp8", "nvfp4", "fp8_block"):
         return "bf16"
     if engine == "trtllm":
         return "fp8"
-    quantised = row.model.lower().startswith("nvidia/") or architecture(model.name).native == "bf16"
-    return "fp8" if engine == "vllm" and quantised else "bf16"
+    quantised = named.lower().startswith("nvidia/") or architecture(model.name).native == "bf16"
+    return "fp8" if engine == "vllm" and quantised and on.name not in KV_IN_16_BITS else "bf16"
 
 
 def _degrees(fields: Mapping[str, str], prefix: str, where: str) -> dict[str, int]:
     names = ("batch_size", "num_workers", "tp_size", "pp_size", "attention_dp_size", "moe_tp_size", "moe_ep_size")
-    unknown = {"batch_size": 0, "num_workers": 0}
+    least = {"batch_size": 0, "num_workers": 0}
     return {
-        name: round(_figure(fields, prefix + name, where)) if fields.get(prefix + name) else unknown.get(name, 1)
+        name: max(least.get(name, 1), round(_figure(fields, prefix + name, where)))
+        if (fields.get(prefix + name) or "").strip().lower() not in NOTHING
+        else least.get(name, 1)
         for name in names
     }
 

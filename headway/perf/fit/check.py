@@ -18,6 +18,7 @@ import numpy as np
 
 from headway.perf.constants import Constants
 from headway.perf.fit.engines import Floats, fitted, played, relays
+from headway.perf.fit.parameters import Parameter
 from headway.perf.fit.rows import Sample
 
 __all__ = ["Left", "folds", "left_out"]
@@ -55,9 +56,11 @@ def folds(found: Sequence[Sample]) -> Iterator[tuple[str, list[Sample], list[Sam
                 yield "new-both", rest, test
 
 
-def left_out(found: Sequence[Sample], base: Constants, start: Floats) -> Iterator[Left]:
+def left_out(
+    found: Sequence[Sample], base: Constants, parameters: Sequence[Parameter], start: Floats
+) -> Iterator[Left]:
     for kind, fit_on, test in folds(found):
-        by = relays(fit_on, fitted(fit_on, base, start, rounds=1, evaluations=8).constants)
+        by = relays(fit_on, fitted(fit_on, base, parameters, start=start, rounds=1, evaluations=7).constants)
         told = np.log(played(test, by))
         for each, (tpot, ttft) in zip(test, told, strict=True):
             yield Left(kind, each, float(np.log(each.row.tpot) - tpot), float(np.log(each.row.ttft) - ttft))

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from headway.perf.constants import Constants
 from headway.perf.evaluate.foresee import late, limits_of, point
-from headway.perf.fit.parameters import PARAMETERS, changed
+from headway.perf.fit.parameters import PARAMETERS, Parameter, changed
 from headway.perf.fit.rows import Sample, weights
 from headway.perf.steady import closed
 from headway.perf.step.shape import Limits
@@ -50,14 +50,20 @@ class Fitted:
 
 
 def fitted(
-    found: Sequence[Sample], base: Constants, start: Floats | None = None, rounds: int = 3, evaluations: int = 12
+    found: Sequence[Sample],
+    base: Constants,
+    parameters: Sequence[Parameter] = PARAMETERS,
+    *,
+    start: Floats | None = None,
+    rounds: int = 3,
+    evaluations: int = 12,
 ) -> Fitted:
-    """Of the aggregated ones among them."""
+    """Of the aggregated ones among them. `start`: logarithms; left out: the parameters' own."""
     from scipy.optimize import least_squares  # noqa: PLC0415 # only the extra `headway[fit]` has it
 
     agg = [each for each in found if each.row.mode == "agg" and each.row.callers]
-    prior = np.log([each.start for each in PARAMETERS])
-    spread = np.array([each.spread for each in PARAMETERS])
+    prior = np.log([each.start for each in parameters])
+    spread = np.array([each.spread for each in parameters])
     logs = prior if start is None else start
     doubt = [DOUBTED.get((each.row.harness, each.row.engine), 1.0) for each in agg]
     weight = GROUPS * np.array(weights(agg)) * np.array(doubt)
@@ -65,16 +71,16 @@ def fitted(
     measured = np.log([[each.row.tpot, each.row.ttft] for each in agg])
     cost = 0.0
     for _ in range(rounds):
-        ratio = _ratios(agg, changed(base, PARAMETERS, logs))
+        ratio = _ratios(agg, changed(base, parameters, logs))
 
         def residuals(at: Floats, ratio: Floats = ratio) -> Floats:
-            misses = measured - np.log(_closed(agg, changed(base, PARAMETERS, at), ratio))
+            misses = measured - np.log(_closed(agg, changed(base, parameters, at), ratio))
             tpot, ttft = _bounded(misses[:, 0] / TPOT), _bounded(misses[:, 1] / TTFT)
             return np.concatenate([tokens * tpot, first * ttft, (at - prior) / spread])
 
         best = least_squares(residuals, logs, x_scale=spread, max_nfev=evaluations)
         logs, cost = best.x, float(best.cost)
-    return Fitted(changed(base, PARAMETERS, logs), logs, cost)
+    return Fitted(changed(base, parameters, logs), logs, cost)
 
 
 def played(found: Sequence[Sample], by: Constants) -> Floats:

@@ -9,15 +9,16 @@ they do not tell stays as physics has it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp
 from typing import Any
 
 import msgspec
 
 from headway.perf.constants import Constants
+from headway.perf.fit.operations import Operation
 
-__all__ = ["PARAMETERS", "Parameter", "changed"]
+__all__ = ["PARAMETERS", "Parameter", "changed", "informed"]
 
 ENGINES = ("vllm", "sglang", "trtllm")
 
@@ -49,7 +50,6 @@ def _kernels() -> Iterator[Parameter]:
         ("tile", 8.0, 0.5),
         ("product", 3e-6, 0.3),
         ("row", 4.5e-8, 0.4),
-        ("latent", 1e-5, 0.7),
         ("picking", 2e-5, 0.7),
         ("linear", 2e-5, 0.7),
         ("gather.2", 4.5e-6, 0.3),
@@ -68,6 +68,7 @@ def _engines() -> Iterator[Parameter]:
             ("sequence", 1e-5, 0.7),
             ("layer", 2e-5, 0.5),
             ("mixture", 2.5e-5, 0.5),
+            ("latent", 1.5e-5, 0.8),
             ("prompt_layer", 5e-5, 1.0),
             ("token", 3e-7, 1.0),
             ("slower", 1.0, 0.1),
@@ -80,6 +81,16 @@ def _engines() -> Iterator[Parameter]:
 
 
 PARAMETERS: tuple[Parameter, ...] = (*_kernels(), *_engines())
+
+
+def informed(found: Iterable[Operation]) -> tuple[Parameter, ...]:
+    """The parameters, those that tables of operations tell of starting there; the first table that does counts."""
+    known: dict[str, float] = {}
+    for each in found:
+        for name, value in each.values.items():
+            known.setdefault(f"kernels.{name}", value)
+    known.pop("kernels.product")  # in a CUDA graph a kernel's start overlaps the one before it
+    return tuple(replace(each, start=known.get(each.name, each.start)) for each in PARAMETERS)
 
 
 def changed(base: Constants, parameters: Sequence[Parameter], logs: Iterable[float]) -> Constants:

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import exp, expm1
 from statistics import fmean, median
 
 from headway.perf.bands import KINDS
 from headway.perf.constants import Constants, Spread
 from headway.perf.fit.check import Left
+from headway.perf.fit.older import Carried
+from headway.perf.fit.operations import Operation
 
-__all__ = ["tables"]
+__all__ = ["tables", "told_of"]
 
 PEERS = "aiconfigurator 0.12 on the same sample, its own operation tables, H100: TPOT 12.6 %, TTFT 51.7 % (624 rows)"
+
+
+def told_of(
+    found: Iterable[Operation], carried: Iterable[tuple[str, float, float]], older: Iterable[Carried]
+) -> Iterator[str]:
+    yield "operations alone, A100 and H100, constants of the same formula:"
+    for each in found:
+        values = ", ".join(f"{name} {value:.3g}" for name, value in each.values.items())
+        yield f"  {each.name:24} {each.rows:5} rows, median error {each.misses:5.1%}: {values}"
+    for name, other, own in carried:
+        yield f"  {name:24} on A100 by H100's constants: median error {other:5.1%}; by its own {own:5.1%}"
+    for of in older:
+        yield (
+            f"  an older engine, {of.model} TP{of.tensor}: measured over predicted on A100 and H100 "
+            f"{of.prompt[0]:.2f} and {of.prompt[1]:.2f} of a prompt, {of.token[0]:.2f} and {of.token[1]:.2f} of a token"
+        )
 
 
 def tables(left: Sequence[Left], by: Constants) -> Iterator[str]:

@@ -73,17 +73,19 @@ class Asked:
         """Whether the file names another kind of GPU."""
         wish = self.gpu
         if wish is None:
-            return False
+            return self.cores and offer.threads is None
         if wish.mig_profile:
             return offer.accelerator.profile != wish.mig_profile.removeprefix("mig-")
         is_other = bool(self.product) and self.product != offer.accelerator.name
         return offer.is_slice or is_other or offer.accelerator.memory < wish.min_memory_bytes
 
     def allows(self, checkpoint: Checkpoint) -> bool:
-        """`quantization` in the file is that one and no other."""
-        if self.is_whole or self.quantization is not None:
-            return checkpoint.online == (self.quantization or "") and not checkpoint.source
-        return True
+        """`quantization: fp8` is what vLLM does to 16 bits as it loads; others name what the weights are already."""
+        if self.quantization is None and not self.is_whole:
+            return True
+        if self.quantization == "fp8" and not checkpoint.weights.startswith("fp8"):
+            return False
+        return bool(checkpoint.online) <= (self.quantization == "fp8") and not checkpoint.source
 
 
 _KV = {"auto": "bf16", "bfloat16": "bf16", "fp8": "fp8", "fp8_e4m3": "fp8", "fp8_e5m2": "fp8"}
@@ -114,7 +116,7 @@ def asked_of(model: Model, find: Find) -> Asked:
         memory_share=_share(args),
         sequences=_whole(args, "max-num-seqs", "parallel"),
         token_budget=_whole(args, "max-num-batched-tokens", "batch-size"),
-        context=_whole(args, "max-model-len", "ctx-size"),
+        context=_context(args),
     )
 
 
@@ -127,6 +129,12 @@ def _whole(args: Mapping[str, Any], *names: str) -> int | None:
             raise Fault(f"found {describe(value)}", "write a whole number from 1 on", ("args", name))
         return int(value)
     return None
+
+
+def _context(args: Mapping[str, Any]) -> int | None:
+    """Of one request: llama.cpp's is that of all its slots together."""
+    whole = _whole(args, "ctx-size")
+    return _whole(args, "max-model-len") or (whole and whole // (_whole(args, "parallel") or 1))
 
 
 def _share(args: Mapping[str, Any]) -> float | None:

@@ -17,7 +17,7 @@ from headway.perf.plan.demand import Demand
 from headway.perf.plan.goal import Felt, Goal, Miss, felt
 from headway.perf.prediction import Load, Prediction
 from headway.perf.setting import Setting
-from headway.perf.step.shape import Limits
+from headway.perf.step.shape import Limits, StepTime
 
 __all__ = ["Capacity", "Performance", "Replica"]
 
@@ -30,12 +30,14 @@ SLOWEST = 1e-6
 
 
 class Performance(Protocol):
-    """The model of performance: the module `perf.predict`, or one with other constants. Both raise ResourceError when
-    the model does not fit."""
+    """The model of performance: the module `perf.predict`, or one with other constants. `predict` and `limits` raise
+    ResourceError when the model does not fit."""
 
     def predict(self, setting: Setting, load: Load, /) -> Prediction: ...
 
     def limits(self, setting: Setting, /) -> Limits: ...
+
+    def step_time(self, setting: Setting, /) -> StepTime: ...
 
 
 @dataclass(frozen=True, slots=True)

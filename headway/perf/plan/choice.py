@@ -40,7 +40,8 @@ class Choice:
     at once then; `most_sequences`: the engine's own bound. `per_hour`, `per_million`: money, of all replicas
     and for a million tokens (prompts and answers) at the mean load; `idle`: of the replicas' capacity, what the mean
     load leaves unused. `felt`: of a request at the peak, all replicas up. `context`: the longest request that is taken.
-    `missed`: only where the file fixes all: the limit that is not kept."""
+    `missed`: only where the file fixes all: the limit that is not kept. `reckoned`: where `felt` was
+    counted on requests that were played through a replica, what the formulas say."""
 
     offer: Offer
     checkpoint: Checkpoint
@@ -59,6 +60,7 @@ class Choice:
     cold_start: ColdStart
     fitted_on: str
     missed: Miss | None = None
+    reckoned: Felt | None = None
 
     @property
     def gpus(self) -> int:

@@ -9,15 +9,16 @@ Waiting and one's own prompt are independent, so the two tails are added as squa
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import hypot, inf, log
 
 from headway.perf.plan.demand import Lengths
+from headway.perf.plan.played import Played
 from headway.perf.prediction import Band, Prediction
 from headway.spec.model import Slo
 from headway.spec.workload import Objectives
 
-__all__ = ["Felt", "Goal", "Miss", "felt"]
+__all__ = ["Felt", "Goal", "Miss", "as_played", "felt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,17 @@ class Felt:
         for name, limit in goal.limits.items():
             if found[name].value > limit:
                 yield Miss(name, found[name].value, limit)
+
+
+def as_played(found: Felt, played: Played) -> Felt:
+    """What was counted in place of what was reckoned, with the same share of it as its band."""
+    return replace(
+        found,
+        ttft_p50=_moved(found.ttft_p50, played.ttft_p50),
+        ttft_p95=_moved(found.ttft_p95, played.ttft_p95),
+        itl_p50=_moved(found.itl_p50, played.itl_p50),
+        itl_p95=_moved(found.itl_p95, played.itl_p95),
+    )
 
 
 def felt(found: Prediction, lengths: Lengths, longer: float) -> Felt:

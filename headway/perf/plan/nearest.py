@@ -6,7 +6,7 @@ themselves. Each answer is the cheapest choice that the change allows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
 from headway.perf.plan.asked import Asked
@@ -33,39 +33,51 @@ class Way:
     goal: Goal
 
 
+Settle = Callable[[Question, Search], Search]
+
+
+def _as_it_is(question: Question, found: Search) -> Search:
+    del question
+    return found
+
+
 def ways_out(
-    question: Question, checkpoints: Sequence[Checkpoint], offers: Sequence[Offer], elsewhere: Sequence[Offer]
+    question: Question,
+    checkpoints: Sequence[Checkpoint],
+    offers: Sequence[Offer],
+    elsewhere: Sequence[Offer],
+    settle: Settle = _as_it_is,
 ) -> Iterator[Way]:
-    """`elsewhere`: the whole catalogue."""
-    free = Asked(least=question.asked.least, context=question.asked.context)
-    if question.asked != free:
-        yield from _way("without the GPUs, replicas and args that the file fixes", question, free, checkpoints, offers)
+    """`elsewhere`: the whole catalogue. `settle`: what is done to each search before something is picked from it."""
+    free = replace(question, asked=Asked(least=question.asked.least, context=question.asked.context))
     more = [replace(each, count=None) for each in offers]
+    changes: list[tuple[str, Question, Sequence[Offer]]] = []
+    if question != free:
+        changes.append(("without the GPUs, replicas and args that the file fixes", free, offers))
     if any(each.count is not None for each in offers):
-        yield from _way("with more of the same GPUs", question, question.asked, checkpoints, more)
-    yield from _way("on other GPUs", question, free, checkpoints, elsewhere)
-    yield from _loosened(question, checkpoints, offers)
+        changes.append(("with more of the same GPUs", question, more))
+    changes.append(("on other GPUs", free, elsewhere))
+    for change, asked, there in changes:
+        found = settle(asked, search(asked, checkpoints, there)).pick
+        if found is not None and found.missed is None:
+            yield Way(change, found, question.goal)
+    yield from _loosened(question, checkpoints, offers, settle)
 
 
-def _loosened(question: Question, checkpoints: Sequence[Checkpoint], offers: Sequence[Offer]) -> Iterator[Way]:
+def _loosened(
+    question: Question, checkpoints: Sequence[Checkpoint], offers: Sequence[Offer], settle: Settle
+) -> Iterator[Way]:
     """Only limits that are missed are loosened; the least factor at which something keeps them."""
     refused = search(question, checkpoints, offers).refused
     missed = {each.miss.figure for each in refused if each.miss is not None} & question.goal.limits.keys()
     least = min((each.miss.times for each in refused if each.miss is not None), default=1.0)
     for factor in [each for each in LOOSER if each >= least][:TRIED]:
         goal = _looser(question.goal, factor, missed or set(question.goal.limits))
-        found = search(replace(question, goal=goal), checkpoints, offers).pick
+        looser = replace(question, goal=goal)
+        found = settle(looser, search(looser, checkpoints, offers)).pick
         if found is not None:
             yield Way("with looser limits", found, goal)
             return
-
-
-def _way(
-    change: str, question: Question, asked: Asked, checkpoints: Sequence[Checkpoint], offers: Sequence[Offer]
-) -> Iterator[Way]:
-    found: Search = search(replace(question, asked=asked), checkpoints, offers)
-    if found.pick is not None and found.pick.missed is None:
-        yield Way(change, found.pick, question.goal)
 
 
 def _looser(goal: Goal, factor: float, missed: Set[str]) -> Goal:

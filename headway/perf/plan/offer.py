@@ -27,7 +27,8 @@ LARGEST_MACHINE = 16
 class Offer:
     """`price`: of one (a whole GPU, or a slice) for an hour, in the Site's currency; `priced`: whose it is, with its
     date. `count`: whole GPUs that there are, None: as many as wanted; offers of one `pool` share them. `most`: so many
-    of it on one GPU (slices). `preemptions`: an hour, of one; None: it is never taken away."""
+    of it on one GPU (slices). `preemptions`: an hour, of one; None: it is never taken away. `threads`: of an
+    engine on cores."""
 
     accelerator: Accelerator
     pool: str
@@ -37,6 +38,7 @@ class Offer:
     count: int | None = None
     most: int = 1
     preemptions: float | None = None
+    threads: int | None = None
 
     @property
     def name(self) -> str:

@@ -13,7 +13,6 @@ from math import inf
 
 from headway.perf.batching import Replica, Request
 from headway.perf.batching.replica import Happens, Ran
-from headway.perf.plan.goal import Goal
 from headway.perf.step.shape import Limits, StepTime
 from headway.perf.traffic.planned import Planned
 
@@ -33,9 +32,6 @@ class Played:
     ttft_p95: float
     itl_p50: float
     itl_p95: float
-
-    def keeps(self, goal: Goal) -> bool:
-        return self.ttft_p95 <= (goal.ttft or inf) and self.itl_p95 <= (goal.itl or inf)
 
 
 @dataclass(slots=True)
@@ -80,7 +76,9 @@ def play(step: StepTime, limits: Limits, before: float, requests: Iterable[Plann
     while (at := replica.next_event()) < inf and due:
         hear(at)
     waits.sort()
-    return Played(len(waits), over, _of(waits, 0.5), _of(waits, 0.95), _weighed(gaps.seen, 0.5), _weighed(gaps.seen, 0.95))
+    return Played(
+        len(waits), over, _of(waits, 0.5), _of(waits, 0.95), _weighed(gaps.seen, 0.5), _weighed(gaps.seen, 0.95)
+    )
 
 
 def _of(waits: list[float], share: float) -> float:

@@ -17,7 +17,7 @@ from headway.perf.plan.question import Question
 from headway.perf.plan.spot import away, with_spares
 from headway.perf.plan.told import told_miss
 
-__all__ = ["Option", "priced"]
+__all__ = ["Option", "priced", "with_more"]
 
 ROUNDING = 1e-9
 
@@ -30,9 +30,13 @@ class Option:
     checkpoint: Checkpoint
     layout: Layout
 
-    def refused(self, why: str, *, near: float, miss: Miss | None = None, prefill: float = 0.0) -> Refused:
-        least = self.offer.price * self.layout.accelerators
-        return Refused(self.offer, self.checkpoint, self.layout, why, least, near, miss, prefill)
+    @property
+    def least(self) -> float:
+        """Money for an hour of one replica."""
+        return self.offer.price * self.layout.accelerators
+
+    def refused(self, why: str, *, near: float = inf, miss: Miss | None = None, prefill: float = 0.0) -> Refused:
+        return Refused(self.offer, self.checkpoint, self.layout, why, self.least, near, miss, prefill)
 
 
 def priced(question: Question, option: Option, replica: Replica, capacity: Capacity) -> Choice | Refused:
@@ -45,7 +49,25 @@ def priced(question: Question, option: Option, replica: Replica, capacity: Capac
     preemptions = option.offer.preemptions
     starting = cold_start(weights, question.engine)
     gone = 0.0 if preemptions is None else away(preemptions, each, starting.seconds)
-    replicas = _replicas(question, capacity.load, gone, is_spot=preemptions is not None)
+    needed = max(asked.least, ceil(question.load / capacity.load - ROUNDING), 1) if capacity.load else 0
+    return _of(question, option, replica, capacity, _replicas(question, needed, gone, is_spot=preemptions is not None))
+
+
+def with_more(question: Question, choice: Choice) -> Choice | Refused:
+    """A quarter more replicas for the load, at least one."""
+    option = Option(choice.offer, choice.checkpoint, choice.layout)
+    needed = choice.replicas.needed + max(1, choice.replicas.needed // 4)
+    replica = Replica(choice.setting, question.demand, question.by)
+    is_spot = choice.offer.preemptions is not None
+    replicas = _replicas(question, needed, choice.replicas.away, is_spot=is_spot)
+    return _of(question, option, replica, Capacity(choice.capacity, None), replicas)
+
+
+def _of(
+    question: Question, option: Option, replica: Replica, capacity: Capacity, replicas: Replicas
+) -> Choice | Refused:
+    """Unless there are not so many."""
+    asked, each = question.asked, option.layout.accelerators
     if asked.most is not None and replicas.all > asked.most:
         return option.refused(f"needs {replicas.all} replicas, the file allows {asked.most}", near=0.5)
     there = option.offer.room(each)
@@ -55,11 +77,9 @@ def priced(question: Question, option: Option, replica: Replica, capacity: Capac
     return _choice(question, option, replica, capacity, replicas)
 
 
-def _replicas(question: Question, bears: float, gone: float, *, is_spot: bool) -> Replicas:
-    asked = question.asked
-    if asked.replicas is not None:
-        return Replicas(asked.replicas)
-    needed = max(asked.least, ceil(question.load / bears - ROUNDING), 1)
+def _replicas(question: Question, needed: int, gone: float, *, is_spot: bool) -> Replicas:
+    if question.asked.replicas is not None:
+        return Replicas(question.asked.replicas)
     preempted = with_spares(needed, gone) - needed if is_spot else 0
     return Replicas(needed, preempted, int(question.terms.n_plus_1), gone)
 

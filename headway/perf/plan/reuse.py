@@ -26,7 +26,7 @@ class Reuse:
     shared: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
 
     def found(self, kept: float, rate: float) -> float:
-        """Tokens of a request that a cache has, which keeps what was used in the last `kept` seconds, at `rate` requests
+        """Tokens of a request that a cache has which keeps what was used in the last `kept` seconds, at `rate` requests
         a second."""
         return _within(self.own, kept) + _within(self.shared, kept * rate)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from math import inf
 
 from headway.perf.plan.goal import Miss
+from headway.perf.plan.played import Played
 
-__all__ = ["FIGURES", "seconds", "told_miss", "told_room", "told_weights"]
+__all__ = ["FIGURES", "seconds", "told_miss", "told_played", "told_room", "told_weights"]
 
 FIGURES = {"ttft": "TTFT p95", "itl": "ITL p95", "tpot": "TPOT", "e2e": "E2E p95"}
 
@@ -15,6 +16,10 @@ def told_miss(miss: Miss, when: str = "") -> str:
     if miss.figure == "load":
         return "more requests come than it bears"
     return f"{FIGURES[miss.figure]} {seconds(miss.value)} > {seconds(miss.limit)}" + (f" {when}" if when else "")
+
+
+def told_played(played: Played) -> str:
+    return f"TTFT p95 {seconds(played.ttft_p95)}, ITL p95 {seconds(played.itl_p95)}"
 
 
 def told_room(there: int, wanted: int) -> str:

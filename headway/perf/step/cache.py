@@ -34,7 +34,7 @@ def cache_of(setting: Setting) -> Cache:
     full = max(0, model.layers - windowed - model.linear_layers)
     narrow = _width(setting, model.windowed_kv_heads or model.kv_heads, model.windowed_head_dim or model.head_dim)
     state = model.linear_layers * model.state_bytes / setting.tensor
-    token = full * (_width(setting, model.kv_heads, model.head_dim) * model.kept * value + model.index_dim)
+    token = full * model.kept * (_width(setting, model.kv_heads, model.head_dim) * value + model.index_dim)
     return Cache(
         token=token / stages,
         sequence=(windowed * narrow * value * model.window + state) / stages,

@@ -9,7 +9,7 @@ may not be even.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headway.perf.catalog.architecture import Architecture
 from headway.perf.setting import Setting
@@ -44,8 +44,16 @@ def head_widths(model: Architecture) -> tuple[int, int]:
     return model.head_dim, model.value_dim or model.head_dim
 
 
-def attention_parameters(model: Architecture, tensor: int = 1) -> float:
+def attention_parameters(model: Architecture, tensor: int = 1, *, windowed: bool = False) -> float:
     """Of one layer, on one of `tensor` ranks."""
+    if windowed and (model.windowed_head_dim or model.windowed_kv_heads):
+        narrow = replace(
+            model,
+            kv_heads=model.windowed_kv_heads or model.kv_heads,
+            head_dim=model.windowed_head_dim or model.head_dim,
+            value_dim=0 if model.windowed_head_dim else model.value_dim,
+        )
+        return attention_parameters(narrow, tensor)
     heads, hidden = model.heads / tensor, model.hidden
     if model.mixer:
         return model.mixer / tensor
@@ -69,9 +77,10 @@ def layers_of(setting: Setting) -> Layers:
     mlps = model.layers - model.bare_layers
     mixtures = max(0, mlps - model.dense_layers) if model.experts else 0
     dense = mlps - mixtures
-    full = max(0, model.layers - model.linear_layers)
+    full = max(0, model.layers - model.linear_layers - model.windowed_layers)
     linear = model.linear_mixer or LINEAR_WIDTHS * model.hidden * model.heads * model.head_dim
     split = full * attention_parameters(model, tensor) + model.linear_layers * linear / tensor
+    split += model.windowed_layers * attention_parameters(model, tensor, windowed=True)
     split += matrices * model.hidden * (dense * model.ffn + mixtures * model.shared_ffn) / tensor
     split += mixtures * 2 * model.hidden * model.moe_hidden / tensor
     across = max(1.0, stage / setting.expert)

@@ -130,5 +130,5 @@ def _fixed(setting: Setting, layers: Layers, kernels: Kernels, engine: Engine) -
     model = setting.model
     full = model.layers - model.linear_layers
     small = model.layers * (engine.layer + PRODUCTS * kernels.product) + model.linear_layers * kernels.linear
-    small += full * (kernels.latent * bool(model.kv_lora) + kernels.picking * bool(model.selected))
+    small += full * (engine.latent * bool(model.kv_lora) + kernels.picking * bool(model.selected))
     return engine.step + small + layers.mixtures * setting.pipeline * engine.mixture

@@ -34,7 +34,7 @@ ATTAINED = 0.99
 """Share of requests inside the SLO at which policies are compared."""
 _FILL = 1500
 """Requests that fill one replica to time it."""
-_ENDLESS = Manners(waiting_max=1 << 30, wait=1e9, wait_expected=1e9)
+_ENDLESS = Manners(waiting_max=1 << 30, wait=1e9)
 _HOUR = 3600.0
 
 

@@ -11,9 +11,13 @@ from hypothesis import strategies as st
 from headway.engines.builtin import CATALOGUE
 from headway.errors import UsageError
 from headway.perf.catalog import parameters
+from headway.perf.catalog.accelerators import accelerator
 from headway.perf.catalog.architecture import Architecture
 from headway.perf.catalog.models import architecture, architectures, same_shape, shapes
 from headway.perf.catalog.names import words
+from headway.perf.setting import Setting
+from headway.perf.step.cache import cache_of
+from headway.perf.step.layers import layers_of
 
 PUBLISHED: dict[str, tuple[float, float | None]] = {  # billions: all, and for each token as the publisher counts
     "meta-llama/Llama-3.1-8B": (8.03, None),
@@ -65,6 +69,36 @@ PUBLISHED: dict[str, tuple[float, float | None]] = {  # billions: all, and for e
     "databricks/dbrx-instruct": (132, 36),
     "HuggingFaceTB/SmolLM2-135M": (0.135, None),
     "bigscience/bloom": (176.2, None),
+    "openai-community/gpt2": (0.124, None),
+    "facebook/opt-175b": (175, None),
+    "bigscience/bloom-7b1": (7.07, None),
+    "tiiuae/falcon-7b": (6.92, None),
+    "tiiuae/falcon-40b": (41.8, None),
+    "tiiuae/falcon-180B": (179.5, None),
+    "internlm/internlm2_5-20b-chat": (19.9, None),
+    "01-ai/Yi-9B": (8.83, None),
+    "allenai/OLMo-2-1124-7B": (7.3, None),
+    "allenai/OLMo-2-1124-13B": (13.7, None),
+    "allenai/OLMo-2-0325-32B": (32.2, None),
+    "ibm-granite/granite-3.1-2b-instruct": (2.53, None),
+    "Qwen/Qwen2-57B-A14B": (57.4, 14),
+    "deepseek-ai/deepseek-llm-67b-base": (67.4, None),
+    "deepseek-ai/deepseek-coder-33b-instruct": (33.3, None),
+    "deepseek-ai/deepseek-moe-16b-base": (16.4, 2.8),
+    "mosaicml/mpt-30b": (30, None),
+    "google/gemma-2b": (2.51, None),
+    "google/gemma-7b": (8.54, None),
+    "CohereForAI/c4ai-command-r7b-12-2024": (8.03, None),
+    "CohereForAI/c4ai-command-r-08-2024": (32.3, None),
+    "zai-org/GLM-4-9B-0414": (9.4, None),
+    "zai-org/GLM-4-32B-0414": (32.6, None),
+    "tencent/Hunyuan-A13B-Instruct": (80.4, 13),
+    "moonshotai/Kimi-Linear-48B-A3B-Instruct": (49.1, 3),
+    "baidu/ERNIE-4.5-21B-A3B-PT": (21.8, 3),
+    "baidu/ERNIE-4.5-300B-A47B-PT": (300, 47),
+    "nvidia/Nemotron-4-340B-Instruct": (341, None),
+    "xai-org/grok-1": (314, None),
+    "upstage/SOLAR-10.7B-v1.0": (10.7, None),
 }
 WITHOUT_EMBEDDING = ("openai/", "zai-org/", "moonshotai/Kimi-K2")
 """Publishers whose active counts leave the embedding out."""
@@ -80,6 +114,19 @@ def test_counts_of_parameters_are_the_published_ones(name: str) -> None:
             assert active - 0.5 <= counted / 1e9 < active + max(1, 0.03 * active)
         else:
             assert counted / 1e9 == pytest.approx(active, rel=0.03)
+
+
+@pytest.mark.parametrize("name", shapes())
+def test_one_accelerator_holds_all_of_it(name: str) -> None:
+    """What the step model splits over ranks is what is counted here, and its cache, too."""
+    model, whole = architecture(name), accelerator("H200")
+    setting = Setting(model, whole)
+    layers = layers_of(setting)
+    held = layers.split + layers.experts * layers.expert + layers.router + layers.head + layers.embedding
+    assert held == pytest.approx(parameters.total(model), rel=0.005)
+    cache = cache_of(setting)
+    windows = model.windowed_layers and parameters.kv_bytes(model, model.window) - model.window * cache.token
+    assert cache.token * 1e6 + windows == pytest.approx(parameters.kv_bytes(model, 1e6), rel=0.05)
 
 
 @pytest.mark.parametrize(
@@ -204,8 +251,8 @@ def test_any_text_is_a_model_or_one_error(text: str) -> None:
 
 
 def test_every_row_is_whole() -> None:
-    assert len(architectures()) >= 117
-    assert len(shapes()) >= 95
+    assert len(architectures()) >= 300
+    assert len(shapes()) >= 117
     for name, model in architectures().items():
         assert model.name == name
         assert model.source

@@ -44,6 +44,8 @@ def test_degrees_as_they_are_meant(written: dict[str, str], meant: tuple[int, in
     ("written", "weights", "experts", "kv"),
     [
         ({}, "fp8", "fp8", "fp8"),  # a quantised checkpoint of a 16-bit model brings its cache
+        ({"system": "h100_sxm"}, "fp8", "fp8", "bf16"),
+        ({"system": "b200_sxm"}, "fp8", "fp8", "fp8"),
         ({"backend": "sglang"}, "fp8", "fp8", "bf16"),
         ({"backend": "trtllm"}, "fp8", "fp8", "fp8"),
         ({"gemm_quant_mode": "", "precision": "bf16"}, "bf16", "bf16", "bf16"),
@@ -72,6 +74,10 @@ def test_degrees_as_they_are_meant(written: dict[str, str], meant: tuple[int, in
 def test_dtypes(written: dict[str, str], weights: str, experts: str, kv: str) -> None:
     (found,) = settings(measured(measured_row(**written), 2))
     assert (found.weights, found.expert_weights if found.model.experts else experts, found.kv) == (weights, experts, kv)
+
+
+def test_what_is_not_told_is_one() -> None:
+    assert degrees(pp_size="nan", attention_dp_size="0", moe_tp_size="", moe_ep_size="None") == (4, 1, 1)
 
 
 def test_callers_by_the_batch_of_each_rank_where_the_source_does_not_tell() -> None:

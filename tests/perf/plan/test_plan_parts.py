@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import inf
+from itertools import islice
+from math import inf, log
 
 import pytest
 from hypothesis import given
@@ -16,9 +17,10 @@ from headway.perf.plan.asked import asked_of
 from headway.perf.plan.checkpoint import Checkpoint, checkpoints, form_of
 from headway.perf.plan.cold_start import cold_start
 from headway.perf.plan.demand import Lengths, of_recorded, of_workload
-from headway.perf.plan.goal import Goal, felt
+from headway.perf.plan.goal import Goal, as_played, felt
 from headway.perf.plan.layout import layouts, unsuited
 from headway.perf.plan.offer import Offer, of_catalogue, of_site
+from headway.perf.plan.played import play
 from headway.perf.plan.spot import away, with_spares
 from headway.perf.plan.told import seconds
 from headway.perf.prediction import Band, Prediction
@@ -31,6 +33,7 @@ from headway.spec.gpu import GpuWish
 from headway.spec.model import Model, Slo
 from headway.spec.presets import preset
 from headway.spec.workload import Objectives, Workload
+from tests.support.batching import Affine, small
 from tests.support.plan import LLAMA, offers, site
 from tests.support.traces import Recorded
 
@@ -212,10 +215,47 @@ def predicted(ttft: float, p95: float, *, saturated: bool = False) -> Prediction
 
 def test_long_prompts_are_in_the_95th_percentile() -> None:
     found = felt(predicted(0.1, 0.2), LENGTHS, longer=0.3)
-    assert found.ttft_p95.value == pytest.approx(0.1 + (0.1**2 + 0.3**2) ** 0.5)
+    wait = 0.1 / log(10)
+    own = 0.1 - wait * log(2)
+    assert found.ttft_p95.value == pytest.approx(own + ((wait * log(20)) ** 2 + 0.3**2) ** 0.5)
     assert found.ttft_p95.high == pytest.approx(2 * found.ttft_p95.value)
     assert felt(predicted(0.1, 0.2), LENGTHS, longer=0.0).ttft_p95.value == pytest.approx(0.2)
     assert found.e2e_p95.value == pytest.approx(0.1 + 0.02 * 299)
+
+
+def test_uneven_prompts_wait_longer_for_one_another() -> None:
+    uneven = felt(predicted(0.1, 0.2), replace(LENGTHS, uneven=4.0), longer=0.0)
+    even = felt(predicted(0.1, 0.2), LENGTHS, longer=0.0)
+    assert uneven.ttft_p95.value - even.ttft_p95.value == pytest.approx(3 * 0.1 / log(10) * log(20))
+
+
+def test_a_cache_that_forgets_finds_less() -> None:
+    talks = of_workload(preset("chat")).lengths
+    found = [talks.reuse.found(kept, 5.0) for kept in (0.0, 1.0, 20.0, 100.0, 1e6)]
+    assert found == sorted(found)
+    assert found[0] == 0
+    assert found[-1] == pytest.approx(talks.cached)
+    assert 500 < talks.reuse.found(1.0, 5.0) < 1000, "the shared system prompt, and few talks"
+    assert talks.uneven > 2
+
+
+def test_a_shared_beginning_is_found_the_sooner_the_more_come() -> None:
+    shared = of_workload(workload(arrivals={"rate": "1/s"}, prefix={"tokens": 300, "count": 50})).lengths.reuse
+    assert shared.found(1.0, 1.0) < 50
+    assert shared.found(1.0, 1000.0) > 250
+
+
+def test_requests_are_played() -> None:
+    requests = list(islice(iter(traffic(workload(arrivals={"rate": "2/s"}, requests=200))), 200))
+    found = play(Affine(), small(400, 16, 64, 256), 0.01, requests, 200)
+    assert (found.requests, found.passed_over) == (180, 0)
+    assert 0.01 < found.ttft_p50 <= found.ttft_p95
+    assert 0.01 < found.itl_p50 <= found.itl_p95
+    counted = as_played(felt(predicted(0.1, 0.2), LENGTHS, longer=0.0), found)
+    assert (counted.ttft_p95.value, counted.itl_p50.value) == (found.ttft_p95, found.itl_p50)
+    assert counted.ttft_p95.high == pytest.approx(2 * found.ttft_p95)
+    tiny = play(Affine(), small(4, 16), 0.01, requests, 200)
+    assert (tiny.requests, tiny.passed_over) == (0, 200)
 
 
 def test_the_worst_miss_is_told() -> None:

@@ -31,7 +31,7 @@ from tests.support.plan import LLAMA, demand, offers, question
 LIMITS = st.builds(Goal, ttft=st.floats(0.05, 20), itl=st.floats(0.005, 1))
 RATES = st.floats(0.01, 300)
 COUNTS = st.lists(st.integers(0, 64), min_size=6, max_size=6)
-SOME = settings(max_examples=25, deadline=None)
+SOME = settings(max_examples=12, deadline=None)
 
 
 def forms(model: Architecture = LLAMA) -> list[Checkpoint]:
@@ -171,6 +171,20 @@ def test_the_file_is_kept_to() -> None:
     assert {
         each.offer.accelerator.profile for each in found(question(1, asked=asked_of(slices, accelerator))).refused
     } == {"3g.40gb"}
+
+
+@pytest.mark.parametrize(
+    ("model", "args", "forms_left"),
+    [
+        ("Qwen/Qwen3-32B", {}, ["bf16", "fp8 quantised as it loads", "nvfp4 of nvidia/Qwen3-32B-NVFP4"]),
+        ("Qwen/Qwen3-32B", {"quantization": "fp8"}, ["fp8 quantised as it loads"]),
+        ("Qwen/Qwen3-32B-AWQ", {"quantization": "awq"}, ["int4"]),
+        ("deepseek-ai/DeepSeek-V3", {"quantization": "fp8"}, ["fp8"]),
+    ],
+)
+def test_quantisation_that_the_file_names(model: str, args: dict[str, str], forms_left: list[str]) -> None:
+    asked = asked_of(Model(name="m", source=f"hf://{model}", args=args), accelerator)
+    assert [each.label for each in forms(architecture(model)) if asked.allows(each)][: len(forms_left)] == forms_left
 
 
 def test_replicas_that_the_file_fixes_may_miss() -> None:

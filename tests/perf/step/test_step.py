@@ -154,7 +154,7 @@ COUNT = st.integers(0, 4000)
 
 
 @given(SETTINGS, COUNT, COUNT, st.integers(1, 500), st.integers(0, 10**6), st.integers(1, 10**6))
-def test_affine_in_context_and_in_attended(
+def test_affine_in_context_and_in_attended(  # noqa: PLR0917 # what hypothesis draws
     of: object, new: int, finishing: int, decodes: int, context: int, more: int
 ) -> None:
     step = step_of(of, constants())  # type: ignore[arg-type]
