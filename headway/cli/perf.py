@@ -63,8 +63,11 @@ def evaluate(
     if as_json:
         print(json.dumps(_view(found, chosen), indent=2))
         return
-    for line in (*_table(scores(found)), *_unpredicted(found), *_regret(chosen)):
+    groups = scores(found)
+    for line in (*(_table(groups) if groups else ()), *_unpredicted(found), *_regret(chosen)):
         print(line)
+    if without := sum(not each.row.compared for each in found):
+        print(f"{without} rows have no measured silicon_ttft_ms and silicon_tpot_ms: predicted, not compared")
     if out is not None:
         print(f"{len(found)} rows with predictions: {out}")
 
@@ -111,7 +114,9 @@ def _rows(file: Path) -> tuple[list[dict[str, str]], list[str]]:
                     raise UsageError(f"{file}:{line}: more values than columns", hint="quote values that have commas")
                 rows.append(fields)
             names = list(reader.fieldnames or ())
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}", hint="name a CSV file") from None
+    except (UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{file}: {error}", hint="a CSV file in UTF-8 is wanted") from None
     if not rows:
         raise UsageError(f"{file}:1: no rows", hint="a header line and at least one row are wanted")

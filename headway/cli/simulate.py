@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from headway.cli.bench_asked import complete_workload
+from headway.errors import UsageError
 
 __all__ = ["register"]
 
@@ -22,7 +23,9 @@ def simulate(
         str | None,
         typer.Argument(help="A file (- for standard input), or a model: hf://org/name; without it, ./headway.yaml."),
     ] = None,
-    trace: Annotated[Path | None, typer.Option(help="Recorded requests.", metavar="FILE")] = None,
+    trace: Annotated[
+        list[Path] | None, typer.Option(help="Recorded requests; --court takes several.", metavar="FILE")
+    ] = None,
     workload: Annotated[
         str | None,
         typer.Option(
@@ -64,6 +67,15 @@ def simulate(
     out: Annotated[
         Path | None, typer.Option(help="A folder for simulation.json and timeline.html.", metavar="DIR")
     ] = None,
+    court: Annotated[bool, typer.Option("--court", help="Scaling policies on trial, on each trace.")] = False,
+    starts: Annotated[str | None, typer.Option("--from", help="Where in the trace --court begins: 10h.")] = None,
+    copies: Annotated[
+        float | None,
+        typer.Option(min=0.001, help="Of the trace, laid over one another; else as --court's plan needs for 16."),
+    ] = None,
+    ablate: Annotated[
+        bool, typer.Option("--ablate", help="With --court: ours without each of its parts, too.")
+    ] = False,
     timeline: Annotated[Path | None, typer.Option(help="How it went, as a page.", metavar="FILE.html")] = None,
     chrome_trace: Annotated[
         Path | None, typer.Option(help="Steps and requests, for ui.perfetto.dev.", metavar="FILE.json")
@@ -75,12 +87,29 @@ def simulate(
     continuous batching, paged KV, prefix cache. The same seed gives the same figures. Exit status: 0, or 2 for wrong
     usage or file.
     """
-    from headway.cli.simulate_run import Wanted, run  # noqa: PLC0415
+    from headway.cli.simulate_run import Wanted, run, run_court  # noqa: PLC0415
 
+    if court:
+        run_court(
+            Wanted(
+                target=target, lasts=lasts, fleet=fleet, policy=policy, cold_start=cold_start, slo=slo, config=config,
+                seed=seed, compare=tuple(compare or ()),
+            ),
+            trace or [], start=starts, copies=copies, ablate=ablate, as_json=as_json,
+        )  # fmt: skip
+        return
+    for option, given in (
+        ("--from", starts),
+        ("--copies", copies),
+        ("--ablate", ablate),
+        ("more than one --trace", (trace or [])[1:]),
+    ):
+        if given:
+            raise UsageError(f"{option} is for --court", hint="add --court, or leave it out")
     run(
         Wanted(
             target=target,
-            trace=trace,
+            trace=trace[0] if trace else None,
             workload=workload,
             speed=speed_up,
             rate=rate,

@@ -3,7 +3,7 @@ planner says."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
@@ -31,7 +31,7 @@ from headway.policy.scaling.keda import Keda
 from headway.policy.scaling.kpa import Kpa
 from headway.policy.scaling.scaler import Scaler
 from headway.sim.capacity import capacity_of
-from headway.sim.fleet import ColdStart, Faults, Fleet, Served, Shared
+from headway.sim.fleet import DEADLINE, ColdStart, Faults, Fleet, Served, Shared
 from headway.spec.fault import Fault, nearest
 from headway.spec.kinds import SpecObject
 from headway.spec.model import Model
@@ -51,6 +51,7 @@ NONE = Faults()
 IDLE = 600.0
 """Seconds without a request before zero, where `replicas` begins at 0."""
 _TENSORS = (1, 2, 4, 8)
+Lengths = Callable[[], tuple[float, float, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +82,10 @@ def parse_fleet(text: str) -> tuple[str, int]:
 
 
 def fleet_of(
-    objects: Sequence[SpecObject], lines: Mapping[str, str], ways: Ways, lengths: tuple[float, float, float], model: str
+    objects: Sequence[SpecObject], lines: Mapping[str, str], ways: Ways, lengths: Lengths, model: str
 ) -> Fleet:
-    """`model`: which the traffic asks for, where it says no name. Raises HeadwayError."""
+    """`lengths`: of the traffic, asked for where a scaler needs them; `model`: which it asks for, where it says no
+    name. Raises HeadwayError."""
     models = [each for each in objects if isinstance(each, Model)]
     if not models:
         raise UsageError("the file has no Model", hint="write kind: Model, name: chat, source: hf://Qwen/Qwen3-32B")
@@ -109,7 +111,7 @@ def fleet_of(
     )
 
 
-def _served(model: Model, sites: Sequence[Site], ways: Ways, lengths: tuple[float, float, float]) -> Served:
+def _served(model: Model, sites: Sequence[Site], ways: Ways, lengths: Lengths) -> Served:
     facts = facts_of(model, ways.config)
     if model.variants:
         raise Fault(
@@ -141,7 +143,7 @@ def _served(model: Model, sites: Sequence[Site], ways: Ways, lengths: tuple[floa
         low=low,
         high=high,
         scaler=scaler,
-        capacity=capacity_of(step, bounds, slo, lengths),
+        capacity=None if scaler is None else capacity_of(step, bounds, slo, lengths()),
         cold=cold,
         warm=not ways.cold,
         policy=cast("Policy", policy),
@@ -152,6 +154,7 @@ def _served(model: Model, sites: Sequence[Site], ways: Ways, lengths: tuple[floa
         idle_after=IDLE if low == 0 else None,
         adapter_slots=0,
         faults=ways.faults,
+        deadline=(model.deadlines.whole if model.deadlines else None) or DEADLINE,
         hardware=_told(setting),
         source=by.told,
         wrap=round(fit.wrap) if fit else 0,
@@ -207,6 +210,8 @@ def setting_of(model: Model, facts: Facts, asked: Asked, ways: Ways) -> Setting:
             "give --fleet H100-SXM/" + wish.mig_profile.removeprefix("mig-"),
             ("gpu",),
         )
+    if not product and facts.engine == "llamacpp":
+        return _on_cores(facts, asked, ways.replicas or max(1, model.replicas.high))
     if not product:
         hint = "write gpu: H100, give --fleet H100-SXM:8, or let headway plan FILE -o PLANNED choose"
         raise Fault("no accelerator is named", hint, ("gpu",), of_key=False)
@@ -229,6 +234,30 @@ def setting_of(model: Model, facts: Facts, asked: Asked, ways: Ways) -> Setting:
     if degree is not None:
         return replace(setting, tensor=degree, expert=degree * setting.data if asked.is_expert else 1)
     return _smallest(setting)
+
+
+def _on_cores(facts: Facts, asked: Asked, replicas: int) -> Setting:
+    """llama.cpp on this machine: replicas have their parts of its cores and of the memory's speed."""
+    from headway.cli.plan_local import local_offers  # noqa: PLC0415 (it looks at the machine)
+
+    offer = local_offers("llamacpp")[0][0]
+    whole, threads = offer.accelerator, offer.threads or 1
+    part = replace(
+        whole,
+        name=whole.name if replicas == 1 else f"{whole.name} / {replicas}",
+        memory=whole.memory // replicas,
+        bandwidth=whole.bandwidth / replicas,
+        flops={dtype: rate / replicas for dtype, rate in whole.flops.items()},
+    )
+    return Setting(
+        facts.architecture,
+        part,
+        "llamacpp",
+        weights=facts.native,
+        threads=max(1, threads // replicas),
+        most_sequences=asked.sequences,
+        token_budget=asked.token_budget,
+    )
 
 
 def _smallest(setting: Setting) -> Setting:

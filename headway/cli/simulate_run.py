@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,7 +30,7 @@ from headway.spec.units import parse_duration
 from headway.spec.workload import Workload
 from headway.wire.traces import trace_of
 
-__all__ = ["Case", "Wanted", "run"]
+__all__ = ["Case", "Wanted", "run", "run_court"]
 
 _HOUR = 3600.0
 _FAULTS = ("death", "spot")
@@ -90,6 +90,28 @@ def run(wanted: Wanted, *, as_json: bool, out: Path | None, timeline: Path | Non
         print(f"{chrome_trace}: only its first {spans.written:,} events are there", file=sys.stderr)
 
 
+def run_court(
+    wanted: Wanted, traces: Sequence[Path], *, start: str | None, copies: float | None, ablate: bool, as_json: bool
+) -> None:
+    """`wanted.compare`: the policies that are judged; none: all. Raises HeadwayError."""
+    from headway.cli import simulate_court as court  # noqa: PLC0415 (one run needs none of it)
+
+    court.run(
+        court.Asked(
+            target=wanted.target,
+            traces=traces,
+            ways=replace(_ways(wanted), replicas=1),
+            start=None if start is None else _seconds("--from", start),
+            lasts=None if wanted.lasts is None else _seconds("--for", wanted.lasts),
+            copies=copies,
+            policies=wanted.compare,
+            ablate=ablate,
+            seed=wanted.seed,
+        ),
+        as_json=as_json,
+    )
+
+
 def _variants(wanted: Wanted) -> Iterator[tuple[str, Wanted]]:
     yield wanted.policy or wanted.scaler or Path(wanted.target or "headway.yaml").name, wanted
     for each in wanted.compare:
@@ -115,7 +137,7 @@ def _case(wanted: Wanted, name: str, spans: Spans | None) -> Case:
     own = [each for each in objects if isinstance(each, Workload)]
     workload = _workload(wanted, own)
     asked = _traffic(workload, wanted.seed)
-    fleet = fleet_of(objects, lines, _ways(wanted), lengths_of(asked), workload.model or "")
+    fleet = fleet_of(objects, lines, _ways(wanted), lambda: lengths_of(asked), workload.model or "")
     closed = workload.arrivals is not None and workload.arrivals.is_closed
     return Case(name, simulate(fleet, asked, seed=wanted.seed, closed=closed, spans=spans))
 

@@ -16,10 +16,12 @@ from headway.policy.routing import PolicyName
 from headway.policy.scaling.observation import Capacity
 from headway.policy.scaling.scaler import Scaler
 
-__all__ = ["ColdStart", "Faults", "Fleet", "Manners", "Served", "Shared", "Split", "Tenant"]
+__all__ = ["DEADLINE", "ColdStart", "Faults", "Fleet", "Manners", "Served", "Shared", "Split", "Tenant"]
 
 
 NO_SLO = Slo()
+DEADLINE = 600.0
+"""The gateway's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ class Served:
     adapter_seconds: float = 0.5
     split: Split | None = None
     faults: Faults = Faults()
-    deadline: float = 600.0  # of a whole request
+    deadline: float = DEADLINE  # of a whole request
     hardware: str = ""  # what a replica is, for people
     source: str = ""
     wrap: int = 0
@@ -138,7 +140,6 @@ class Manners:
     eject_share: float = 0.5
     waiting_max: int = 1024
     wait: float = 30.0
-    wait_expected: float = 120.0
     wait_grace: float = 30.0
     index_blocks: int = 200_000
     scrape: float = 1.0

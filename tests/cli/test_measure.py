@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.cli import Terminal
 from tests.support.running import Headway
 
 RESULTS: list[dict[str, Any]] = [
@@ -19,6 +20,7 @@ RESULTS: list[dict[str, Any]] = [
     {"what": "product", "dtype": "fp8", "size": 8192, "left_out": "not compiled"},
     {"what": "prefill", "tokens": 2048, "seconds": 0.02},
     {"what": "decode", "sequences": 16, "context": 1024, "seconds": 0.002, "graph": True},
+    {"what": "decode", "sequences": 64, "context": 1024, "left_out": "out of memory"},
 ]
 
 
@@ -46,12 +48,27 @@ def test_a_gpu_is_told_beside_the_catalogue_and_the_prediction(headway: Headway,
         "8 layers like those of meta-llama/Llama-3.1-8B",
         "prompt of 2048 tokens",
         "16 decode after 1024",
+        "64 decode after 1024 not measured: out of memory",
         "kept in ",
     ):
         assert said in done.stdout
     kept = json.loads(Path(done.stdout.rpartition("kept in ")[2].partition(";")[0]).read_text())["devices"]
     assert (kept[0]["accelerator"], kept[0]["bandwidth"], kept[0]["engine"]) == ("H100-SXM", 3.0e12, "torch")
     assert all(point["predicted"] > 0 for point in kept[0]["points"])
+
+
+@pytest.mark.parametrize(("answer", "said"), [("y", "kept in "), ("", "not kept; to keep it for plans")])
+def test_on_a_terminal_it_is_offered(headway: Headway, torch_of: Any, answer: str, said: str) -> None:
+    torch_of(RESULTS[:2])
+    terminal = Terminal(headway.command("doctor", "--measure", "--device", "cuda"), headway.env)
+    try:
+        terminal.until("Keep this as the machine's calibration, which plans then start from? [y/N] ")
+        terminal.type(f"{answer}\n")
+        terminal.until(said)
+        assert terminal.wait() == 0
+    finally:
+        terminal.close()
+    assert (headway.state / "calibration.json").exists() == (answer == "y")
 
 
 def test_a_device_that_is_not_in_the_catalogue_has_no_prediction(headway: Headway, torch_of: Any) -> None:
@@ -61,6 +78,14 @@ def test_a_device_that_is_not_in_the_catalogue_has_no_prediction(headway: Headwa
     told = json.loads(done.stdout)
     assert (told["device"], told["accelerator"], told["flops"]) == ("Abacus 9000", "", {"bf16": 7.0e14})
     assert [each["predicted"] for each in told["points"]] == [0, 0]
+
+
+def test_a_slice_is_measured_against_its_share(headway: Headway, torch_of: Any) -> None:
+    torch_of([RESULTS[0] | {"name": "NVIDIA H100 80GB HBM3 MIG 3g.40gb"}, {"what": "copy", "bytes_per_second": 1.5e12}])
+    done = headway.run("doctor", "--measure", "--device", "cuda")
+    assert done.returncode == 0, done.stderr
+    assert "H100-SXM/3g.40gb of the catalogue" in done.stdout
+    assert "1500.0 GB/s, 90% of the 1,675 stated" in done.stdout
 
 
 def test_a_gpu_that_torch_does_not_see_is_one_error(headway: Headway) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from headway.engines import builtin, gguf
 from headway.engines.shape import shape_of
@@ -139,9 +141,25 @@ def test_a_header_is_the_row_of_the_catalogue(name: str) -> None:
     [
         ({"gemma3.block_count": 0}, "does not say gemma3.block_count"),
         ({"gemma3.ssm.inner_size": 4096}, "layers of the kind 'gemma3' are not known"),
+        ({"gemma3.attention.head_count": [16, 0, 16]}, "some of its layers have no attention"),
         ({"general.file_type": 31}, "file type 31, which is not known"),
     ],
 )
-def test_what_a_header_cannot_tell(changed: dict[str, int], said: str) -> None:
+def test_what_a_header_cannot_tell(changed: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         from_header(HEADERS["google/gemma-3-12b"] | changed)
+
+
+@settings(max_examples=200)
+@given(name=st.sampled_from(sorted(HEADERS)), data=st.data())
+def test_any_header_is_an_architecture_or_one_error(name: str, data: st.DataObject) -> None:
+    pairs = dict(HEADERS[name])
+    for _ in range(data.draw(st.integers(1, 3))):
+        key = data.draw(st.sampled_from(sorted(pairs)))
+        pairs[key] = data.draw(st.sampled_from((None, "", "x", 0, -1, 1.5, 2**70, True, [], [None], ["x"], [3, "y"])))
+    try:
+        model = from_header(pairs, (), "mine")
+    except UsageError:
+        return
+    assert parameters.total(model) > 0
+    assert parameters.kv_bytes(model, 1000) >= 0

@@ -20,7 +20,7 @@ ALONE = Limits(1_000_000, 16, most_sequences=1, token_budget=1_000_000)
 LOAD = 0.7
 MEAN = 100
 """Tokens, so a tenth of a second each."""
-REQUESTS, SEEDS = 4000, 8
+REQUESTS, SEEDS = 2500, 8
 
 
 def _waits(exponential: bool) -> list[float]:

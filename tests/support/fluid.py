@@ -90,7 +90,7 @@ class Fluid:
             came.append((n, prompt, output, flying))
             poked = not ready and not starting and bool(line)
             if now >= again or poked:
-                seen = self._seen(ready, starting, line, came, busy, idle, now)
+                seen = self._seen(ready, starting=starting, line=line, came=came, busy=busy, idle=idle, now=now)
                 verdict = self.scaler.decide(seen, memory, now)
                 memory, again = verdict.memory, now + (verdict.decision.look_again or 1.0)
                 played.decisions.append((now, verdict.decision))
@@ -109,6 +109,7 @@ class Fluid:
     def _seen(
         self,
         ready: int,
+        *,
         starting: Sequence[float],
         line: Sequence[list[float]],
         came: list[tuple[float, float, float, float]],

@@ -64,17 +64,25 @@ class Decoding:
                 return ends - self.step
             heapq.heappop(self._ends)
 
+    @property
+    def next_needed(self) -> int:
+        """New blocks that all of them take in one step."""
+        return self._needing[self.step % self._block]
+
     def needed(self, steps: int) -> int:
         """New blocks that all of them take in so many steps."""
         cycles, rest = divmod(steps, self._block)
         found = cycles * self.count
-        for each in range(self.step, self.step + rest):
-            found += self._needing[each % self._block]
+        if rest:
+            first = self.step % self._block
+            found += sum(self._needing[first : first + rest])
+            if (over := first + rest - self._block) > 0:
+                found += sum(self._needing[:over])
         return found
 
     def bearable(self, steps: int, free: int) -> int:
         """How many of these steps can be done with so many free blocks."""
-        if self.needed(steps) <= free:
+        if (steps // self._block + 1) * self.count <= free or self.needed(steps) <= free:
             return steps
         cycles = min(steps // self._block, free // self.count)
         done, left = cycles * self._block, free - cycles * self.count

@@ -178,6 +178,8 @@ class Replica:
         if self._told:
             return self._now
         if self._run is None:
+            if not self._sequences:
+                return inf
             self._begin()
         if self._told:  # one was put out to let the others go on
             return self._now

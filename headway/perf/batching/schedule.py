@@ -70,12 +70,12 @@ class Scheduler:
     def compose(self) -> Work | None:
         """None: there is nothing to compute."""
         self.put_out = []
-        while self.decoding.needed(1) > self.blocks.free:
+        while (own := self.decoding.next_needed) > self.blocks.free:
             self._preempt(next(reversed(self.running)))
         work = Work(self.decoding.count)
         budget = self._budget - work.decodes
-        held = self.blocks.free - self.decoding.needed(1)  # blocks that may go to prompts
-        for sequence in list(self._prefilling):
+        held = self.blocks.free - own  # blocks that may go to prompts
+        for sequence in tuple(self._prefilling):
             if budget <= 0:
                 break
             if sequence not in self._prefilling:
@@ -84,7 +84,7 @@ class Scheduler:
             need = self._need(sequence, tokens)
             while need > held and sequence in self.running:
                 self._preempt(next(reversed(self.running)))
-                held = self.blocks.free - self.decoding.needed(1)
+                held = self.blocks.free - self.decoding.next_needed
             if sequence in self.running:
                 self._compute(sequence, tokens, need, work)
                 held -= need

@@ -1,0 +1,1 @@
+"""What accelerators can do and what they cost, and the shapes of models: facts with their sources."""

@@ -35,9 +35,10 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Accelerator:
-    """`flops`: dense FLOP/s by the dtype of the arithmetic (bf16, fp8, fp4, int8); one it cannot do is not there.
-    `link`: bytes/s in one direction between two of a node, by the fast link; 0: there is none, they meet over PCIe.
-    `node`: how many a usual node has. `cut_from`: of a slice, the whole one's name."""
+    """`flops`: dense FLOP/s by the dtype of the arithmetic (bf16, which stands for 16-bit floats, fp8, fp4, int8); one
+    it cannot do is not there. `memory`: what the driver says. `link`: bytes/s in one direction between those of a node,
+    by the fast link; 0: there is none, they meet over PCIe. `node`: how many the fast link joins in a usual machine (of
+    a GB200 the 72 of a rack). `cut_from`: of a slice, the whole one's name."""
 
     name: str
     vendor: str

@@ -14,8 +14,9 @@ from typing import Any
 from headway.errors import UsageError
 from headway.perf.catalog import layer_kinds
 from headway.perf.catalog.architecture import Architecture
-from headway.perf.catalog.fields import Fields
+from headway.perf.catalog.fields import Fields, counted
 from headway.perf.catalog.mixers import mixer
+from headway.perf.catalog.pruned import folded
 from headway.perf.catalog.quantisation import native
 
 __all__ = ["from_config"]
@@ -29,8 +30,8 @@ UNGATED = (
 EXPERTS_HAVE_FFN = ("mixtral", "llama4", "llama4_text", "gpt_oss", "phimoe", "minimax", "minimax_m2", "minimax_m3")
 """Families whose `intermediate_size` is an expert's width."""
 
-BESIDE = ("t5", "mt5", "bart", "whisper", "mamba", "mamba2", "rwkv", "jamba", "nemotron-nas", "deci")
-"""Kinds that an Architecture cannot tell: an encoder beside the decoder, no attention, layers that differ."""
+BESIDE = ("t5", "mt5", "bart", "whisper", "mamba", "mamba2", "rwkv", "jamba")
+"""Kinds that an Architecture cannot tell: an encoder beside the decoder, or no attention."""
 
 BLOCKS = {"mamba": "M", "attention": "*", "mlp": "-", "moe": "E"}
 
@@ -39,23 +40,25 @@ def from_config(config: Mapping[str, Any], name: str = "") -> Architecture:
     """Raises UsageError that names what is missing, or what of it is not known."""
     fields = Fields(config)
     name = name or str(config.get("_name_or_path") or "") or fields.kind or "this model"
-    if fields.kind in BESIDE or fields.has("block_configs"):
-        kind = "nemotron-nas" if fields.has("block_configs") else fields.kind
-        raise UsageError(f"{name}: models of the kind {kind!r} are not supported", hint="see docs/catalog.md")
+    if fields.kind in BESIDE:
+        raise UsageError(f"{name}: models of the kind {fields.kind!r} are not supported", hint="see docs/catalog.md")
     model = _mixture(fields, _attention(fields, _plain(fields, name)))
     if fields.missing:
         raise UsageError(
             f"{name}: its config.json does not say {', '.join(fields.missing)}",
             hint="give the whole config.json of the model's own repository",
         )
-    return replace(_layers(fields, model), native=native(fields, name), source=f"the config.json of {name}")
+    model = _layers(fields, model)
+    if model.linear_layers + model.windowed_layers > model.layers:
+        raise UsageError(f"{name}: its config.json tells of more layers than {model.layers}", hint="is it whole?")
+    return replace(model, native=native(fields, name), source=f"the config.json of {name}")
 
 
 def _plain(fields: Fields, name: str) -> Architecture:
     hidden, heads = fields.needed("hidden"), fields.needed("heads")
     multi_query = fields.get("multi_query") and not fields.get("new_decoder_architecture")
     ffn = fields.number("ffn") or (4 * hidden if fields.kind in ("gpt2", "bloom", "falcon", "gpt_bigcode") else 0)
-    if not ffn and not fields.number("moe_ffn"):
+    if not ffn and not fields.number("moe_ffn") and not fields.has("block_configs"):
         fields.missing.append("intermediate_size")
     return Architecture(
         name=name,
@@ -100,7 +103,7 @@ def _merged_attention(fields: Fields, model: Architecture) -> Architecture:
     """DeepSeek-V4: one latent head, an output in groups, and layers that merge tokens by `compress_ratios`."""
     groups, low, query = fields.number("o_groups", 1), fields.number("o_lora_rank"), fields.number("q_lora_rank")
     width, rope = model.heads * model.head_dim, fields.number("qk_rope_head_dim")
-    ratios = [each for each in fields.listed("compress_ratios")[: model.layers] if each]
+    ratios = [each for each in map(counted, fields.listed("compress_ratios")[: model.layers]) if each]
     parts = (
         model.hidden * query,
         query * width,
@@ -153,6 +156,10 @@ def _mixture(fields: Fields, model: Architecture) -> Architecture:
 
 
 def _layers(fields: Fields, model: Architecture) -> Architecture:
+    if blocks := fields.listed("block_configs"):
+        if (pruned := folded(model, blocks)) is None:
+            raise UsageError(f"{model.name}: its block_configs are not known", hint="see docs/catalog.md")
+        return pruned
     if pattern := _pattern(fields):
         return _blocks(fields, model, pattern)
     linear = layer_kinds.linear_layers(fields, model.layers)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["NESTED", "Fields"]
+__all__ = ["NESTED", "Fields", "counted"]
 
 NESTED = ("text_config", "llm_config", "language_config", "language_model", "thinker_config")
 """Where a model that sees or hears keeps the part that writes."""
@@ -50,6 +50,9 @@ LEFT_OUT: Mapping[str, Mapping[str, Any]] = {
     "bert": {"tie_word_embeddings": True},
 }  # fmt: skip
 """Defaults of the classes of Transformers that published configs rely on."""
+
+MOST = 1 << 40
+"""No width, length or number of layers is larger."""
 
 TIED = ("gemma", "cohere", "opt", "gpt2", "gpt_bigcode", "bloom", "falcon", "starcoder2", "bert")
 """Families whose embedding is the head, too, unless their config says otherwise."""
@@ -102,4 +105,11 @@ class Fields:
         found = self.get(*NAMES.get(ours, (ours,)))
         if isinstance(found, list) and found:  # one for each layer, or for each layer of experts (ERNIE)
             found = found[0]
-        return int(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
+        return counted(found)
+
+
+def counted(value: object) -> int | None:
+    """A count as configs write it; None for what is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < MOST:
+        return None
+    return int(value)

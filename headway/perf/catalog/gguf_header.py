@@ -12,7 +12,7 @@ from typing import Any
 
 from headway.errors import UsageError
 from headway.perf.catalog.architecture import Architecture
-from headway.perf.catalog.fields import Fields
+from headway.perf.catalog.fields import Fields, counted
 from headway.perf.catalog.layer_kinds import by_family
 from headway.perf.catalog.mixers import mixer
 
@@ -40,10 +40,9 @@ class _Pairs:
         self.missing: list[str] = []
 
     def whole(self, key: str, default: int = 0) -> int:
-        value = self.all.get(f"{self.kind}.{key}", default)
-        if isinstance(value, list):
-            value = max((each for each in value if isinstance(each, int)), default=default)
-        return value if isinstance(value, int) else default
+        value = self.all.get(f"{self.kind}.{key}")
+        every = value if isinstance(value, list) else [value]
+        return max((each for each in map(counted, every) if each is not None), default=default)
 
     def listed(self, key: str) -> list[Any]:
         value = self.all.get(f"{self.kind}.{key}")
@@ -63,6 +62,8 @@ def from_header(pairs: Mapping[str, Any], tensors: Collection[str] = (), name: s
     """
     header = _Pairs(pairs)
     name = name or str(pairs.get("general.name") or "this GGUF file")
+    if 0 in header.listed("attention.head_count"):
+        raise UsageError(f"{name}: some of its layers have no attention", hint="give its config.json")
     stateful = header.whole("ssm.inner_size") or header.whole("wkv.head_size")
     if stateful and header.kind not in DELTA_NETS:
         raise UsageError(
@@ -104,7 +105,7 @@ def _plain(header: _Pairs, tensors: Collection[str], name: str) -> Architecture:
 
 def _native(header: _Pairs, name: str) -> str:
     kind = header.all.get("general.file_type", 1)
-    if kind not in FILE_TYPES:
+    if not isinstance(kind, int) or kind not in FILE_TYPES:
         raise UsageError(
             f"{name}: its weights are of ggml's file type {kind}, which is not known", hint="give its config.json"
         )
@@ -134,7 +135,8 @@ def _mixture(header: _Pairs, model: Architecture) -> Architecture:
     width = header.whole("expert_feed_forward_length") or model.ffn
     shared = header.whole("expert_shared_feed_forward_length") or header.whole("expert_shared_count") * width
     every = header.whole("interleave_moe_layer_step", 1)
-    dense = header.whole("leading_dense_block_count") or model.layers - model.layers // max(1, every)
+    spaced = model.layers - model.layers // max(1, every)
+    dense = min(model.layers, header.whole("leading_dense_block_count") or spaced)
     return replace(
         model,
         ffn=model.ffn if dense or width != model.ffn else 0,
@@ -147,7 +149,7 @@ def _mixture(header: _Pairs, model: Architecture) -> Architecture:
 
 
 def _delta_net(header: _Pairs, model: Architecture) -> Architecture:
-    width, interval = header.needed("ssm.state_size"), header.whole("full_attention_interval", 4)
+    width, interval = header.needed("ssm.state_size"), max(1, header.whole("full_attention_interval", 4))
     told = {
         "linear_num_key_heads": header.needed("ssm.group_count"),
         "linear_num_value_heads": header.needed("ssm.time_step_rank"),
@@ -182,4 +184,4 @@ def _windows(header: _Pairs, model: Architecture) -> Architecture:
 
 
 def _length(value: object) -> int:
-    return len(value) if isinstance(value, list) else value if isinstance(value, int) else 0
+    return len(value) if isinstance(value, list) else counted(value) or 0

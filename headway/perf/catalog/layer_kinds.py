@@ -21,7 +21,7 @@ OPTIONAL = ("qwen", "mimo")
 
 def linear_layers(fields: Fields, layers: int) -> int:
     if types := fields.listed("layer_types"):
-        return sum(each in LINEAR for each in types[:layers])
+        return sum(str(each) in LINEAR for each in types[:layers])
     kimi = fields.get("linear_attn_config")
     if isinstance(kimi, dict) and isinstance(kimi.get("kda_layers"), list):
         return len(kimi["kda_layers"])
@@ -41,7 +41,7 @@ def window(fields: Fields) -> int:
 def windowed_layers(fields: Fields, layers: int) -> int:
     """How many see `window` tokens only, if there is a window."""
     if types := fields.listed("layer_types"):
-        return sum(each in WINDOWED for each in types[:layers])
+        return sum(str(each) in WINDOWED for each in types[:layers])
     for pattern in ("hybrid_layer_pattern", "no_rope_layers"):  # MiMo-V2; Llama 4, where full layers have no positions
         if ones := fields.listed(pattern):
             return sum(bool(each) for each in ones[:layers])
@@ -60,17 +60,25 @@ def by_family(kind: str, layers: int, one_full_of: int = 0) -> int:
 
 def dense_layers(fields: Fields, layers: int) -> int:
     """Layers of a mixture that have the dense MLP."""
+    listed = _listed_dense(fields, layers)
+    return min(layers, max(0, _spaced_dense(fields, layers) if listed is None else listed))
+
+
+def _listed_dense(fields: Fields, layers: int) -> int | None:
+    """Where a list says which; None: there is none."""
     if types := fields.listed("mlp_layer_types"):
         return types[:layers].count("dense")
     if frequency := fields.listed("moe_layer_freq"):  # 1: experts
         return layers - sum(bool(each) for each in frequency[:layers])
     if isinstance(fields.get("moe_layers_enum"), str):  # Step: "3,4,5"
         return layers - len(str(fields.get("moe_layers_enum")).split(","))
-    if chosen := fields.listed("moe_layers"):
-        return layers - len(chosen)
-    if every := fields.number("interleave_moe_layer_step"):
-        return layers - layers // every
-    first = fields.number("first_k_dense_replace") or fields.number("moe_layer_start_index")
-    chosen_out = fields.listed("mlp_only_layers")
-    sparse = max(1, fields.number("decoder_sparse_step", 1))
-    return first or len(set(chosen_out) | {each for each in range(layers) if (each + 1) % sparse})
+    chosen = fields.listed("moe_layers")
+    return layers - len(chosen) if chosen else None
+
+
+def _spaced_dense(fields: Fields, layers: int) -> int:
+    """The first so many, or all but every so-manieth."""
+    if first := fields.number("first_k_dense_replace") or fields.number("moe_layer_start_index"):
+        return first
+    sparse = max(1, fields.number("interleave_moe_layer_step") or fields.number("decoder_sparse_step", 1))
+    return layers - layers // sparse or len(fields.listed("mlp_only_layers"))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from headway.perf.catalog.fields import Fields
+from headway.perf.catalog.fields import Fields, counted
 
 __all__ = ["Mixer", "mixer"]
 
@@ -43,9 +43,11 @@ def _delta_net(fields: Fields, hidden: int) -> Mixer:
     return Mixer(parameters, _state(heads * width * key_width, 2 * keys + values, kernel))
 
 
-def _kimi(told: Mapping[str, Any], hidden: int) -> Mixer:
-    heads, width = int(told["num_heads"]), int(told["head_dim"])
-    kernel, inner = int(told.get("short_conv_kernel_size", 4)), heads * width
+def _kimi(told: Mapping[str, Any], hidden: int) -> Mixer | None:
+    heads, width = counted(told.get("num_heads")), counted(told.get("head_dim"))
+    if not heads or not width:
+        return None
+    kernel, inner = counted(told.get("short_conv_kernel_size")) or 4, heads * width
     low_rank = width * (hidden + inner)
     gate = hidden * inner if told.get("use_full_rank_gate") else low_rank
     parameters = 4 * hidden * inner + low_rank + gate + hidden * heads + 3 * kernel * inner

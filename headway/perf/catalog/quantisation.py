@@ -57,8 +57,9 @@ def _compressed(told: Mapping[str, Any]) -> str:
         if layout.startswith(known):
             return known
     groups = told.get("config_groups")
-    weights = [each.get("weights") or {} for each in groups.values()] if isinstance(groups, Mapping) else []
-    return _of_bits(weights[0].get("num_bits"), str(weights[0].get("type"))) if weights else ""
+    first = next(iter(groups.values()), None) if isinstance(groups, Mapping) else None
+    weights = first.get("weights") if isinstance(first, Mapping) else None
+    return _of_bits(weights.get("num_bits"), str(weights.get("type"))) if isinstance(weights, Mapping) else ""
 
 
 def _modelopt(algorithm: str) -> str:

@@ -30,9 +30,13 @@ class Option:
     checkpoint: Checkpoint
     layout: Layout
 
-    def refused(self, why: str, *, near: float, miss: Miss | None = None, prefill: float = 0.0) -> Refused:
-        least = self.offer.price * self.layout.accelerators
-        return Refused(self.offer, self.checkpoint, self.layout, why, least, near, miss, prefill)
+    @property
+    def least(self) -> float:
+        """Money for an hour of one replica."""
+        return self.offer.price * self.layout.accelerators
+
+    def refused(self, why: str, *, near: float = inf, miss: Miss | None = None, prefill: float = 0.0) -> Refused:
+        return Refused(self.offer, self.checkpoint, self.layout, why, self.least, near, miss, prefill)
 
 
 def priced(question: Question, option: Option, replica: Replica, capacity: Capacity) -> Choice | Refused:

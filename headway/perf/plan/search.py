@@ -8,6 +8,7 @@ replicas cost an hour.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import inf
 
 from headway.errors import ResourceError
 from headway.perf.limits import weight_bytes
@@ -28,6 +29,8 @@ BUDGETS: tuple[int | None, ...] = (None, 2048, 512)
 """Tokens of one step: the engine's default, and smaller ones."""
 FULL = 0.8
 """Of the sequences that have room, from which on room for more keys and values would help."""
+DEAR = 4.0
+"""Times the cheapest choice so far: a single replica that costs more is not looked at."""
 ROOM, MEMORY = 1e3, 1e6
 """A setting that misses a limit is nearer than one without room for a request, and that nearer than one too small."""
 
@@ -35,8 +38,14 @@ ROOM, MEMORY = 1e3, 1e6
 def search(question: Question, checkpoints: Sequence[Checkpoint], offers: Sequence[Offer]) -> Search:
     choices: dict[tuple[str, float, str], Choice] = {}
     refused: dict[str, Refused] = {}
-    looked = 0
+    looked, allowed = 0, QUALITIES.index(question.terms.quality)
+    cheapest = inf
     for option in _options(question, checkpoints, offers, refused):
+        if option.least > DEAR * cheapest > 0:
+            refused.setdefault(
+                option.offer.name, option.refused(f"one replica alone costs {option.least:,.2f} an hour")
+            )
+            continue
         for found in _of_option(question, option):
             looked += 1
             name = option.offer.name
@@ -44,10 +53,11 @@ def search(question: Question, checkpoints: Sequence[Checkpoint], offers: Sequen
                 key = (name, option.offer.price, f"{option.checkpoint.label} {found.setting.kv}")
                 if key not in choices or found.rank < choices[key].rank:
                     choices[key] = found
+                if QUALITIES.index(found.quality) <= allowed:
+                    cheapest = min(cheapest, found.per_hour)
             elif name not in refused or found.near < refused[name].near:
                 refused[name] = found
     ranked = sorted(choices.values(), key=lambda each: each.rank)
-    allowed = QUALITIES.index(question.terms.quality)
     fit = [each for each in ranked if QUALITIES.index(each.quality) <= allowed]
     others = [each for each in ranked if QUALITIES.index(each.quality) > allowed]
     chosen = {each.offer.name for each in fit}
@@ -59,7 +69,7 @@ def _options(
 ) -> Iterator[Option]:
     """What the rules and the file allow; what they do not is put into `refused`, unless the file asks for another."""
     asked = question.asked
-    for offer in offers:
+    for offer in sorted(offers, key=lambda each: each.price):
         for checkpoint in checkpoints:
             if asked.passes_over(offer) or not asked.allows(checkpoint):
                 continue

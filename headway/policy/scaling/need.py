@@ -12,17 +12,21 @@ arXiv 1112.0442). A replica that is starting counts from its ETA on, so that nob
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from headway.policy.scaling.observation import Observation, Starting, Window
+from headway.policy.scaling.observation import Observation, Starting
 
 __all__ = ["Need", "need"]
 
 RATES = (30.0, 60.0, 300.0)
-"""Windows of which the busiest counts: a short one sees load rise, a long one bridges pauses. Shorter than 30 s the
-noise of a few large requests would order replicas that nobody needs when they are ready."""
-LEAST_WINDOW = 6.0
+"""Windows of which the busiest counts. The longest as it is: it averages what nobody can foresee. A shorter one sees
+load rise sooner, and counts only for what its noise leaves."""
+DOUBT = 2.0
+"""Standard deviations that a short window is believed to be too high: of n requests that come by chance with sizes as
+unlike as an exponential's, the sum varies by sqrt(2 / n) of itself (compound Poisson, variance n E[w^2])."""
+LEAST_WINDOW = 10.0
 """Seconds that a window counts as at the least: one request in its first moment is no rate."""
 LEAST_HORIZON = 10.0
 """Seconds in which a backlog is to be gone where starts take less: replicas do not come and go with single requests."""
@@ -42,7 +46,7 @@ class Need:
 def need(seen: Observation, starting: Sequence[Starting], utilisation: float) -> Need:
     """`starting`: those of the observation that are believed to come."""
     capacity = seen.capacity
-    demand = max(_rate(seen, seen.over(seconds)) for seconds in RATES)
+    demand = max(_rate(seen, seconds) for seconds in RATES)
     backlog = capacity.seconds(seen.waiting.prompt + seen.pending.prompt, seen.waiting.output + seen.pending.output)
     horizon = max(seen.cold_start, LEAST_HORIZON)
     supply = seen.ready * horizon + sum(max(0.0, horizon - each.eta) for each in starting)
@@ -50,5 +54,9 @@ def need(seen: Observation, starting: Sequence[Starting], utilisation: float) ->
     return Need(demand, backlog, left, (demand + left / horizon) / utilisation)
 
 
-def _rate(seen: Observation, window: Window) -> float:
-    return seen.capacity.seconds(window.prompt, window.output) / max(window.seconds, LEAST_WINDOW)
+def _rate(seen: Observation, seconds: float) -> float:
+    window = seen.over(seconds)
+    rate = seen.capacity.seconds(window.prompt, window.output) / max(window.seconds, LEAST_WINDOW)
+    if seconds == max(RATES):
+        return rate
+    return rate * max(0.0, 1.0 - DOUBT * math.sqrt(2.0 / max(window.requests, 1.0)))

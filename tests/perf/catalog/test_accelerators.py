@@ -72,6 +72,36 @@ def test_names_are_forgiven() -> None:
     assert accelerator("tpu-v6e-slice").name == "TPU-v6e"
 
 
+@pytest.mark.parametrize(
+    ("told", "name"),
+    [  # as drivers call them
+        ("Tesla T4", "T4"),
+        ("Tesla V100-SXM2-16GB", "V100-SXM-16"),
+        ("NVIDIA A10G", "A10G"),
+        ("NVIDIA A100-SXM4-40GB", "A100-40-SXM"),
+        ("NVIDIA A100-PCIE-40GB", "A100-40-PCIe"),
+        ("NVIDIA A100-SXM4-80GB", "A100-80-SXM"),
+        ("NVIDIA A100 80GB PCIe", "A100-80-PCIe"),
+        ("NVIDIA RTX A6000", "RTX-A6000"),
+        ("NVIDIA GeForce RTX 4090", "RTX-4090"),
+        ("NVIDIA RTX 6000 Ada Generation", "RTX-6000-Ada"),
+        ("NVIDIA L40S", "L40S"),
+        ("NVIDIA H100 80GB HBM3", "H100-SXM"),
+        ("NVIDIA H100 PCIe", "H100-PCIe"),
+        ("NVIDIA H100 NVL", "H100-NVL"),
+        ("NVIDIA GH200 480GB", "GH200"),
+        ("NVIDIA H200", "H200-SXM"),
+        ("NVIDIA H200 NVL", "H200-NVL"),
+        ("NVIDIA B200", "B200-SXM"),
+        ("NVIDIA GB200", "GB200"),
+        ("NVIDIA RTX PRO 6000 Blackwell Server Edition", "RTX-PRO-6000-SE"),
+        ("AMD Instinct MI300X", "MI300X"),
+    ],
+)
+def test_the_drivers_names_are_known(told: str, name: str) -> None:
+    assert accelerator(told).name == name
+
+
 def test_every_name_leads_to_its_own_row() -> None:
     for name in accelerators():
         for each in (name, *aliases(name)):

@@ -63,11 +63,13 @@ def _curves(asks: Asks, slot: float, count: int, token: float) -> tuple[list[flo
         first = int(each.at / slot)
         if first >= count:
             continue
-        came[first] += each.prompt + each.answer
+        left = max(asks.seconds - each.at, 0.0)
+        answer = each.answer * (min(1.0, left / each.lasts) if each.lasts > 0 else 1.0)  # what is after is nobody's
+        came[first] += each.prompt + answer
         prompt_by = math.ceil((each.at + asks.patience) / slot)
         answer_by = math.ceil((each.at + asks.patience + max(each.lasts, token)) / slot)
         due[min(prompt_by, count)] += each.prompt
-        due[min(answer_by, count)] += each.answer
+        due[min(answer_by, count)] += answer
     return list(accumulate(came)), list(accumulate(due[:count]))
 
 
