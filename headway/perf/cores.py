@@ -12,10 +12,10 @@ CORES = 8
 """Of the catalogue's `cpu`."""
 
 
-def some_cores(whole: Accelerator, count: int, memory: int | None = None) -> Accelerator:
-    """Arithmetic goes with the number of cores; so does the memory's bandwidth, until its channels are full. `memory`:
-    bytes, None: as the catalogue has it."""
-    reads, computes = faster(CORES, count)
+def some_cores(whole: Accelerator, count: int, memory: int | None = None, *, of: int = CORES) -> Accelerator:
+    """So many of the `of` that `whole` is. Arithmetic goes with the number of cores; so does the memory's bandwidth,
+    until its channels are full. `memory`: bytes, None: as `whole` has it."""
+    reads, computes = faster(of, count)
     return replace(
         whole,
         name=f"{count} cores" if count != 1 else "1 core",
