@@ -1,4 +1,4 @@
-"""`headway perf evaluate FILE.csv`: predict measured rows, and say by how much the predictions miss."""
+"""`headway perf`: predict measured rows and say by how much that misses; fit constants on one's own measurements."""
 
 from __future__ import annotations
 
@@ -67,6 +67,38 @@ def evaluate(
         print(line)
     if out is not None:
         print(f"{len(found)} rows with predictions: {out}")
+
+
+@perf.command()
+def calibrate(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="SOURCE...", help="Folders or records of headway bench, or a gateway's request log (requests.db)."
+        ),
+    ],
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--file", "-f", help="The file that was served, or a model: builtin://…; left out: ./headway.yaml."
+        ),
+    ] = None,
+    model: Annotated[str, typer.Option(help="Which Model of the file was measured.")] = "",
+    gpu: Annotated[str, typer.Option(help="On what it ran, where the file does not say it: H100-SXM.")] = "",
+    site: Annotated[str, typer.Option("--on", help="Where it ran: a Site's name; left out: this machine.")] = "",
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Write it here, in place of this machine's calibration.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Fit the engine's constants again, on what was measured on your hardware.
+
+    The result is kept in the state directory; headway plan and headway simulate use it for the same model, engine and
+    hardware, and say so. 30 requests are the least, a few hundred at several loads tell more.
+    """
+    from headway.cli.calibrate import calibrated  # noqa: PLC0415
+
+    calibrated(sources, target=target, name=model, site=site, gpu=gpu, out=out, as_json=as_json)
 
 
 def _rows(file: Path) -> tuple[list[dict[str, str]], list[str]]:

@@ -149,7 +149,7 @@ class Pool:
             self._lost(job, endpoint, now)
             return
         output = 1 if self.decoders is not None else job.output
-        request = Request(job.number, job.prompt, output, job.pieces, job.answer, job.adapter)
+        request = Request(job.number, job.prompt + self.served.wrap, output, job.pieces, job.answer, job.adapter)
         if not endpoint.replica.fits(request) or (self.decoders is not None and not self.decoders.fit(job)):
             job.stay.leave()
             self.end(job, Ended.UNSERVED)
