@@ -239,6 +239,7 @@ class Exchange:
 
     def _note_head(self, record: Record, head: Head) -> None:
         record.status, record.request_id = head.status, head.request_id
+        record.replica = head.replica
         if head.retry_after:
             record.retry_after = _seconds(head.retry_after)
 

@@ -23,7 +23,7 @@ class Malformed(Exception):
 class Head:
     """`length` None: the body is chunked, or ends with the connection. `retry_after` is as the server wrote it."""
 
-    __slots__ = ("chunked", "keep", "length", "request_id", "retry_after", "status", "stays", "streams")
+    __slots__ = ("chunked", "keep", "length", "replica", "request_id", "retry_after", "status", "stays", "streams")
 
     def __init__(self, block: bytes) -> None:
         if not block.startswith((b"HTTP/1.1 ", b"HTTP/1.0 ")) or not block[9:12].isdigit():
@@ -41,6 +41,7 @@ class Head:
         self.keep = b"close" not in connection and (block[7] == ord("1") or b"keep-alive" in connection)
         self.streams = _value(lower, lower, b"content-type").startswith(b"text/event-stream")
         self.request_id = _value(block, lower, b"x-request-id").decode("latin-1")
+        self.replica = _value(block, lower, b"x-headway-replica").decode("latin-1")
         self.retry_after = _value(block, lower, b"retry-after").decode("latin-1")
         self.stays = _stays(_value(lower, lower, b"keep-alive"))
         if _value(lower, lower, b"content-encoding") not in (b"", b"identity"):

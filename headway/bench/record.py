@@ -19,8 +19,9 @@ class Record(msgspec.Struct, omit_defaults=True):
     stream, cancelled (by the workload itself, which is no failure), interrupted (by the user, none either), unsent.
     `gaps[i]`: microseconds between content chunk i and i+1; `sizes[i]`: tokens of content chunk i where the server told
     (continuous usage), else its bytes of text; `sized_by` says which: tokens, bytes, or "" where there are no sizes.
-    Counts are the server's own usage; None = it did not say. `wanted_tokens` is what was asked for. The last two (the
-    question, the answer) are kept of a few requests only, to be counted with a tokenizer.
+    Counts are the server's own usage; None = it did not say. `wanted_tokens` is what was asked for. `replica`: which
+    one answered, where a Headway gateway says it. The last two (the question, the answer) are kept of a few requests
+    only, to be counted with a tokenizer.
     """
 
     number: int
@@ -50,6 +51,7 @@ class Record(msgspec.Struct, omit_defaults=True):
     finish: str = ""
     retry_after: float | None = None
     request_id: str = ""
+    replica: str = ""
     gaps: list[int] = []
     sizes: list[int] = []
     sized_by: str = ""

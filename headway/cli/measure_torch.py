@@ -96,11 +96,15 @@ class _Seen:
 
     def _product(self, found: Mapping[str, Any]) -> None:
         dtype = found["dtype"]
-        if "left_out" in found:
-            self.tell(f"products in {dtype:<4} not measured: {found['left_out']}")
+        if self._left_out(f"products in {dtype:<4}", found):
             return
         self.flops[dtype] = found["flops"]
         self.tell(f"products in {dtype:<4} {found['flops'] / 1e12:8.2f} TFLOP/s{self._share(found['flops'], dtype)}")
+
+    def _left_out(self, what: str, found: Mapping[str, Any]) -> bool:
+        if "left_out" in found:
+            self.tell(f"{what} not measured: {found['left_out']}")
+        return "left_out" in found
 
     def _share(self, measured: float, what: str) -> str:
         if self.listed is None:
@@ -114,11 +118,15 @@ class _Seen:
 
     def _prefill(self, found: Mapping[str, Any]) -> None:
         tokens = found["tokens"]
+        if self._left_out(f"prompt of {tokens} tokens", found):
+            return
         predicted = self._predicted().seconds(tokens, tokens * tokens / 2, 1, 0, 0.0) if self.listed else 0.0
         self._point(f"prompt of {tokens} tokens", Point(found["seconds"], predicted, prompt=tokens))
 
     def _decode(self, found: Mapping[str, Any]) -> None:
         sequences, context = found["sequences"], found["context"]
+        if self._left_out(f"{sequences} decode after {context}", found):
+            return
         seen = float(sequences * context)
         predicted = self._predicted().seconds(0, 0.0, 0, sequences, seen) if self.listed else 0.0
         point = Point(found["seconds"], predicted, sequences=sequences, context=context)
@@ -126,7 +134,8 @@ class _Seen:
 
     def _point(self, what: str, point: Point) -> None:
         if not self.points:
-            self.tell(f"\n{self.model.layers} layers like those of {self.model.name}, bf16; predicted for vLLM\n{HEAD}")
+            by = "; predicted for vLLM" if self.listed else ""
+            self.tell(f"\n{self.model.layers} layers like those of {self.model.name}, bf16{by}\n{HEAD}")
         self.points.append(point)
         self.tell(row(what, point))
 

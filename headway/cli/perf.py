@@ -1,4 +1,4 @@
-"""`headway perf evaluate FILE.csv`: predict measured rows, and say by how much the predictions miss."""
+"""`headway perf`: predict measured rows and say by how much that misses; fit constants on one's own measurements."""
 
 from __future__ import annotations
 
@@ -63,10 +63,45 @@ def evaluate(
     if as_json:
         print(json.dumps(_view(found, chosen), indent=2))
         return
-    for line in (*_table(scores(found)), *_unpredicted(found), *_regret(chosen)):
+    groups = scores(found)
+    for line in (*(_table(groups) if groups else ()), *_unpredicted(found), *_regret(chosen)):
         print(line)
+    if without := sum(not each.row.compared for each in found):
+        print(f"{without} rows have no measured silicon_ttft_ms and silicon_tpot_ms: predicted, not compared")
     if out is not None:
         print(f"{len(found)} rows with predictions: {out}")
+
+
+@perf.command()
+def calibrate(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="SOURCE...", help="Folders or records of headway bench, or a gateway's request log (requests.db)."
+        ),
+    ],
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--file", "-f", help="The file that was served, or a model: builtin://…; left out: ./headway.yaml."
+        ),
+    ] = None,
+    model: Annotated[str, typer.Option(help="Which Model of the file was measured.")] = "",
+    gpu: Annotated[str, typer.Option(help="On what it ran, where the file does not say it: H100-SXM.")] = "",
+    site: Annotated[str, typer.Option("--on", help="Where it ran: a Site's name; left out: this machine.")] = "",
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Write it here, in place of this machine's calibration.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Fit the engine's constants again, on what was measured on your hardware.
+
+    The result is kept in the state directory; headway plan and headway simulate use it for the same model, engine and
+    hardware, and say so. 30 requests are the least, a few hundred at several loads tell more.
+    """
+    from headway.cli.calibrate import calibrated  # noqa: PLC0415
+
+    calibrated(sources, target=target, name=model, site=site, gpu=gpu, out=out, as_json=as_json)
 
 
 def _rows(file: Path) -> tuple[list[dict[str, str]], list[str]]:
@@ -79,7 +114,9 @@ def _rows(file: Path) -> tuple[list[dict[str, str]], list[str]]:
                     raise UsageError(f"{file}:{line}: more values than columns", hint="quote values that have commas")
                 rows.append(fields)
             names = list(reader.fieldnames or ())
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}", hint="name a CSV file") from None
+    except (UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{file}: {error}", hint="a CSV file in UTF-8 is wanted") from None
     if not rows:
         raise UsageError(f"{file}:1: no rows", hint="a header line and at least one row are wanted")

@@ -13,11 +13,14 @@ from headway.cli.bench_asked import Asked, limits_asked, workload_asked
 from headway.cli.plan_facts import Facts, facts_of
 from headway.cli.plan_site import Place, place_of
 from headway.cli.target import read
+from headway.engines.calibrations import fits
+from headway.engines.calibrations import place as calibrations
 from headway.errors import SpecError, UsageError
-from headway.perf import predict
+from headway.paths import StateDir
 from headway.perf.catalog.accelerators import accelerator, accelerators
 from headway.perf.catalog.models import architectures
 from headway.perf.constants import constants
+from headway.perf.live.fitted import Performance
 from headway.perf.plan.asked import asked_of
 from headway.perf.plan.checkpoint import Quality, checkpoints
 from headway.perf.plan.choice import Choice, Search
@@ -129,7 +132,8 @@ def _plan(
     demand, goal = asked_for.demand, asked_for.goal
     asked = asked_of(model, accelerator)
     share = constants().engines[facts.engine].memory_share
-    question = Question(asked, demand, goal, terms, facts.engine, share, predict)
+    performance = Performance(place.name, fits(calibrations(StateDir.default())))
+    question = Question(asked, demand, goal, terms, facts.engine, share, performance, performance.by)
     forms = list(
         checkpoints(
             facts.architecture, architectures().values(), online=facts.engine == "vllm", native=facts.native,

@@ -14,6 +14,7 @@ from headway.errors import ResourceError, UsageError
 from headway.paths import StateDir
 from headway.perf.catalog.accelerator import Accelerator
 from headway.perf.catalog.accelerators import accelerator
+from headway.perf.cores import some_cores
 from headway.perf.plan.offer import Offer
 from headway.perf.setting import EngineFamily
 from headway.sites.base import Inventory
@@ -23,8 +24,6 @@ from headway.sites.local.nvml import Gpus
 __all__ = ["local_offers", "offers_of"]
 
 OWNED = "this machine's own"
-CORES = 8
-"""Of the catalogue's `cpu`."""
 
 
 def local_offers(engine: EngineFamily) -> tuple[list[Offer], str]:
@@ -58,17 +57,9 @@ def offers_of(there: Inventory, engine: EngineFamily, state: StateDir) -> tuple[
 
 
 def _cores(there: Inventory, state: StateDir) -> Accelerator:
-    """Arithmetic goes with the number of cores; so does the memory's speed, until its channels are full."""
-    whole, share = accelerator("cpu"), there.cores / CORES
+    """As `headway doctor --measure` kept them, which measures all of them together; else so many of the catalogue's."""
+    whole = accelerator("cpu")
     measured = calibrated(whole, state)
     if measured != whole:
         return replace(measured, name=f"{there.cores} cores", memory=there.free_memory_bytes)
-    return replace(
-        whole,
-        name=f"{there.cores} cores",
-        memory=there.free_memory_bytes,
-        bandwidth=whole.bandwidth * min(1.0, 2 * share),
-        flops={dtype: rate * share for dtype, rate in whole.flops.items()},
-        node=1,
-        link=0.0,
-    )
+    return some_cores(whole, there.cores, there.free_memory_bytes)

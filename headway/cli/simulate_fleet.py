@@ -8,12 +8,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
+from headway.cli.cores import Cores, on_cores
 from headway.cli.plan_facts import Facts, facts_of
+from headway.cli.plan_site import LOCAL
 from headway.errors import ResourceError, SpecError, UsageError
 from headway.perf.catalog.accelerator import Accelerator
 from headway.perf.catalog.accelerators import accelerator
-from headway.perf.constants import constants
+from headway.perf.constants import Constants
 from headway.perf.limits import weight_bytes
+from headway.perf.live.fitted import Fit, Performance
 from headway.perf.plan.asked import Asked, asked_of
 from headway.perf.plan.checkpoint import form_of
 from headway.perf.plan.cold_start import cold_start
@@ -28,7 +31,7 @@ from headway.policy.scaling.keda import Keda
 from headway.policy.scaling.kpa import Kpa
 from headway.policy.scaling.scaler import Scaler
 from headway.sim.capacity import capacity_of
-from headway.sim.fleet import DEADLINE, ColdStart, Faults, Fleet, Served
+from headway.sim.fleet import DEADLINE, ColdStart, Faults, Fleet, Served, Shared
 from headway.spec.fault import Fault, nearest
 from headway.spec.kinds import SpecObject
 from headway.spec.model import Model
@@ -39,7 +42,7 @@ from headway.spec.tenant import Tenant
 if TYPE_CHECKING:
     from headway.policy.routing.choose import PolicyName as Policy
 
-__all__ = ["FIXED", "ROUTING", "SCALERS", "Ways", "fleet_of", "parse_fleet"]
+__all__ = ["FIXED", "ROUTING", "SCALERS", "Ways", "fleet_of", "parse_fleet", "setting_of"]
 
 FIXED = "fixed"
 SCALERS: Mapping[str, type[Scaler]] = {"headway": Demand, "hpa": Hpa, "keda": Keda, "kpa": Kpa}
@@ -65,6 +68,7 @@ class Ways:
     config: Path | None = None
     slo: Mapping[str, float] = field(default_factory=dict)
     faults: Faults = NONE
+    fits: Sequence[Fit] = ()
 
 
 def parse_fleet(text: str) -> tuple[str, int]:
@@ -114,8 +118,11 @@ def _served(model: Model, sites: Sequence[Site], ways: Ways, lengths: Lengths) -
             "a simulation has one way to serve a Model", "leave variants out, or give a file of each", ("variants",)
         )
     asked = asked_of(model, accelerator)
-    setting = _setting(model, facts, asked, ways)
-    step, bounds = step_time(setting), limits(setting)
+    cores = _cores(model, facts, asked, ways)
+    setting = cores.setting if cores else setting_of(model, facts, asked, ways)
+    performance = Performance(LOCAL if cores else sites[0].name if sites else "", ways.fits)
+    by, fit = performance.by(setting), performance.fit(setting)
+    step, bounds = step_time(setting, by), cores.limits if cores else limits(setting, by)
     slo = Slo(
         ways.slo.get("ttft", model.slo.ttft if model.slo else None),
         ways.slo.get("itl", model.slo.itl if model.slo else None),
@@ -140,16 +147,30 @@ def _served(model: Model, sites: Sequence[Site], ways: Ways, lengths: Lengths) -
         cold=cold,
         warm=not ways.cold,
         policy=cast("Policy", policy),
-        places=asked.sequences or 0,
+        places=bounds.most_sequences if cores else asked.sequences or 0,
         slo=slo,
         price=0.0 if price is None else price * setting.accelerators,
-        before=constants().engines[setting.engine].request,
+        before=by.engines[setting.engine].request,
         idle_after=IDLE if low == 0 else None,
         adapter_slots=0,
         faults=ways.faults,
         deadline=(model.deadlines.whole if model.deadlines else None) or DEADLINE,
         hardware=_told(setting),
+        source=by.told,
+        wrap=round(fit.wrap) if fit else 0,
+        shared=_shared(cores, by) if cores else None,
     )
+
+
+def _cores(model: Model, facts: Facts, asked: Asked, ways: Ways) -> Cores | None:
+    """On this machine's, where the engine is llama.cpp and nobody names a GPU."""
+    if facts.engine != "llamacpp" or asked.product or ways.gpus is not None or asked.gpu is not None:
+        return None
+    return on_cores(model, facts, asked, ways.replicas or model.replicas.high)
+
+
+def _shared(cores: Cores, by: Constants) -> Shared:
+    return Shared(by.engines["llamacpp"].shared, cores.count, cores.setting.threads or 1)
 
 
 def _replicas(model: Model, setting: Setting, ways: Ways) -> tuple[int, int, int]:
@@ -180,7 +201,7 @@ def _scaler(name: str) -> Scaler | None:
     return SCALERS[name]()
 
 
-def _setting(model: Model, facts: Facts, asked: Asked, ways: Ways) -> Setting:
+def setting_of(model: Model, facts: Facts, asked: Asked, ways: Ways) -> Setting:
     product = ways.gpus[0] if ways.gpus is not None else asked.product
     wish = asked.gpu
     if not product and wish is not None and wish.mig_profile:
@@ -189,8 +210,6 @@ def _setting(model: Model, facts: Facts, asked: Asked, ways: Ways) -> Setting:
             "give --fleet H100-SXM/" + wish.mig_profile.removeprefix("mig-"),
             ("gpu",),
         )
-    if not product and facts.engine == "llamacpp":
-        return _on_cores(facts, asked, ways.replicas or max(1, model.replicas.high))
     if not product:
         hint = "write gpu: H100, give --fleet H100-SXM:8, or let headway plan FILE -o PLANNED choose"
         raise Fault("no accelerator is named", hint, ("gpu",), of_key=False)
@@ -213,30 +232,6 @@ def _setting(model: Model, facts: Facts, asked: Asked, ways: Ways) -> Setting:
     if degree is not None:
         return replace(setting, tensor=degree, expert=degree * setting.data if asked.is_expert else 1)
     return _smallest(setting)
-
-
-def _on_cores(facts: Facts, asked: Asked, replicas: int) -> Setting:
-    """llama.cpp on this machine: replicas have their parts of its cores and of the memory's speed."""
-    from headway.cli.plan_local import local_offers  # noqa: PLC0415 (it looks at the machine)
-
-    offer = local_offers("llamacpp")[0][0]
-    whole, threads = offer.accelerator, offer.threads or 1
-    part = replace(
-        whole,
-        name=whole.name if replicas == 1 else f"{whole.name} / {replicas}",
-        memory=whole.memory // replicas,
-        bandwidth=whole.bandwidth / replicas,
-        flops={dtype: rate / replicas for dtype, rate in whole.flops.items()},
-    )
-    return Setting(
-        facts.architecture,
-        part,
-        "llamacpp",
-        weights=facts.native,
-        threads=max(1, threads // replicas),
-        most_sequences=asked.sequences,
-        token_budget=asked.token_budget,
-    )
 
 
 def _smallest(setting: Setting) -> Setting:

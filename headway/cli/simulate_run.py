@@ -15,7 +15,9 @@ from headway.cli.bench_table import show_lines, width
 from headway.cli.simulate_fleet import FIXED, ROUTING, SCALERS, Ways, fleet_of, parse_fleet
 from headway.cli.simulate_table import comparison_lines, outcome_lines
 from headway.cli.target import FILES, read
+from headway.engines.calibrations import fits, place
 from headway.errors import UsageError
+from headway.paths import StateDir
 from headway.perf.traffic.planned import Traffic
 from headway.perf.traffic.schedule import traffic
 from headway.sim.capacity import lengths_of
@@ -166,6 +168,7 @@ def _ways(wanted: Wanted) -> Ways:
         config=wanted.config,
         slo={name: _seconds("--slo", value) for name, value in _pairs("--slo", wanted.slo, ("ttft", "itl"))},
         faults=_faults(wanted.faults),
+        fits=fits(place(StateDir.default())),
     )
 
 

@@ -22,6 +22,8 @@ def outcome_lines(outcome: Outcome, columns: int) -> Iterator[str]:
     whole = outcome.whole
     for each in outcome.replicas:
         yield from phrases_lines(each.model, _served(each), columns)
+        if each.constants:
+            yield from phrases_lines("constants", [each.constants], columns)
     rate = each_second(whole.requests / outcome.seconds if outcome.seconds else 0.0)
     yield f"{count(whole.requests)} requests in {span(outcome.seconds)} ({rate}), seed {outcome.seed}"
     yield ""

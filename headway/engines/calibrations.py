@@ -5,8 +5,9 @@
       "flops": {"bf16": 7.2e14},
       "points": [{"seconds": 0.0041, "predicted": 0.0038, "sequences": 16, "context": 1024}]}]}
 
-One for each device; the fields are those of `headway.perf.calibration.Calibration`. Other keys of the file belong to
-others and stay as they are. Delete the file to forget all.
+One for each device; the fields are those of `headway.perf.calibration.Calibration`. `fits` beside them has the
+engines' constants as `headway perf calibrate` found them, one for each `headway.perf.live.fitted.Fit.key`. Other keys
+stay as they are. Delete the file to forget all.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from headway.errors import UsageError
 from headway.paths import StateDir
 from headway.perf.calibration import Calibration, applied
 from headway.perf.catalog.accelerator import Accelerator
+from headway.perf.live.fitted import Fit
 
-__all__ = ["calibrated", "keep", "kept", "place"]
+__all__ = ["calibrated", "fits", "keep", "keep_fit", "kept", "place"]
 
 NAME = "calibration.json"
 
@@ -43,10 +45,31 @@ def keep(state: StateDir, found: Calibration) -> Path:
     """Instead of an earlier one of the same device. The file is whole at any time."""
     devices = [*(each for each in kept(state) if each.device != found.device), found]
     path = place(state.create())
-    fresh = path.with_suffix(".new")
-    fresh.write_bytes(msgspec.json.format(msgspec.json.encode({**_all(path), "devices": devices}), indent=1))
-    fresh.replace(path)
+    _write(path, "devices", devices)
     return path
+
+
+def fits(path: Path) -> tuple[Fit, ...]:
+    """Of the file `path`. Raises UsageError for a file that cannot be read."""
+    try:
+        return msgspec.convert(_all(path).get("fits", ()), tuple[Fit, ...])
+    except msgspec.ValidationError as error:
+        raise _unreadable(path, error) from error
+
+
+def keep_fit(path: Path, found: Fit) -> None:
+    """In place of an earlier one for the same. UsageError: `path` holds other things, or cannot be written."""
+    _write(path, "fits", [*(each for each in fits(path) if each.key != found.key), found])
+
+
+def _write(path: Path, key: str, values: list[Any]) -> None:
+    fresh = path.with_suffix(".new")
+    text = msgspec.json.format(msgspec.json.encode({**_all(path), key: values}), indent=1)
+    try:
+        fresh.write_bytes(text)
+        fresh.replace(path)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror}", hint="name a file in a folder") from error
 
 
 def _all(path: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -33,6 +34,8 @@ def main() -> None:
 
     torch.manual_seed(0)
     device = torch.device(plan["device"])
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     with torch.inference_mode():
         for found in measured(torch, device, plan):
             print(json.dumps(found), flush=True)  # noqa: T201
@@ -45,13 +48,22 @@ def measured(torch: Any, device: Any, plan: dict[str, Any]) -> Iterator[dict[str
         yield multiplied(torch, device, dtype, plan["product"])
     stack = Stack(torch, device, plan)
     for tokens in plan["prefills"]:
-        yield {"what": "prefill", "tokens": tokens, "seconds": stack.prefill(tokens)}
+        yield {"what": "prefill", "tokens": tokens} | tried(partial(stack.prefill, tokens))
     for sequences, context in plan["decodes"]:
-        yield {"what": "decode", "sequences": sequences, "context": context} | stack.decode(sequences, context)
+        told = {"what": "decode", "sequences": sequences, "context": context}
+        yield told | tried(partial(stack.decode, sequences, context))
+
+
+def tried(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What a device has no room or no kernel for is left out; the rest is measured."""
+    try:
+        return work()
+    except (RuntimeError, AttributeError, TypeError, ValueError, NotImplementedError) as error:
+        return {"left_out": " ".join(str(error).split())[:200]}
 
 
 def about(torch: Any, device: Any) -> dict[str, Any]:
-    told = {"what": "device", "torch": torch.__version__, "name": "cpu", "memory": 0}
+    told = {"what": "device", "torch": torch.__version__, "name": device.type, "memory": 0}
     if device.type == "cuda":
         properties = torch.cuda.get_device_properties(device)
         told |= {"name": properties.name, "memory": properties.total_memory}
@@ -66,12 +78,10 @@ def copied(torch: Any, device: Any, size: int) -> dict[str, Any]:
 
 
 def multiplied(torch: Any, device: Any, dtype: str, size: int) -> dict[str, Any]:
-    told = {"what": "product", "dtype": dtype, "size": size}
-    try:
-        seconds = timed(torch, device, product(torch, device, dtype, size))
-    except (RuntimeError, AttributeError, TypeError, ValueError, NotImplementedError) as error:
-        return told | {"left_out": " ".join(str(error).split())[:200]}
-    return told | {"flops": 2 * size**3 / seconds}
+    def flops() -> dict[str, Any]:
+        return {"flops": 2 * size**3 / timed(torch, device, product(torch, device, dtype, size))}
+
+    return {"what": "product", "dtype": dtype, "size": size} | tried(flops)
 
 
 def product(torch: Any, device: Any, dtype: str, size: int) -> Callable[[], Any]:
@@ -95,8 +105,8 @@ def timed(torch: Any, device: Any, work: Callable[[], Any]) -> float:
         started = time.perf_counter()
         for _ in range(times):
             work()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+        if device.type != "cpu":
+            getattr(torch, device.type).synchronize()
         return (time.perf_counter() - started) / times
 
     for _ in range(WARM):
@@ -132,7 +142,7 @@ class Stack:
     def weights(self, rows: int, columns: int) -> Any:
         return self.torch.empty(rows, columns, device=self.device, dtype=self.dtype).normal_(0, rows**-0.5)
 
-    def prefill(self, tokens: int) -> float:
+    def prefill(self, tokens: int) -> dict[str, Any]:
         """Seconds of one prompt, and of the vocabulary for its last token."""
         start = self.torch.randn(1, tokens, self.shape["hidden"], device=self.device, dtype=self.dtype)
 
@@ -142,7 +152,7 @@ class Stack:
                 values = self.after(layer, values, self.whole(layer, values))
             return self.normal(values[:, -1]) @ self.head
 
-        return timed(self.torch, self.device, step)
+        return {"seconds": timed(self.torch, self.device, step)}
 
     def decode(self, sequences: int, context: int) -> dict[str, Any]:
         """Seconds of one token for each of so many sequences, each with so many before it."""

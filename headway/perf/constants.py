@@ -65,7 +65,8 @@ class Engine:
     `latent` of one with latent attention; `prompt_layer`: further ones
     where a step has prompts (not in a CUDA graph); `token`: for each token of a prompt; `slower`: factor on what
     kernels take. `request`: before a request's first step and after it (HTTP, tokenizer, queue between processes).
-    `memory_share`, `reserve` (bytes), `most_sequences`, `token_budget`: the engine's defaults."""
+    `memory_share`, `reserve` (bytes), `most_sequences`, `token_budget`: the engine's defaults. `shared`: by what share
+    steps take longer for each other replica that computes on cores of the same processor at the same time."""
 
     step: float
     sequence: float
@@ -81,6 +82,7 @@ class Engine:
     reserve: float
     most_sequences: int
     token_budget: int
+    shared: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,11 @@ class Constants:
     engines: Mapping[EngineFamily, Engine]
     harnesses: Mapping[str, Harness]
     bands: Bands
+
+    @property
+    def told(self) -> str:
+        """What they were fitted on, and when."""
+        return f"{self.source}, {self.date}" if self.date else self.source
 
 
 @cache

@@ -47,7 +47,7 @@ def predict(setting: Setting, load: Load, by: Constants | None = None) -> Predic
         requests=_slower(found.requests, band(1.0, tpot)),
         running=found.running,
         saturated=found.saturated,
-        fitted_on=f"{by.source}, {by.date}",
+        fitted_on=by.told,
     )
 
 

@@ -16,7 +16,7 @@ from headway.policy.routing import PolicyName
 from headway.policy.scaling.observation import Capacity
 from headway.policy.scaling.scaler import Scaler
 
-__all__ = ["DEADLINE", "ColdStart", "Faults", "Fleet", "Manners", "Served", "Split", "Tenant"]
+__all__ = ["DEADLINE", "ColdStart", "Faults", "Fleet", "Manners", "Served", "Shared", "Split", "Tenant"]
 
 
 NO_SLO = Slo()
@@ -66,11 +66,23 @@ class Faults:
 
 
 @dataclass(frozen=True, slots=True)
+class Shared:
+    """Cores that all replicas of a Model have in common, `threads` of them each while it computes; `slower`: by what
+    share a step takes longer for each other replica at work."""
+
+    slower: float
+    cores: int
+    threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Served:
     """A Model as it is served. `step` and `limits`: of one replica's engine. `replicas` are there at the beginning
     (`warm`), or begin to start then. `places`: requests that the gateway sends to one replica at once, while others
     wait in the fair line; 0: any. `price`: of a replica's hour; `charge`: of tokens. `before`: seconds in front of the
-    engine's scheduler (HTTP, tokenising), added to what a caller sees and to nothing else."""
+    engine's scheduler (HTTP, tokenising), added to what a caller sees and to nothing else. `wrap`: tokens that the chat
+    template adds to each prompt. `shared`: None where each replica has accelerators of its own. `source`: of the
+    constants of `step`, for people."""
 
     name: str
     step: StepTime
@@ -96,6 +108,9 @@ class Served:
     faults: Faults = Faults()
     deadline: float = DEADLINE  # of a whole request
     hardware: str = ""  # what a replica is, for people
+    source: str = ""
+    wrap: int = 0
+    shared: Shared | None = None
 
 
 class Tenant(Rule, Protocol):

@@ -14,6 +14,7 @@ from headway.perf.traffic.draws import stream
 from headway.policy.scaling.measured import Room, measured
 from headway.policy.scaling.observation import Backlog, Capacity, Observation, Starting
 from headway.policy.scaling.scaler import Memory, Verdict
+from headway.sim.crowd import Crowd, Crowded
 from headway.sim.endpoint import Endpoint
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Keeper:
         self._cold = served.cold.seconds
         self._named = 0
         self._idle_since = 0.0
+        self._crowd = Crowd(served.shared) if served.shared else None
         self._review_at = float("inf")
         self._fate = stream(seed, f"faults of {served.name}").random
 
@@ -115,15 +117,19 @@ class Keeper:
     def _open(self, began: float) -> None:
         served, front, name = self.served, self._front, f"{self.served.name}-{self._named}"
         self._named += 1
+        step = served.step if self._crowd is None else Crowded(served.step, self._crowd)
         replica = Replica(
-            served.step,
+            step,
             served.limits,
             prefix_cache=served.prefix_cache,
             adapter_slots=served.adapter_slots,
             adapter_seconds=served.adapter_seconds,
             since=self._agenda.now,
             watch=front.watch(name, front.pauses(served.name)),
+            jump=self._crowd is None,
         )
+        if self._crowd is not None and isinstance(step, Crowded):
+            self._crowd.joins(step, replica)
         endpoint = Endpoint(name, front.slot(), self.pool.speeds.endpoint(), self._agenda, replica=replica, began=began)
         self.pool.opens(endpoint)
         self.most = max(self.most, self.present)
@@ -146,6 +152,10 @@ class Keeper:
         if not endpoint.jobs:
             self.drained(endpoint)
 
+    def _uncrowd(self, endpoint: Endpoint) -> None:
+        if self._crowd is not None:
+            self._crowd.leaves(endpoint.replica)
+
     def drained(self, endpoint: Endpoint) -> None:
         """Its last request has ended."""
         self.draining.remove(endpoint)
@@ -153,6 +163,7 @@ class Keeper:
 
     def _gone(self, endpoint: Endpoint) -> None:
         endpoint.dead = True
+        self._uncrowd(endpoint)
         endpoint.speed.retire()
         self._front.index.forget(endpoint.slot)
         self._front.free(endpoint.slot)
@@ -191,6 +202,7 @@ class Keeper:
             self.draining.remove(endpoint)
         self.seconds += self._agenda.now - endpoint.began
         endpoint.speed.retire()
+        self._uncrowd(endpoint)
         self.pool.die(endpoint)
         if named:
             self._agenda.at(self._agenda.now + self.served.faults.noticed, self._noticed, endpoint)

@@ -64,8 +64,8 @@ class Change(msgspec.Struct, frozen=True):
 
 class Replicas(msgspec.Struct, frozen=True):
     """Of one Model. `hours` are paid for, from each decision to start one; `cost` in the Site's money, None without a
-    price; `busy`: share of paid time in which an engine computed; `computed`: tokens of prompts, with those that
-    preemption made it compute again."""
+    price; `computed`: tokens of prompts, with those that
+    preemption made it compute again; `constants`: what the engine's seconds are reckoned from."""
 
     model: str
     hardware: str
@@ -83,6 +83,7 @@ class Replicas(msgspec.Struct, frozen=True):
     slo_itl: float | None
     scaler: str
     policy: str
+    constants: str
     decisions: list[Change]
 
 
@@ -197,6 +198,7 @@ def _replicas(front: Front, name: str, seconds: float) -> Replicas:
         served.slo.itl,
         served.scaler.name if served.scaler is not None else "fixed",
         served.policy,
+        served.source,
         [Change(*each) for each in keeper.decisions],
     )
 

@@ -149,7 +149,7 @@ class Pool:
             self._lost(job, endpoint, now)
             return
         output = 1 if self.decoders is not None else job.output
-        request = Request(job.number, job.prompt, output, job.pieces, job.answer, job.adapter)
+        request = Request(job.number, job.prompt + self.served.wrap, output, job.pieces, job.answer, job.adapter)
         if not endpoint.replica.fits(request) or (self.decoders is not None and not self.decoders.fit(job)):
             job.stay.leave()
             self.end(job, Ended.UNSERVED)
@@ -320,13 +320,11 @@ class Pool:
             self.line.remove(job)
             job.lined = False
         if job.stay is not None:
-            endpoint = job.stay.upstream
-            if endpoint.jobs.pop(job.number, None) is not None:
+            endpoint, decodes = job.stay.upstream, self.decoders is not None and self.decoders.drop(job)
+            if not decodes and endpoint.jobs.pop(job.number, None) is not None:
                 endpoint.replica.cancel(job.number, self._agenda.now)
                 self.watch(endpoint)
             job.stay.leave()
-        if self.decoders is not None:
-            self.decoders.drop(job)
         self.end(job, kind)
 
     # as a Route sees it

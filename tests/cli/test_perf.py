@@ -71,6 +71,17 @@ def test_evaluating_what_was_written_replaces_the_columns(tmp_path: Path) -> Non
     assert out.read_text() == again.read_text()
 
 
+def test_rows_that_were_not_measured_are_predicted_all_the_same(tmp_path: Path) -> None:
+    bare = {name: value for name, value in measured_row().items() if not name.startswith("silicon_t")}
+    out = tmp_path / "out.csv"
+    told = run(written(tmp_path / "rows.csv", [bare, bare]), "-o", out)
+    assert "2 rows have no measured silicon_ttft_ms and silicon_tpot_ms: predicted, not compared" in told
+    with out.open(newline="") as file:
+        assert [row["predicted"] for row in csv.DictReader(file)] == ["yes", "yes"]
+    half = written(tmp_path / "half.csv", [measured_row(), measured_row(silicon_tpot_ms="", silicon_ttft_ms="")])
+    assert next(line for line in run(half).splitlines() if line.startswith("all")).split()[1] == "1"
+
+
 def test_json(tmp_path: Path) -> None:
     told = json.loads(run(written(tmp_path / "rows.csv", ROWS), "--json"))
     whole = told["groups"][-1]
@@ -80,7 +91,7 @@ def test_json(tmp_path: Path) -> None:
 
 
 def test_bad_files_are_one_line(tmp_path: Path) -> None:
-    assert "absent.csv" in refused(tmp_path / "absent.csv")
+    assert refused(tmp_path / "absent.csv").startswith(f"{tmp_path / 'absent.csv'}: No such file or directory")
     empty = tmp_path / "empty.csv"
     empty.write_text("")
     assert refused(empty).startswith(f"{empty}:1: no rows")

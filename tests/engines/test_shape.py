@@ -141,10 +141,11 @@ def test_a_header_is_the_row_of_the_catalogue(name: str) -> None:
     [
         ({"gemma3.block_count": 0}, "does not say gemma3.block_count"),
         ({"gemma3.ssm.inner_size": 4096}, "layers of the kind 'gemma3' are not known"),
+        ({"gemma3.attention.head_count": [16, 0, 16]}, "some of its layers have no attention"),
         ({"general.file_type": 31}, "file type 31, which is not known"),
     ],
 )
-def test_what_a_header_cannot_tell(changed: dict[str, int], said: str) -> None:
+def test_what_a_header_cannot_tell(changed: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         from_header(HEADERS["google/gemma-3-12b"] | changed)
 

@@ -16,6 +16,7 @@ from headway.perf.catalog import layer_kinds
 from headway.perf.catalog.architecture import Architecture
 from headway.perf.catalog.fields import Fields, counted
 from headway.perf.catalog.mixers import mixer
+from headway.perf.catalog.pruned import folded
 from headway.perf.catalog.quantisation import native
 
 __all__ = ["from_config"]
@@ -29,8 +30,8 @@ UNGATED = (
 EXPERTS_HAVE_FFN = ("mixtral", "llama4", "llama4_text", "gpt_oss", "phimoe", "minimax", "minimax_m2", "minimax_m3")
 """Families whose `intermediate_size` is an expert's width."""
 
-BESIDE = ("t5", "mt5", "bart", "whisper", "mamba", "mamba2", "rwkv", "jamba", "nemotron-nas", "deci")
-"""Kinds that an Architecture cannot tell: an encoder beside the decoder, no attention, layers that differ."""
+BESIDE = ("t5", "mt5", "bart", "whisper", "mamba", "mamba2", "rwkv", "jamba")
+"""Kinds that an Architecture cannot tell: an encoder beside the decoder, or no attention."""
 
 BLOCKS = {"mamba": "M", "attention": "*", "mlp": "-", "moe": "E"}
 
@@ -39,9 +40,8 @@ def from_config(config: Mapping[str, Any], name: str = "") -> Architecture:
     """Raises UsageError that names what is missing, or what of it is not known."""
     fields = Fields(config)
     name = name or str(config.get("_name_or_path") or "") or fields.kind or "this model"
-    if fields.kind in BESIDE or fields.has("block_configs"):
-        kind = "nemotron-nas" if fields.has("block_configs") else fields.kind
-        raise UsageError(f"{name}: models of the kind {kind!r} are not supported", hint="see docs/catalog.md")
+    if fields.kind in BESIDE:
+        raise UsageError(f"{name}: models of the kind {fields.kind!r} are not supported", hint="see docs/catalog.md")
     model = _mixture(fields, _attention(fields, _plain(fields, name)))
     if fields.missing:
         raise UsageError(
@@ -58,7 +58,7 @@ def _plain(fields: Fields, name: str) -> Architecture:
     hidden, heads = fields.needed("hidden"), fields.needed("heads")
     multi_query = fields.get("multi_query") and not fields.get("new_decoder_architecture")
     ffn = fields.number("ffn") or (4 * hidden if fields.kind in ("gpt2", "bloom", "falcon", "gpt_bigcode") else 0)
-    if not ffn and not fields.number("moe_ffn"):
+    if not ffn and not fields.number("moe_ffn") and not fields.has("block_configs"):
         fields.missing.append("intermediate_size")
     return Architecture(
         name=name,
@@ -156,6 +156,10 @@ def _mixture(fields: Fields, model: Architecture) -> Architecture:
 
 
 def _layers(fields: Fields, model: Architecture) -> Architecture:
+    if blocks := fields.listed("block_configs"):
+        if (pruned := folded(model, blocks)) is None:
+            raise UsageError(f"{model.name}: its block_configs are not known", hint="see docs/catalog.md")
+        return pruned
     if pattern := _pattern(fields):
         return _blocks(fields, model, pattern)
     linear = layer_kinds.linear_layers(fields, model.layers)

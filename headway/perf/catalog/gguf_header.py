@@ -62,6 +62,8 @@ def from_header(pairs: Mapping[str, Any], tensors: Collection[str] = (), name: s
     """
     header = _Pairs(pairs)
     name = name or str(pairs.get("general.name") or "this GGUF file")
+    if 0 in header.listed("attention.head_count"):
+        raise UsageError(f"{name}: some of its layers have no attention", hint="give its config.json")
     stateful = header.whole("ssm.inner_size") or header.whole("wkv.head_size")
     if stateful and header.kind not in DELTA_NETS:
         raise UsageError(
@@ -133,7 +135,8 @@ def _mixture(header: _Pairs, model: Architecture) -> Architecture:
     width = header.whole("expert_feed_forward_length") or model.ffn
     shared = header.whole("expert_shared_feed_forward_length") or header.whole("expert_shared_count") * width
     every = header.whole("interleave_moe_layer_step", 1)
-    dense = header.whole("leading_dense_block_count") or model.layers - model.layers // max(1, every)
+    spaced = model.layers - model.layers // max(1, every)
+    dense = min(model.layers, header.whole("leading_dense_block_count") or spaced)
     return replace(
         model,
         ffn=model.ffn if dense or width != model.ffn else 0,
@@ -146,7 +149,7 @@ def _mixture(header: _Pairs, model: Architecture) -> Architecture:
 
 
 def _delta_net(header: _Pairs, model: Architecture) -> Architecture:
-    width, interval = header.needed("ssm.state_size"), header.whole("full_attention_interval", 4)
+    width, interval = header.needed("ssm.state_size"), max(1, header.whole("full_attention_interval", 4))
     told = {
         "linear_num_key_heads": header.needed("ssm.group_count"),
         "linear_num_value_heads": header.needed("ssm.time_step_rank"),

@@ -25,8 +25,8 @@ __all__ = ["COLUMNS", "Measured", "Mode", "measured", "settings"]
 
 Mode = Literal["agg", "disagg"]
 
-COLUMNS = ("backend", "model_path", "system", "isl", "osl", "silicon_ttft_ms", "silicon_tpot_ms")
-"""Without these a file has nothing to predict or to compare with."""
+COLUMNS = ("backend", "model_path", "system", "isl", "osl")
+"""Without these a file has nothing to predict."""
 
 _DTYPES = (
     ("nvfp4", "nvfp4"),
@@ -60,13 +60,15 @@ NODE = 8
 """Accelerators: what two degrees multiply to beyond it, that are the same, is one degree written twice."""
 
 _CONCURRENCY = re.compile(r"silicon_concurrency=(\d+)")
+_IN_NAME = re.compile(r"_c(\d+)(?:_|$)")
 _INTERNAL = "auto-gap"
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Seconds and tokens. `callers`: of the whole engine, 0: not known. `harness`: whose load it was. `parts` say the
-    degrees of parallelism as the row has them: `""` of an aggregated engine, `prefill_` and `decode_` of the two."""
+    """Seconds and tokens. `callers`: of the whole engine, 0: not known. `ttft`, `tpot`: 0: not measured. `harness`:
+    whose load it was. `parts` say the degrees of parallelism as the row has them: `""` of an aggregated engine,
+    `prefill_` and `decode_` of the two."""
 
     line: int
     name: str
@@ -86,6 +88,11 @@ class Measured:
     parts: Mapping[str, Mapping[str, int]]
 
     @property
+    def compared(self) -> bool:
+        """Whether there is anything to compare a prediction with."""
+        return self.ttft > 0 and self.tpot > 0
+
+    @property
     def lane(self) -> str:
         """Rows whose errors are alike: of one mode, and of one harness."""
         return self.mode if self.harness == "inferencemax" else self.harness
@@ -101,7 +108,7 @@ def measured(fields: Mapping[str, str], line: int, file: str = "") -> Measured:
     source = fields.get("silicon_data_source") or ""
     mode: Mode = "disagg" if (fields.get("mode") or "agg").strip() == "disagg" else "agg"
     parts = {each: _degrees(fields, each, where) for each in (("prefill_", "decode_") if mode == "disagg" else ("",))}
-    found = _CONCURRENCY.search(source)
+    found = _CONCURRENCY.search(source) or _IN_NAME.search(fields.get("id") or "")
     return Measured(
         line=line,
         name=fields.get("id") or str(line),
@@ -113,8 +120,8 @@ def measured(fields: Mapping[str, str], line: int, file: str = "") -> Measured:
         prompt=round(_figure(fields, "isl", where)),
         output=round(_figure(fields, "osl", where)),
         callers=int(found[1]) if found else _callers(parts),
-        ttft=_figure(fields, "silicon_ttft_ms", where) / 1e3,
-        tpot=_figure(fields, "silicon_tpot_ms", where) / 1e3,
+        ttft=_told(fields, "silicon_ttft_ms", where) / 1e3,
+        tpot=_told(fields, "silicon_tpot_ms", where) / 1e3,
         precision=fields.get("precision") or "",
         weights=fields.get("gemm_quant_mode") or "",
         expert_weights=fields.get("moe_quant_mode") or "",
@@ -177,12 +184,7 @@ def _kv(engine: str, model: Architecture, weights: str, named: str, on: Accelera
 def _degrees(fields: Mapping[str, str], prefix: str, where: str) -> dict[str, int]:
     names = ("batch_size", "num_workers", "tp_size", "pp_size", "attention_dp_size", "moe_tp_size", "moe_ep_size")
     least = {"batch_size": 0, "num_workers": 0}
-    return {
-        name: max(least.get(name, 1), round(_figure(fields, prefix + name, where)))
-        if (fields.get(prefix + name) or "").strip().lower() not in NOTHING
-        else least.get(name, 1)
-        for name in names
-    }
+    return {name: max(least.get(name, 1), round(_told(fields, prefix + name, where))) for name in names}
 
 
 def _callers(parts: Mapping[str, Mapping[str, int]]) -> int:
@@ -195,6 +197,11 @@ def _text(fields: Mapping[str, str], name: str, where: str) -> str:
     if value := (fields.get(name) or "").strip():
         return value
     raise UsageError(f"{where}{name} is empty", hint="each row wants one")
+
+
+def _told(fields: Mapping[str, str], name: str, where: str) -> float:
+    """0: it is not told."""
+    return 0.0 if (fields.get(name) or "").strip().lower() in NOTHING else _figure(fields, name, where)
 
 
 def _figure(fields: Mapping[str, str], name: str, where: str) -> float:

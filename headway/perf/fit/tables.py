@@ -7,10 +7,11 @@ from math import exp, expm1
 from statistics import fmean, median
 
 from headway.perf.bands import KINDS
-from headway.perf.constants import Constants, Spread
+from headway.perf.constants import Bands, Constants, Spread
 from headway.perf.fit.check import Left
 from headway.perf.fit.older import Carried
 from headway.perf.fit.operations import Operation
+from headway.perf.fit.spreads import spreads
 
 __all__ = ["tables", "told_of"]
 
@@ -23,7 +24,8 @@ def told_of(
     yield "operations alone, A100 and H100, constants of the same formula:"
     for each in found:
         values = ", ".join(f"{name} {value:.3g}" for name, value in each.values.items())
-        yield f"  {each.name:24} {each.rows:5} rows, median error {each.misses:5.1%}: {values}"
+        how = f"median error {each.misses:5.1%}" if each.misses else "medians"
+        yield f"  {each.name:24} {each.rows:5} rows, {how}: {values}"
     for name, other, own in carried:
         yield f"  {name:24} on A100 by H100's constants: median error {other:5.1%}; by its own {own:5.1%}"
     for of in older:
@@ -37,6 +39,8 @@ def tables(left: Sequence[Left], by: Constants) -> Iterator[str]:
     lanes = sorted({each.sample.row.lane for each in left})
     yield f"fitted on {by.rows} rows: {by.source}"
     yield from _table([(kind, lane) for kind in KINDS for lane in lanes], left, by)
+    yield ""
+    yield from _unseen(left)
     yield ""
     yield "new-model, each one left out:"
     yield from _each(left, "new-model", by)
@@ -59,6 +63,23 @@ def _table(groups: Sequence[tuple[str, str]], left: Sequence[Left], by: Constant
             yield _line(kind, lane, found, by)
 
 
+def _unseen(left: Sequence[Left]) -> Iterator[str]:
+    """Whether bands hold rows that they were not made from: those of a model by the residuals of all other models."""
+    yield "inside bands that are made from the rows of all other models:"
+    models = sorted({each.sample.model for each in left})
+    held: dict[tuple[str, str], list[tuple[bool, bool]]] = {}
+    for model in models:
+        known = Bands(spreads([each for each in left if each.sample.model != model]))
+        for each in left:
+            if each.sample.model == model:
+                tpot, ttft = (_spread(known, figure, each) for figure in ("tpot", "ttft"))
+                inside = tpot.low <= each.tpot <= tpot.high, ttft.low <= each.ttft <= ttft.high
+                held.setdefault((each.kind, each.sample.row.lane), []).append(inside)
+    for (kind, lane), found in sorted(held.items(), key=lambda each: (KINDS.index(each[0][0]), each[0][1])):
+        tpot_share, ttft_share = (fmean(each[i] for each in found) for i in (0, 1))
+        yield f"{kind:16} {lane:24} {len(found):5}  TPOT {tpot_share:6.1%}  TTFT {ttft_share:6.1%}"
+
+
 def _each(left: Sequence[Left], kind: str, by: Constants) -> Iterator[str]:
     yield HEAD
     found = [each for each in left if each.kind == kind]
@@ -73,21 +94,21 @@ def _key(each: Left) -> tuple[str, str, str]:
 
 
 def _line(name: str, of: str, found: Sequence[Left], by: Constants) -> str:
-    tpot = _figures([each.tpot for each in found], [_spread(by, "tpot", each) for each in found])
-    ttft = _figures([each.ttft for each in found], [_spread(by, "ttft", each) for each in found])
+    tpot = _figures([each.tpot for each in found], [_spread(by.bands, "tpot", each) for each in found])
+    ttft = _figures([each.ttft for each in found], [_spread(by.bands, "ttft", each) for each in found])
     return f"{name:16} {of:24} {len(found):5}  {tpot}  {ttft}"
 
 
-def _figures(misses: Sequence[float], spreads: Sequence[Spread]) -> str:
+def _figures(misses: Sequence[float], bands: Sequence[Spread]) -> str:
     """Absolute errors in per cent of what was measured, and how the bands hold."""
     errors = [abs(expm1(-each)) for each in misses]
-    inside = fmean(each.low <= miss <= each.high for miss, each in zip(misses, spreads, strict=True))
-    width = median(exp(each.high - each.low) for each in spreads)
+    inside = fmean(each.low <= miss <= each.high for miss, each in zip(misses, bands, strict=True))
+    width = median(exp(each.high - each.low) for each in bands)
     return f"{fmean(errors):9.1%} {median(errors):7.1%} {inside:7.1%} {width:5.2f}x"
 
 
-def _spread(by: Constants, figure: str, each: Left) -> Spread:
+def _spread(bands: Bands, figure: str, each: Left) -> Spread:
     engine, lane = each.sample.settings[0].engine, each.sample.row.lane
-    spreads = by.bands.spreads
-    near = spreads.get(f"{figure}/{lane}/{engine}/{each.kind}") or spreads.get(f"{figure}/{lane}/any/{each.kind}")
-    return near or spreads.get(f"{figure}/{lane}") or spreads[figure]
+    found = bands.spreads
+    near = found.get(f"{figure}/{lane}/{engine}/{each.kind}") or found.get(f"{figure}/{lane}/any/{each.kind}")
+    return near or found.get(f"{figure}/{lane}") or found[figure]

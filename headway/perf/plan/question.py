@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from headway.perf.catalog.architecture import Architecture
+from headway.perf.constants import Constants, constants
 from headway.perf.plan.asked import Asked
 from headway.perf.plan.capacity import Performance
 from headway.perf.plan.checkpoint import Quality
 from headway.perf.plan.demand import Demand
 from headway.perf.plan.goal import Goal
-from headway.perf.setting import EngineFamily
+from headway.perf.setting import EngineFamily, Setting
 
 __all__ = ["HEAD_ROOM", "Question", "Terms"]
 
@@ -29,9 +31,14 @@ class Terms:
     quality: Quality = "8bit"
 
 
+def _shipped(_: Setting) -> Constants:
+    return constants()
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`memory_share`: of an accelerator's memory, what the engine takes where the file does not say it."""
+    """`memory_share`: of an accelerator's memory, what the engine takes where the file does not say it. `constants`: of
+    `by`, for a setting."""
 
     asked: Asked
     demand: Demand
@@ -40,6 +47,7 @@ class Question:
     engine: EngineFamily
     memory_share: float
     by: Performance
+    constants: Callable[[Setting], Constants] = _shipped
 
     @property
     def load(self) -> float:

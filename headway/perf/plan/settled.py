@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from headway.perf.constants import constants
 from headway.perf.plan.choice import Choice, Refused, Search
 from headway.perf.plan.goal import as_played
 from headway.perf.plan.played import Played, play
@@ -54,7 +53,8 @@ def settled(question: Question, found: Search, sample: Sample) -> Search:
 
 def _play(question: Question, choice: Choice, sample: Sample) -> Played:
     rate = question.demand.peak / choice.replicas.all
-    before = constants().engines[question.engine].request
+    by = question.constants(choice.setting)
+    before = by.engines[question.engine].request
     limits = question.by.limits(choice.setting)
     return play(question.by.step_time(choice.setting), limits, before, sample(rate), REQUESTS)
 

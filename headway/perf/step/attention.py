@@ -43,7 +43,7 @@ def attention_of(setting: Setting, kernels: Kernels) -> Attention:
         computed = cache.full_layers * 2 * heads * (2 * model.kv_lora + model.rope_dim) / flops
     context = max(cache.token / reading, computed)
     pairs, windowed = cache.full_layers * pair, cache.windowed_layers * model.window * pair
-    read = (2 * cache.state + cache.sequence - cache.state) / reading
+    read = (cache.sequence + cache.state) / reading  # a state is read and written
     linear = model.linear_layers / setting.pipeline * 8 * heads * model.head_dim * model.head_dim / flops
     if model.selected:
         # Of the picked tokens only; the indexer goes over all of them with its own small heads (DeepSeek-V3.2).

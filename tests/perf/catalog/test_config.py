@@ -47,7 +47,7 @@ def test_what_a_config_lacks_is_named(config: dict[str, Any], missing: str) -> N
     ("changed", "said"),
     [
         ({"model_type": "t5"}, "'t5' are not supported"),
-        ({"block_configs": [{"attention": {"no_op": True}}]}, "'nemotron-nas' are not supported"),
+        ({"block_configs": [{"attention": {"no_op": True}}]}, "its block_configs are not known"),
         ({"quantization_config": {"quant_method": "quark"}}, "method 'quark', which is not known"),
         ({"layer_types": ["mamba"] * 32}, "32 of its layers are linear ones whose widths"),
         ({"hybrid_override_pattern": "MXM-"}, "'MXM-' is not known"),
@@ -88,6 +88,24 @@ def test_what_cannot_be_told_is_an_error_and_no_guess(changed: dict[str, Any], s
 def test_the_dtype_of_the_weights_is_read(told: dict[str, Any], native: str) -> None:
     config = without("meta-llama/Llama-3.1-8B-Instruct", "torch_dtype") | told
     assert from_config(config).native == native
+
+
+def test_pruned_blocks_are_shared_out() -> None:
+    """Two of three blocks have attention, one MLP is half as wide, one is gone; the weights are those of the blocks."""
+    llama = CONFIGS["meta-llama/Llama-3.1-8B-Instruct"]
+    attention, gone = {"n_heads_in_group": 4, "no_op": False}, {"no_op": True}
+    blocks = [
+        {"attention": attention, "ffn": {"ffn_mult": 5.25}},
+        {"attention": {"n_heads_in_group": None, "no_op": True}, "ffn": {"ffn_mult": 2.625}},
+        {"attention": attention, "ffn": gone},
+    ]
+    config = llama | {"model_type": "nemotron-nas", "block_configs": blocks, "intermediate_size": None}
+    model = from_config(config, "pruned")
+    assert (model.layers, model.kv_heads) == (2, 8)
+    mlps = 3 * 4096 * (14336 + 7168)
+    attentions = 2 * 4096 * (2 * 4096 + 2 * 1024)
+    assert parameters.total(model) == attentions + mlps + 2 * 128256 * 4096
+    assert parameters.kv_bytes_per_token(model) == 2 * 8 * 128 * 2 * 2
 
 
 JUNK = (

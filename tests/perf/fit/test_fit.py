@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from headway.perf.bands import KINDS, shape
-from headway.perf.constants import constants
+from headway.perf.constants import Bands, constants
 from headway.perf.evaluate.foresee import point
 from headway.perf.evaluate.row import Measured, measured, settings
 from headway.perf.fit.check import Left, folds
@@ -19,6 +19,7 @@ from headway.perf.fit.engines import fitted, played
 from headway.perf.fit.parameters import PARAMETERS, changed
 from headway.perf.fit.rows import Sample, samples
 from headway.perf.fit.spreads import spreads
+from headway.perf.fit.tables import tables
 from headway.perf.prediction import Load
 from tests.support.performance import measured_row
 
@@ -105,6 +106,25 @@ def test_bands_hold_nine_of_ten_and_never_narrow_with_less_known() -> None:
         assert 0.88 <= inside <= 0.95
     assert found["tpot/agg/vllm/new-both"].high >= found["tpot/agg/vllm/seen"].high
     assert found["ttft/agg/vllm/seen"].high == pytest.approx(2 * found["tpot/agg/vllm/seen"].high, abs=1e-3)
+
+
+def test_the_tables_tell_errors_and_what_bands_hold() -> None:
+    random = np.random.default_rng(7)
+    qwen = measured_row(model_path="Qwen/Qwen3-32B", silicon_data_source="silicon_concurrency=4")
+    made = [sample(rows()[0]), sample(measured(qwen, 2))]
+    left = [
+        Left(kind, one, float(each), float(2 * each))
+        for kind in KINDS
+        for one in made
+        for each in 0.1 * random.standard_normal(200)
+    ]
+    told = list(tables(left, replace(constants(), bands=Bands(spreads(left)))))
+    seen = next(line for line in told if line.startswith("seen"))
+    shares = [float(each.rstrip("%")) for each in seen.split() if each.endswith("%")]
+    assert shares[0] == pytest.approx(8.0, abs=1.5)  # the mean of abs of a normal of 10 %
+    assert shares[2] == pytest.approx(90.0, abs=3.0)
+    unseen = [line for line in told if "TPOT" in line and line.startswith(KINDS)]
+    assert len(unseen) == len(KINDS)
 
 
 def test_shapes_of_one_base_are_one_model() -> None:
