@@ -85,6 +85,7 @@ class Measured:
     precision: str
     weights: str
     expert_weights: str
+    source: str
     parts: Mapping[str, Mapping[str, int]]
 
     @property
@@ -125,6 +126,7 @@ def measured(fields: Mapping[str, str], line: int, file: str = "") -> Measured:
         precision=fields.get("precision") or "",
         weights=fields.get("gemm_quant_mode") or "",
         expert_weights=fields.get("moe_quant_mode") or "",
+        source=source,
         parts=parts,
     )
 
@@ -140,6 +142,8 @@ def settings(row: Measured) -> tuple[Setting, ...]:
     found = []
     for each in row.parts.values():
         tensor, data, expert = _layout(each)
+        if model.kv_lora and tensor > on.node and expert == tensor:
+            tensor, data = 1, tensor  # latents on every rank of two nodes: nobody runs that but data parallel
         found.append(
             Setting(model, on, engine, weights, experts, kv, tensor, each["pp_size"], data, expert)  # type: ignore[arg-type] # looked up above
         )
