@@ -38,6 +38,7 @@ _DTYPES = (
     ("fp4", "nvfp4"),
     ("fp8", "fp8"),
     ("int8", "int8"),
+    ("sq", "int8"),
     ("w8a", "int8"),
     ("bfloat16", "bf16"),
     ("float16", "bf16"),
@@ -60,6 +61,7 @@ NODE = 8
 """Accelerators: what two degrees multiply to beyond it, that are the same, is one degree written twice."""
 
 _CONCURRENCY = re.compile(r"silicon_concurrency=(\d+)")
+_MEMORY = re.compile(r"[_-]\d+gb$", re.IGNORECASE)
 _IN_NAME = re.compile(r"_c(\d+)(?:_|$)")
 _INTERNAL = "auto-gap"
 
@@ -136,7 +138,7 @@ def settings(row: Measured) -> tuple[Setting, ...]:
     engine = {"tensorrt-llm": "trtllm", "trt": "trtllm"}.get(row.engine, row.engine)
     if engine not in get_args(EngineFamily):
         raise UsageError(f"unknown backend {row.engine!r}", hint=f"one of {', '.join(get_args(EngineFamily))}")
-    model, on = architecture(row.model), accelerator(row.system)
+    model, on = architecture(row.model), _system(row.system)
     weights, experts = _weights(row, model)
     kv = _kv(engine, model, weights, row.model, on)
     found = []
@@ -148,6 +150,17 @@ def settings(row: Measured) -> tuple[Setting, ...]:
             Setting(model, on, engine, weights, experts, kv, tensor, each["pp_size"], data, expert)  # type: ignore[arg-type] # looked up above
         )
     return tuple(found)
+
+
+def _system(name: str) -> Accelerator:
+    """Some add the memory: a100_sxm_80gb."""
+    plain = _MEMORY.sub("", name)
+    try:
+        return accelerator(name)
+    except UsageError:
+        if plain == name:
+            raise
+        return accelerator(plain)
 
 
 def _layout(degrees: Mapping[str, int]) -> tuple[int, int, int]:
