@@ -38,6 +38,7 @@ _DTYPES = (
     ("fp4", "nvfp4"),
     ("fp8", "fp8"),
     ("int8", "int8"),
+    ("sq", "int8"),
     ("w8a", "int8"),
     ("bfloat16", "bf16"),
     ("float16", "bf16"),
@@ -60,6 +61,7 @@ NODE = 8
 """Accelerators: what two degrees multiply to beyond it, that are the same, is one degree written twice."""
 
 _CONCURRENCY = re.compile(r"silicon_concurrency=(\d+)")
+_MEMORY = re.compile(r"[_-]\d+gb$", re.IGNORECASE)
 _IN_NAME = re.compile(r"_c(\d+)(?:_|$)")
 _INTERNAL = "auto-gap"
 
@@ -85,6 +87,7 @@ class Measured:
     precision: str
     weights: str
     expert_weights: str
+    source: str
     parts: Mapping[str, Mapping[str, int]]
 
     @property
@@ -125,6 +128,7 @@ def measured(fields: Mapping[str, str], line: int, file: str = "") -> Measured:
         precision=fields.get("precision") or "",
         weights=fields.get("gemm_quant_mode") or "",
         expert_weights=fields.get("moe_quant_mode") or "",
+        source=source,
         parts=parts,
     )
 
@@ -134,16 +138,29 @@ def settings(row: Measured) -> tuple[Setting, ...]:
     engine = {"tensorrt-llm": "trtllm", "trt": "trtllm"}.get(row.engine, row.engine)
     if engine not in get_args(EngineFamily):
         raise UsageError(f"unknown backend {row.engine!r}", hint=f"one of {', '.join(get_args(EngineFamily))}")
-    model, on = architecture(row.model), accelerator(row.system)
+    model, on = architecture(row.model), _system(row.system)
     weights, experts = _weights(row, model)
     kv = _kv(engine, model, weights, row.model, on)
     found = []
     for each in row.parts.values():
         tensor, data, expert = _layout(each)
+        if model.kv_lora and tensor > on.node and expert == tensor:
+            tensor, data = 1, tensor  # latents on every rank of two nodes: nobody runs that but data parallel
         found.append(
             Setting(model, on, engine, weights, experts, kv, tensor, each["pp_size"], data, expert)  # type: ignore[arg-type] # looked up above
         )
     return tuple(found)
+
+
+def _system(name: str) -> Accelerator:
+    """Some add the memory: a100_sxm_80gb."""
+    plain = _MEMORY.sub("", name)
+    try:
+        return accelerator(name)
+    except UsageError:
+        if plain == name:
+            raise
+        return accelerator(plain)
 
 
 def _layout(degrees: Mapping[str, int]) -> tuple[int, int, int]:
