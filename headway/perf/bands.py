@@ -3,9 +3,10 @@
 What is like it: the figure (TTFT, TPOT), the lane (an aggregated engine, prefill and decode apart, another harness),
 the engine, and whether models of this shape and this accelerator were among those fitted on. The quantiles are
 conformal ones of log(measured / predicted) over rows that were left out (Lei et al. 2018, arXiv 1604.04173), written
-by `python -m headway.perf.fit`. Few models and two accelerators make them: bands from the rows of all other models hold
-about 80 % of a model's rows and not 90, so that theirs is wider by `FEW`. Accelerators of a generation that no row has are further from those that were left
-out in turn than these from one another: theirs is wider by `FAR`, by judgement and not by measurement.
+by `python -m headway.perf.fit`. Few models and two accelerators make them: bands from the rows of all other models
+hold about 80 % of a model's rows and not 90, so that theirs is wider by `FEW`. Accelerators of a generation that no
+row has are further from those that were left out in turn than these from one another: theirs is wider by `FAR`, by
+judgement and not by measurement.
 """
 
 from __future__ import annotations
