@@ -76,6 +76,7 @@ def main() -> None:
     parser.add_argument("--rate", default="1/s")
     parser.add_argument("--fit-rate", default="0.7/s")
     parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=SEED, help="of the first round")
     parser.add_argument("--keep", type=Path, help="a folder for all that was written; else it is thrown away")
     given = parser.parse_args()
     print(f"machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.2f}, Python {sys.version.split()[0]}")
@@ -86,7 +87,7 @@ def main() -> None:
         workload.write_text(ASKED.format(operation=operation, rate=given.rate, seconds=given.seconds))
         rounds = []
         for number in range(given.rounds):
-            rounds.append(_round(headway, folder, workload, SEED + number))
+            rounds.append(_round(headway, folder, workload, given.seed + number))
             _tell(number, rounds[-1])
         _summary(rounds)
 

@@ -158,6 +158,7 @@ def _served(model: Model, sites: Sequence[Site], ways: Ways, lengths: Lengths) -
         hardware=_told(setting),
         source=by.told,
         wrap=round(fit.wrap) if fit else 0,
+        known=fit is not None,
         shared=_shared(cores, by) if cores else None,
     )
 

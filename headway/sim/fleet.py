@@ -81,8 +81,9 @@ class Served:
     (`warm`), or begin to start then. `places`: requests that the gateway sends to one replica at once, while others
     wait in the fair line; 0: any. `price`: of a replica's hour; `charge`: of tokens. `before`: seconds in front of the
     engine's scheduler (HTTP, tokenising), added to what a caller sees and to nothing else. `wrap`: tokens that the chat
-    template adds to each prompt. `shared`: None where each replica has accelerators of its own. `source`: of the
-    constants of `step`, for people."""
+    template adds to each prompt. `known`: the gateway has served such replicas before and has learned how fast they
+    are. `shared`: None where each replica has accelerators of its own. `source`: of the constants of `step`, for
+    people."""
 
     name: str
     step: StepTime
@@ -110,6 +111,7 @@ class Served:
     hardware: str = ""  # what a replica is, for people
     source: str = ""
     wrap: int = 0
+    known: bool = False
     shared: Shared | None = None
 
 

@@ -16,6 +16,7 @@ from headway.policy.scaling.observation import Backlog, Capacity, Observation, S
 from headway.policy.scaling.scaler import Memory, Verdict
 from headway.sim.crowd import Crowd, Crowded
 from headway.sim.endpoint import Endpoint
+from headway.sim.known import served_before
 
 if TYPE_CHECKING:
     from headway.sim.front import Front
@@ -131,6 +132,8 @@ class Keeper:
         if self._crowd is not None and isinstance(step, Crowded):
             self._crowd.joins(step, replica)
         endpoint = Endpoint(name, front.slot(), self.pool.speeds.endpoint(), self._agenda, replica=replica, began=began)
+        if served.known:
+            served_before(endpoint.speed, served.step)
         self.pool.opens(endpoint)
         self.most = max(self.most, self.present)
         self._draw_fate(endpoint)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from headway.perf.cores import crowded
+from headway.policy.speed import ModelSpeed
 from headway.sim.fleet import Faults, Shared
+from headway.sim.known import served_before
 from headway.sim.outcome import Outcome
 from headway.sim.run import simulate
+from tests.support.batching import Affine
 from tests.support.simulated import Listed, fleet, poisson, request
 
 PAIR = Listed([request(0, 0.0), request(1, 0.0)])
@@ -47,6 +50,20 @@ def test_who_died_takes_no_turns() -> None:
     )
     assert found.replicas[0].deaths > 3
     assert found.whole.ended["finished"] > 100
+
+
+def test_a_gateway_that_served_before_knows_how_slow_replicas_are() -> None:
+    """A prompt of two seconds runs on one of two replicas: who comes next goes to the other."""
+    slow = Affine(0.002, 5e-3, 0.0, 4e-3, 1e-6)
+    speed = ModelSpeed().endpoint()
+    served_before(speed, slow)
+    assert speed.prefill == pytest.approx(5e-3, rel=0.1)
+    assert speed.sequence == pytest.approx(4e-3, rel=0.2)
+    pair = Listed([request(0, 0.0, prompt=450), request(1, 0.2, prompt=100)])
+    for seed in range(8):
+        found = simulate(fleet(2, step=slow, known=True, policy="predicted_latency"), pair, seed=seed)
+        assert found.whole.ttft.most == pytest.approx(2.25, rel=0.02)
+        assert found.whole.ttft.p50 == pytest.approx(0.51, rel=0.02)
 
 
 def test_the_template_is_part_of_each_prompt() -> None:
