@@ -1,12 +1,12 @@
 """Simulated against real: two one-thread llama.cpp replicas of a built-in model behind the gateway of this machine.
 
-    python -m benchmarks.simulated [--model gemma-3-270m] [--rounds 3] [--rate 1/s] [--fit-rate 0.7/s]
+    python -m benchmarks.simulated [--model gemma-3-270m] [--rounds 3] [--rate 0.7/s] [--fit-rate 0.8/s]
 
 The constants are fitted first, by `headway perf calibrate` on a run of `headway bench` with another Workload (other
 lengths, another rate) and another seed. Then each round sends one more Workload, Poisson arrivals and lengths with
 spread, with a seed of its own, and `headway simulate` plays the same Workload and seed on the same file. Both columns
 are of all requests of the round: TTFT from when a request was due, tokens of answers over the time until the last one
-had ended. All processes share this machine's cores; what CPU each part took is printed.
+had ended; percentiles are of nearest rank. All processes share this machine's cores; their CPU is printed.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, median, quantiles
+from statistics import fmean
 from typing import Any
 
+import numpy as np
 import psutil
 
+from headway.bench.percentile import ranked
 from headway.bench.records import read_records
 from headway.engines import builtin
 from tests.support.running import Headway
@@ -73,9 +75,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="smollm2-135m-instruct")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--rate", default="1/s")
-    parser.add_argument("--fit-rate", default="0.7/s")
-    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--rate", default="0.7/s")
+    parser.add_argument("--fit-rate", default="0.8/s")
+    parser.add_argument("--seconds", type=int, default=75)
     parser.add_argument("--seed", type=int, default=SEED, help="of the first round")
     parser.add_argument("--keep", type=Path, help="a folder for all that was written; else it is thrown away")
     given = parser.parse_args()
@@ -159,7 +161,8 @@ def _real(out: Path) -> dict[str, float]:
     ]
     tokens = sum(each.output_tokens or 0 for each in records)
     lasted = max(each.ended or 0.0 for each in records)
-    values = (median(ttft), quantiles(ttft, n=20)[18], fmean(ttft), median(tpot), tokens / lasted)
+    half, late = ranked(np.array(ttft), (50, 95))
+    values = (half, late, fmean(ttft), ranked(np.array(tpot), (50,))[0], tokens / lasted)
     return dict(zip(FIGURES, values, strict=True))
 
 
