@@ -63,8 +63,11 @@ def evaluate(
     if as_json:
         print(json.dumps(_view(found, chosen), indent=2))
         return
-    for line in (*_table(scores(found)), *_unpredicted(found), *_regret(chosen)):
+    groups = scores(found)
+    for line in (*(_table(groups) if groups else ()), *_unpredicted(found), *_regret(chosen)):
         print(line)
+    if without := sum(not each.row.compared for each in found):
+        print(f"{without} rows have no measured silicon_ttft_ms and silicon_tpot_ms: predicted, not compared")
     if out is not None:
         print(f"{len(found)} rows with predictions: {out}")
 

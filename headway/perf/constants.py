@@ -28,11 +28,11 @@ class Kernels:
     `sharpness`: exponent of the smooth maximum of arithmetic and reading. `skew`: how uneven the router is (1: even):
     the experts hit are those of a router over that share of the experts. `tile`: rows to which an expert's share is
     filled up. `gather`: seconds that a collective takes at least, by number of accelerators, over the fast link;
-    `gather_pcie` where there is none; `link`, `pcie`: share of the link's bandwidth that collectives reach; `hop`:
-    seconds of sending to the next stage; `fabric`: bytes/s between nodes for each accelerator. `row`: seconds of
-    attention of one layer for each sequence that decodes, beside reading its keys. `uneven`: the busiest of e ranks of
-    experts has e to that power times its share of the tokens. `picking`, `linear`: seconds of the further
-    small kernels of a layer with an indexer, with linear attention. `batched`: share of its time
+    `gather_pcie` where there is none, `gather_fabric` between nodes; `link`, `pcie`: share of the link's bandwidth that
+    collectives reach; `hop`: seconds of sending to the next stage; `fabric`: bytes/s between nodes for each
+    accelerator. `row`: seconds of attention of one layer for each sequence that decodes, beside reading its keys.
+    `uneven`: the busiest of e ranks of experts has e to that power times its share of the tokens. `picking`, `linear`:
+    seconds of the further small kernels of a layer with an indexer, with linear attention. `batched`: share of its time
     alone that a prompt takes of a worker that computes prompts only, many at once."""
 
     flops: Mapping[str, float]
@@ -52,6 +52,7 @@ class Kernels:
     uneven: float
     gather: Mapping[str, float]
     gather_pcie: float
+    gather_fabric: float
     link: float
     pcie: float
     hop: float

@@ -71,6 +71,29 @@ def test_evaluating_what_was_written_replaces_the_columns(tmp_path: Path) -> Non
     assert out.read_text() == again.read_text()
 
 
+def test_rows_that_were_not_measured_are_predicted_all_the_same(tmp_path: Path) -> None:
+    bare = {name: value for name, value in measured_row().items() if not name.startswith("silicon_t")}
+    out = tmp_path / "out.csv"
+    told = run(written(tmp_path / "rows.csv", [bare, bare]), "-o", out)
+    assert "2 rows have no measured silicon_ttft_ms and silicon_tpot_ms: predicted, not compared" in told
+    with out.open(newline="") as file:
+        assert [row["predicted"] for row in csv.DictReader(file)] == ["yes", "yes"]
+    half = written(tmp_path / "half.csv", [measured_row(), measured_row(silicon_tpot_ms="", silicon_ttft_ms="")])
+    assert next(line for line in run(half).splitlines() if line.startswith("all")).split()[1] == "1"
+
+
+def test_lines_of_windows_and_columns_in_any_order(tmp_path: Path) -> None:
+    row = measured_row(isl="1024.0", osl="1024.0", batch_size="16.0", extra="x, y")
+    turned = dict(reversed(row.items()))
+    path = tmp_path / "rows.csv"
+    with path.open("w", newline="", encoding="utf-8-sig") as file:
+        writer = csv.DictWriter(file, list(turned), lineterminator="\r\n")
+        writer.writeheader()
+        writer.writerow(turned)
+    all_of_them = next(line for line in run(path).splitlines() if line.startswith("all"))
+    assert all_of_them.split()[1:3] == ["1", "1"]
+
+
 def test_json(tmp_path: Path) -> None:
     told = json.loads(run(written(tmp_path / "rows.csv", ROWS), "--json"))
     whole = told["groups"][-1]

@@ -37,6 +37,7 @@ _KERNELS = Kernels(
     uneven=0.0,
     gather={"2": 0.0, "8": 0.0},
     gather_pcie=0.0,
+    gather_fabric=5e-5,
     link=1.0,
     pcie=1.0,
     hop=0.0,

@@ -15,6 +15,7 @@ from headway.perf.closed_loop import Callers, play
 from headway.perf.constants import Constants, Harness
 from headway.perf.evaluate.relay import relayed
 from headway.perf.evaluate.row import Measured, settings
+from headway.perf.evaluate.speculation import tokens_a_step
 from headway.perf.limits import BLOCK, admitted, limits
 from headway.perf.prediction import Band
 from headway.perf.setting import Setting
@@ -59,7 +60,8 @@ def point(row: Measured, found: tuple[Setting, ...], by: Constants) -> tuple[flo
     setting, harness = found[0], by.harnesses[row.harness]
     room = limits_of(setting, by, round(harness.longest * (row.prompt + row.output)))
     played = play(step_of(setting, by), room, _callers(row, setting, harness))
-    return played.ttft + late(setting, by, row.harness), played.tpot, played.requests, setting.accelerators
+    tpot = played.tpot / tokens_a_step(row, setting)
+    return played.ttft + late(setting, by, row.harness), tpot, played.requests, setting.accelerators
 
 
 def late(setting: Setting, by: Constants, harness: str) -> float:

@@ -25,8 +25,8 @@ __all__ = ["COLUMNS", "Measured", "Mode", "measured", "settings"]
 
 Mode = Literal["agg", "disagg"]
 
-COLUMNS = ("backend", "model_path", "system", "isl", "osl", "silicon_ttft_ms", "silicon_tpot_ms")
-"""Without these a file has nothing to predict or to compare with."""
+COLUMNS = ("backend", "model_path", "system", "isl", "osl")
+"""Without these a file has nothing to predict."""
 
 _DTYPES = (
     ("nvfp4", "nvfp4"),
@@ -38,6 +38,7 @@ _DTYPES = (
     ("fp4", "nvfp4"),
     ("fp8", "fp8"),
     ("int8", "int8"),
+    ("sq", "int8"),
     ("w8a", "int8"),
     ("bfloat16", "bf16"),
     ("float16", "bf16"),
@@ -60,13 +61,16 @@ NODE = 8
 """Accelerators: what two degrees multiply to beyond it, that are the same, is one degree written twice."""
 
 _CONCURRENCY = re.compile(r"silicon_concurrency=(\d+)")
+_MEMORY = re.compile(r"[_-]\d+gb$", re.IGNORECASE)
+_IN_NAME = re.compile(r"_c(\d+)(?:_|$)")
 _INTERNAL = "auto-gap"
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Seconds and tokens. `callers`: of the whole engine, 0: not known. `harness`: whose load it was. `parts` say the
-    degrees of parallelism as the row has them: `""` of an aggregated engine, `prefill_` and `decode_` of the two."""
+    """Seconds and tokens. `callers`: of the whole engine, 0: not known. `ttft`, `tpot`: 0: not measured. `harness`:
+    whose load it was. `parts` say the degrees of parallelism as the row has them: `""` of an aggregated engine,
+    `prefill_` and `decode_` of the two."""
 
     line: int
     name: str
@@ -83,7 +87,13 @@ class Measured:
     precision: str
     weights: str
     expert_weights: str
+    source: str
     parts: Mapping[str, Mapping[str, int]]
+
+    @property
+    def compared(self) -> bool:
+        """Whether there is anything to compare a prediction with."""
+        return self.ttft > 0 and self.tpot > 0
 
     @property
     def lane(self) -> str:
@@ -101,7 +111,7 @@ def measured(fields: Mapping[str, str], line: int, file: str = "") -> Measured:
     source = fields.get("silicon_data_source") or ""
     mode: Mode = "disagg" if (fields.get("mode") or "agg").strip() == "disagg" else "agg"
     parts = {each: _degrees(fields, each, where) for each in (("prefill_", "decode_") if mode == "disagg" else ("",))}
-    found = _CONCURRENCY.search(source)
+    found = _CONCURRENCY.search(source) or _IN_NAME.search(fields.get("id") or "")
     return Measured(
         line=line,
         name=fields.get("id") or str(line),
@@ -113,11 +123,12 @@ def measured(fields: Mapping[str, str], line: int, file: str = "") -> Measured:
         prompt=round(_figure(fields, "isl", where)),
         output=round(_figure(fields, "osl", where)),
         callers=int(found[1]) if found else _callers(parts),
-        ttft=_figure(fields, "silicon_ttft_ms", where) / 1e3,
-        tpot=_figure(fields, "silicon_tpot_ms", where) / 1e3,
+        ttft=_told(fields, "silicon_ttft_ms", where) / 1e3,
+        tpot=_told(fields, "silicon_tpot_ms", where) / 1e3,
         precision=fields.get("precision") or "",
         weights=fields.get("gemm_quant_mode") or "",
         expert_weights=fields.get("moe_quant_mode") or "",
+        source=source,
         parts=parts,
     )
 
@@ -127,16 +138,29 @@ def settings(row: Measured) -> tuple[Setting, ...]:
     engine = {"tensorrt-llm": "trtllm", "trt": "trtllm"}.get(row.engine, row.engine)
     if engine not in get_args(EngineFamily):
         raise UsageError(f"unknown backend {row.engine!r}", hint=f"one of {', '.join(get_args(EngineFamily))}")
-    model, on = architecture(row.model), accelerator(row.system)
+    model, on = architecture(row.model), _system(row.system)
     weights, experts = _weights(row, model)
     kv = _kv(engine, model, weights, row.model, on)
     found = []
     for each in row.parts.values():
         tensor, data, expert = _layout(each)
+        if model.kv_lora and tensor > on.node and expert == tensor:
+            tensor, data = 1, tensor  # latents on every rank of two nodes: nobody runs that but data parallel
         found.append(
             Setting(model, on, engine, weights, experts, kv, tensor, each["pp_size"], data, expert)  # type: ignore[arg-type] # looked up above
         )
     return tuple(found)
+
+
+def _system(name: str) -> Accelerator:
+    """Some add the memory: a100_sxm_80gb."""
+    plain = _MEMORY.sub("", name)
+    try:
+        return accelerator(name)
+    except UsageError:
+        if plain == name:
+            raise
+        return accelerator(plain)
 
 
 def _layout(degrees: Mapping[str, int]) -> tuple[int, int, int]:
@@ -177,12 +201,7 @@ def _kv(engine: str, model: Architecture, weights: str, named: str, on: Accelera
 def _degrees(fields: Mapping[str, str], prefix: str, where: str) -> dict[str, int]:
     names = ("batch_size", "num_workers", "tp_size", "pp_size", "attention_dp_size", "moe_tp_size", "moe_ep_size")
     least = {"batch_size": 0, "num_workers": 0}
-    return {
-        name: max(least.get(name, 1), round(_figure(fields, prefix + name, where)))
-        if (fields.get(prefix + name) or "").strip().lower() not in NOTHING
-        else least.get(name, 1)
-        for name in names
-    }
+    return {name: max(least.get(name, 1), round(_told(fields, prefix + name, where))) for name in names}
 
 
 def _callers(parts: Mapping[str, Mapping[str, int]]) -> int:
@@ -195,6 +214,11 @@ def _text(fields: Mapping[str, str], name: str, where: str) -> str:
     if value := (fields.get(name) or "").strip():
         return value
     raise UsageError(f"{where}{name} is empty", hint="each row wants one")
+
+
+def _told(fields: Mapping[str, str], name: str, where: str) -> float:
+    """0: it is not told."""
+    return 0.0 if (fields.get(name) or "").strip().lower() in NOTHING else _figure(fields, name, where)
 
 
 def _figure(fields: Mapping[str, str], name: str, where: str) -> float:

@@ -48,7 +48,8 @@ class Score:
 
 
 def scores(rows: Sequence[Scored]) -> list[Score]:
-    """Of each system, model and engine, by name; last of all rows."""
+    """Of each system, model and engine, by name; last of all rows. Those that were not measured have no error."""
+    rows = [each for each in rows if each.row.compared]
     groups: dict[tuple[str, ...], list[Scored]] = {}
     for each in rows:
         groups.setdefault((*each.row.group, each.row.mode), []).append(each)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from headway.perf.constants import Constants
 from headway.perf.evaluate.foresee import late, limits_of, point
+from headway.perf.evaluate.speculation import tokens_a_step
 from headway.perf.fit.parameters import PARAMETERS, Parameter, changed
 from headway.perf.fit.rows import Sample, weights
 from headway.perf.steady import closed
@@ -105,7 +106,8 @@ def _closed(found: Sequence[Sample], by: Constants, ratio: Floats) -> Floats:
             steps[each.engine] = step_of(setting, by), limits_of(setting, by, each.row.prompt + each.row.output)
         step, limits = steps[each.engine]
         told = closed(step, limits, each.load, float(each.row.callers))
-        values[index] = told.tpot, told.ttft * ratio[index] + late(setting, by, each.row.harness)
+        tpot = told.tpot / tokens_a_step(each.row, setting)
+        values[index] = tpot, told.ttft * ratio[index] + late(setting, by, each.row.harness)
     return values
 
 

@@ -55,6 +55,8 @@ def samples(folder: Path, by: Constants) -> list[Sample]:
 
 def _samples(rows: Iterable[Measured], by: Constants) -> Iterable[Sample]:
     for row in rows:
+        if not row.compared:
+            continue
         harness = by.harnesses[row.harness]
         try:
             found = settings(row)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import log2
 
+from headway.perf.catalog.accelerator import Accelerator
 from headway.perf.constants import Kernels
 from headway.perf.setting import Setting
 
@@ -29,9 +30,11 @@ class Links:
     token: float
 
 
-def latency(ranks: int, kernels: Kernels, *, linked: bool) -> float:
+def latency(ranks: int, kernels: Kernels, accelerator: Accelerator) -> float:
     """Seconds that a collective over so many ranks takes at least; between the measured ones by log2."""
-    if not linked:
+    if ranks > accelerator.node:
+        return kernels.gather_fabric
+    if not accelerator.link:
         return kernels.gather_pcie
     known = sorted((int(each), seconds) for each, seconds in kernels.gather.items())
     (low, first), (high, last) = known[0], known[-1]
@@ -49,11 +52,11 @@ def links_of(setting: Setting, kernels: Kernels) -> Links:
     if tensor > 1:
         speed = _speed(setting, kernels, tensor)
         reductions = 2.0 if setting.data == 1 else 1.0
-        fixed += reductions * layers * latency(tensor, kernels, linked=accelerator.link > 0)
+        fixed += reductions * layers * latency(tensor, kernels, accelerator)
         token += reductions * layers * 2 * (tensor - 1) / tensor * model.hidden * VALUE / speed / setting.data
     if setting.data > 1 and stage > 1:
         speed = _speed(setting, kernels, stage)
-        fixed += 2 * layers * latency(stage, kernels, linked=accelerator.link > 0)
+        fixed += 2 * layers * latency(stage, kernels, accelerator)
         token += 2 * layers * (stage - 1) / stage * model.hidden * VALUE / speed
     if setting.pipeline > 1:
         fixed += kernels.hop

@@ -90,3 +90,61 @@ def test_a_file_without_a_column_is_an_error() -> None:
     del row["osl"], row["system"]
     with pytest.raises(UsageError, match=r"rows\.csv:1: no column system, osl"):
         list(scored([row], "rows.csv", constants()))
+
+
+SYSTEMS = (
+    *("b200_sxm", "gb200", "gb200_sxm", "gb200_nvl72", "gb300", "b300_sxm", "a100_sxm", "a100_sxm_80gb", "l40s", "l4"),
+    *("rtx_pro_6000", "mi300x", "h100_sxm"),
+)
+QUANTISED = (
+    *("bfloat16", "float16", "int8_wo", "int4_wo", "fp8", "fp8_static", "fp8_block", "fp8_ootb", "sq", "nvfp4"),
+    *("w4afp8", "w4a16_mxfp4", "w4a8_mxfp4_mxfp8", "mxfp4"),
+)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_systems_as_others_spell_them(system: str) -> None:
+    written = measured_row(system=system, model_path="meta-llama/Llama-3.1-8B-Instruct", isl="1024.0", tp_size="8.0")
+    (found,) = scored([written], "rows.csv", constants())
+    assert found.foreseen is not None, found.reason
+
+
+@pytest.mark.parametrize("model", ["openai/gpt-oss-120b", "Qwen/Qwen3-32B", "deepseek-ai/DeepSeek-R1"])
+@pytest.mark.parametrize("system", ["a100_sxm", "b200_sxm"])
+def test_dtypes_as_others_spell_them(model: str, system: str) -> None:
+    """Those that an accelerator has no arithmetic for, too: it widens them first."""
+    rows = [
+        measured_row(
+            model_path=model, system=system, tp_size="8", moe_tp_size="8", gemm_quant_mode=each, moe_quant_mode=each
+        )
+        for each in QUANTISED
+    ]
+    rows += [
+        measured_row(
+            model_path=model, system=system, tp_size="8", gemm_quant_mode="", moe_quant_mode="", precision=each
+        )
+        for each in ("fp4", "nvfp4", "bf16", "fp8", "int4", "int8", "")
+    ]
+    for each in scored(rows, "rows.csv", constants()):
+        assert each.foreseen is not None, each.reason
+
+
+def test_what_does_not_fit_but_was_measured_is_predicted() -> None:
+    """DeepSeek-R1 in 16 bits on one L4."""
+    row = measured_row(
+        model_path="deepseek-ai/DeepSeek-R1", system="l4", gemm_quant_mode="bfloat16", tp_size="1", moe_tp_size="1"
+    )
+    (found,) = scored([row], "rows.csv", constants())
+    assert found.foreseen is not None
+
+
+def test_runs_that_speculated_are_told_by_their_experts() -> None:
+    """InferenceMAX on TensorRT-LLM, H200: 7.1 ms with experts spread over ranks, 13.7 without, all else equal."""
+    base = {"model_path": "deepseek-ai/DeepSeek-R1", "backend": "trtllm", "tp_size": "8", "osl": "8192"}
+    spread, whole = (
+        foresee(measured(measured_row(**base, moe_tp_size=split, moe_ep_size=expert), 2), constants()).tpot.value
+        for split, expert in (("1", "8"), ("8", "1"))
+    )
+    assert 1.5 < whole / spread < 2.0
+    elsewhere = measured_row(**base, moe_tp_size="1", moe_ep_size="8", silicon_data_source="silicon_concurrency=16")
+    assert foresee(measured(elsewhere, 2), constants()).tpot.value > 1.5 * spread

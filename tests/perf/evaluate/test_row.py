@@ -87,6 +87,13 @@ def test_callers_by_the_batch_of_each_rank_where_the_source_does_not_tell() -> N
     assert row.callers == 16 * 8
 
 
+def test_callers_by_the_name_of_a_row() -> None:
+    assert (
+        measured(measured_row(silicon_data_source="", id="dsr1_h200_fp8_disagg_1024x1024_c576_cfg303"), 2).callers
+        == 576
+    )
+
+
 def test_prefill_and_decode_apart() -> None:
     apart = {f"{kind}_{name}": "1" for kind in ("prefill", "decode") for name in ("pp_size", "moe_tp_size")}
     apart |= {"prefill_tp_size": "8", "prefill_moe_ep_size": "8", "decode_tp_size": "1"}
@@ -104,7 +111,7 @@ def test_prefill_and_decode_apart() -> None:
         ({"isl": "many"}, "rows.csv:9: isl is 'many', not a number"),
         ({"osl": ""}, "rows.csv:9: osl is empty"),
         ({"silicon_tpot_ms": "-3"}, "rows.csv:9: silicon_tpot_ms is -3, not a positive number"),
-        ({"silicon_ttft_ms": "nan"}, "rows.csv:9: silicon_ttft_ms is nan, not a positive number"),
+        ({"silicon_ttft_ms": "inf"}, "rows.csv:9: silicon_ttft_ms is inf, not a positive number"),
         ({"tp_size": "x"}, "rows.csv:9: tp_size is 'x', not a number"),
     ],
 )

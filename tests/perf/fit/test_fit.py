@@ -41,7 +41,7 @@ def rows() -> list[Measured]:
         for system in ("h100_sxm", "h200_sxm")
         for tensor in ("4", "8")
         for prompt in ("1024", "4096")
-        for callers in (1, 8, 32)
+        for callers in (1, 16)
     ]
     return [measured(measured_row(osl="128", **each), 2) for each in changes]
 
@@ -64,7 +64,7 @@ def test_what_the_rows_were_made_with_is_found_again() -> None:
     truth[names.index("kernels.flops.fp8")] += np.log(2 / 3)
     made = measured_by(rows(), truth)
     before = played(made, changed(constants(), PARAMETERS, START))
-    found = fitted(made, constants(), rounds=2, evaluations=8)
+    found = fitted(made, constants(), rounds=1, evaluations=5)
     after = played(made, found.constants)
     told = np.array([[each.row.tpot, each.row.ttft] for each in made])
     missed, misses = (np.abs(each / told - 1).mean(axis=0) for each in (before, after))
@@ -151,9 +151,9 @@ def test_the_constants_of_the_package_predict_what_was_measured() -> None:
 
 
 def test_a_model_left_out_is_predicted_by_the_others() -> None:
-    """Kimi-K2.5, by a short fit on every third row of the others, from the priors alone."""
-    found = shared()[::3]
+    """Kimi-K2.5, by a short fit on every fifth row of the others, from the priors alone."""
+    found = shared()[::5]
     test = [each for each in found if "Kimi" in each.row.model]
-    by = fitted([each for each in found if "Kimi" not in each.row.model], constants(), rounds=1, evaluations=4)
+    by = fitted([each for each in found if "Kimi" not in each.row.model], constants(), rounds=1, evaluations=3)
     told = np.array([each.row.tpot for each in test])
     assert np.abs(played(test, by.constants)[:, 0] / told - 1).mean() < 0.25

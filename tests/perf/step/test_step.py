@@ -123,8 +123,9 @@ def test_without_a_fast_link_they_go_over_pcie_and_between_nodes_over_the_fabric
 
 def test_latency_is_between_the_measured_ones() -> None:
     kernels = constants_with(gather={"2": 2e-6, "8": 6e-6}).kernels
-    assert latency(4, kernels, linked=True) == pytest.approx(4e-6)
-    assert latency(16, kernels, linked=True) > 6e-6
+    assert latency(4, kernels, GPU) == pytest.approx(4e-6)
+    assert latency(16, kernels, replace(GPU, node=72)) > 6e-6
+    assert latency(16, kernels, GPU) == kernels.gather_fabric
 
 
 def test_work_on_the_cpu_is_added() -> None:
