@@ -53,11 +53,20 @@ def read_sources(paths: Sequence[Path]) -> Read:
     """Raises SpecError for a file that is neither, UsageError for a log that has too few of the requests."""
     read = Read()
     for number, path in enumerate(_opened(paths)):
-        if path.is_file() and path.open("rb").read(len(MAGIC)) == MAGIC:
+        if _begins(path) == MAGIC:
             _of_log(path, number, read)
         else:
             _of_bench(path, number, read)
     return read
+
+
+def _begins(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(MAGIC))
+    except OSError as error:
+        hint = "give what headway bench --out wrote, or a gateway's requests.db"
+        raise SpecError(error.strerror or str(error), hint=hint, file=str(path)) from error
 
 
 def _opened(paths: Sequence[Path]) -> Iterator[Path]:

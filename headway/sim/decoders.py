@@ -50,11 +50,14 @@ class Decoders:
         """Its prompt is computed."""
         self._agenda.at(self._agenda.now + self._split.transfer(job.prompt), self._arrive, job)
 
-    def drop(self, job: Job) -> None:
+    def drop(self, job: Job) -> bool:
+        """It is taken off; False: it does not run here."""
         for endpoint in self.endpoints:
             if endpoint.jobs.pop(job.number, None) is not None:
                 endpoint.replica.cancel(job.number, self._agenda.now)
                 self._watch(endpoint)
+                return True
+        return False
 
     def _arrive(self, job: Job) -> None:
         if job.ended is not None:

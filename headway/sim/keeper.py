@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from headway.perf.batching import Replica
 from headway.perf.traffic.draws import stream
+from headway.policy.scaling.measured import Room, measured
 from headway.policy.scaling.observation import Backlog, Capacity, Observation, Starting
 from headway.policy.scaling.scaler import Memory, Verdict
 from headway.sim.crowd import Crowd, Crowded
@@ -253,7 +254,7 @@ class Keeper:
             ready=len(alive),
             starting=tuple(Starting(now - each.began, each.ready_at - now) for each in self.starting),
             windows=pool.demand.windows(now),
-            capacity=served.capacity or Capacity(1.0, 1.0, 1.0),
+            capacity=self._capacity(alive, output),
             draining=len(self.draining),
             low=low,
             high=served.high if served.high is not None else max(low, served.replicas),
@@ -267,6 +268,14 @@ class Keeper:
             ttft=served.slo.ttft,
             itl=served.slo.itl,
             idle=now - self._idle_since,
+            forecast=pool.demand.forecast(now, self._cold),
             idle_after=served.idle_after,
             price=served.price or None,
         )
+
+    def _capacity(self, alive: list[Endpoint], output: float) -> Capacity:
+        """As measured from answers; before there are enough, as reckoned."""
+        served, told = self.served, self.served.capacity or Capacity(1.0, 1.0, 1.0)
+        room = Room(float(served.limits.most_sequences), float(served.limits.kv_tokens), served.slo.itl)
+        longest = told.first * told.prefill
+        return measured((each.speed for each in alive), self.pool.demand.mean(output, longest), room) or told

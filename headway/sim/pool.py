@@ -320,13 +320,11 @@ class Pool:
             self.line.remove(job)
             job.lined = False
         if job.stay is not None:
-            endpoint = job.stay.upstream
-            if endpoint.jobs.pop(job.number, None) is not None:
+            endpoint, decodes = job.stay.upstream, self.decoders is not None and self.decoders.drop(job)
+            if not decodes and endpoint.jobs.pop(job.number, None) is not None:
                 endpoint.replica.cancel(job.number, self._agenda.now)
                 self.watch(endpoint)
             job.stay.leave()
-        if self.decoders is not None:
-            self.decoders.drop(job)
         self.end(job, kind)
 
     # as a Route sees it

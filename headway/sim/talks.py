@@ -57,12 +57,12 @@ class Sessions:
         session = self._open.get(job.session) if job.session >= 0 else None
         if session is None:
             return
-        if job.ended not in _ANSWERED:
+        if job.last:
+            del self._open[job.session]
+        elif job.ended not in _ANSWERED:
             session.broken = True
             while session.turns:
                 self._give_up(session.turns.popleft())
-        elif job.last:
-            del self._open[job.session]
         else:
             session.free_at = now
             if session.turns:

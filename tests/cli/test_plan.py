@@ -38,6 +38,7 @@ class Plan:
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> None:
         self.folder, self._capsys, self._patch = folder, capsys, patch
         patch.chdir(folder)
+        patch.setenv("HEADWAY_STATE_DIR", str(folder / "state"))
 
     def file(self, text: str, name: str = "f.yaml") -> None:
         (self.folder / name).write_text(text)

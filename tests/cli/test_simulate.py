@@ -124,7 +124,7 @@ def test_a_model_without_a_shape_asks_for_its_config(
 ) -> None:
     path = tmp_path / "own.yaml"
     path.write_text("kind: Model\nname: own\nsource: hf://us/our-own-model\ngpu: H100\n")
-    with pytest.raises(HeadwayError, match=r"give its config\.json: --config FILE"):
+    with pytest.raises(HeadwayError, match=r"give its config\.json"):
         _run(capsys, target=str(path), trace=trace)
 
 

@@ -44,17 +44,22 @@ class Waves:
 
 @settings(max_examples=25, deadline=None)
 @given(
-    st.integers(0, 1000),
-    st.sampled_from(["predicted_latency", "round_robin", "least_request", "power_of_two", "prefix_affinity"]),
-    st.sampled_from([Faults(), Faults(death_hours=0.01), Faults(spot_hours=0.005, spot_notice=3.0)]),
-    st.sampled_from([0, 3]),
-    st.sampled_from(["4/s", "30/s"]),
+    seed=st.integers(0, 1000),
+    policy=st.sampled_from(["predicted_latency", "round_robin", "least_request", "power_of_two", "prefix_affinity"]),
+    faults=st.sampled_from([Faults(), Faults(death_hours=0.01), Faults(spot_hours=0.005, spot_notice=3.0)]),
+    places=st.sampled_from([0, 3]),
+    rate=st.sampled_from(["4/s", "30/s"]),
+    split=st.sampled_from([None, Split(2, 131_072, 25e9)]),
+    deadline=st.sampled_from([600.0, 3.0]),
 )
-def test_each_request_ends_once(seed: int, policy: str, faults: Faults, places: int, rate: str) -> None:
+def test_each_request_ends_once(
+    *, seed: int, policy: str, faults: Faults, places: int, rate: str, split: Split | None, deadline: float
+) -> None:
     traffic = poisson(rate, "20s", seed=seed, prefix={"tokens": 200, "count": 3})
     made = fleet(
-        3, policy=policy, faults=faults, places=places, cold=ColdStart(load=4.0), limits=Limits(8192, 16, 8, 512)
-    )
+        3, policy=policy, faults=faults, places=places, cold=ColdStart(load=4.0), limits=Limits(8192, 16, 8, 512),
+        split=split, deadline=deadline,
+    )  # fmt: skip
     outcome = simulate(made, traffic, seed=seed)
     came = sum(1 for _ in traffic)
     assert sum(outcome.whole.ended.values()) == came == outcome.whole.requests

@@ -108,7 +108,9 @@ def test_the_kubernetes_form_fits() -> None:
     assert not fits({**whole, "spec": {"source": "org/name", "name": "chat"}}, SCHEMA)
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", sorted([*EXAMPLES.glob("*.yaml"), *(EXAMPLES / "plan").glob("*.yaml")]), ids=lambda path: path.name
+)
 def test_the_examples_fit(path: Path) -> None:
     documents = list(YAML(typ="safe", pure=True).load_all(path.read_text()))
     assert documents

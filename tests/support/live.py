@@ -47,7 +47,7 @@ def seen_by(
     noise: float = 0.0, replica: str = "chat-0",
 ) -> list[Seen]:  # fmt: skip
     """Poisson arrivals at one replica; times of tokens are late by as much as `noise` of them."""
-    draw = random.Random(seed)
+    draw = random.Random(seed)  # noqa: S311 (traffic, not secrets)
     engine = Replica(step_of(setting, by), limits, prefix_cache=False)
     before, at = by.engines[setting.engine].request, 0.0
     arrivals: dict[int, tuple[Request, float]] = {}

@@ -111,12 +111,13 @@ class Performance:
 
     def __init__(self, site: str, fits: Iterable[Fit]) -> None:
         self._site, self._fits = site, tuple(fits)
-        self._known: dict[tuple[str, ...], Constants] = {}
+        self._known: dict[tuple[object, ...], Constants] = {}
 
     def by(self, setting: Setting) -> Constants:
         if not self._fits:
             return constants()
-        key = key_of(setting, self._site)
+        accelerator = setting.accelerator
+        key = *key_of(setting, self._site), accelerator.bandwidth, accelerator.flops["bf16"]
         if key not in self._known:
             fit = self.fit(setting)
             self._known[key] = applied(constants(), fit, setting.accelerator) if fit else constants()

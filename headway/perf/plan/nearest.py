@@ -21,7 +21,7 @@ __all__ = ["Way", "ways_out"]
 
 LOOSER = (1.1, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0)
 """Times the limits, tried in turn from where one request alone keeps them."""
-TRIED = 3
+TRIED = 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,10 +89,10 @@ class Replay:
             before = sessions.get(call.session) if call.session else None
             goes_on = before is not None and before.goes_on_with(call)
             prompt, output = self._sizes(number, call, before)
-            said = _said(number, call, prompt, output, before if goes_on else None)
-            if call.session:
+            said = _said(number, call, prompt, output, before if goes_on else None) if call.session else None
+            if said is not None:
                 sessions.note(call.session, said)
-            waits = file.sessions and call.answer is not None and call.session != ""
+            waits = said if file.sessions and call.answer is not None else None
             yield Planned(
                 number,
                 (call.at - file.start) / file.speed,
@@ -103,9 +103,9 @@ class Replay:
                 output,
                 workload.tenant or call.tenant,
                 workload.adapter or "",
-                said.number if waits else -1,
-                said.turn if waits else 0,
-                _thought(call, before) / file.speed if waits and said.turn else 0.0,
+                waits.number if waits is not None else -1,
+                waits.turn if waits is not None else 0,
+                _thought(call, before) / file.speed if waits is not None and waits.turn else 0.0,
                 workload.stream and self._operation(call) != "embedding",
                 leaves_after(output),
                 0,

@@ -25,9 +25,9 @@ from headway.policy.scaling.observation import Capacity
 
 __all__ = ["WARM", "Lines", "Mean", "Room", "capacity", "measured"]
 
-WARM = 16
-"""First tokens that a replica must have given before its speed counts: twice those from which `policy.speed` lets an
-endpoint have figures of its own."""
+WARM = 400
+"""First tokens that a replica must have given before its speed counts. Its first answers wait for kernels, and the
+three coefficients of a token's time need answers at several loads: after a hundred they still miss by a third."""
 _LEAST = 1e-9
 
 

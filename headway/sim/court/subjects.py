@@ -20,7 +20,7 @@ _LOADS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.6)
 _PLACES = (0.9, 0.75, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 """Of the requests that a replica runs at once: they rise faster than its load, so that the range is wider."""
 
-ABLATIONS = ("no pending", "no survivors", "no hold")
+ABLATIONS = ("no pending", "no survivors", "no hold", "no forecast")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ def ablations() -> list[Subject]:
         Subject(ABLATIONS[0], lambda knob: Blind(Demand(utilisation=knob, name=ABLATIONS[0])), _LOADS),
         Subject(ABLATIONS[1], lambda knob: Demand(utilisation=knob, margin=0.0, name=ABLATIONS[1]), _LOADS),
         Subject(ABLATIONS[2], lambda knob: Demand(utilisation=knob, hold=0.0, name=ABLATIONS[2]), _LOADS),
+        Subject(ABLATIONS[3], lambda knob: Unforeseen(Demand(utilisation=knob, name=ABLATIONS[3])), _LOADS),
     ]
 
 
@@ -69,3 +70,17 @@ class Blind:
         if target > seen.ready:
             target = min(target + len(seen.starting), seen.high)
         return replace(found, target=target)
+
+
+@dataclass(frozen=True, slots=True)
+class Unforeseen:
+    """A Scaler that is told no forecast; without a day's history nobody has one."""
+
+    scaler: Scaler
+
+    @property
+    def name(self) -> str:
+        return self.scaler.name
+
+    def decide(self, seen: Observation, memory: Memory, now: float) -> Verdict:
+        return self.scaler.decide(replace(seen, forecast=None), memory, now)

@@ -26,7 +26,13 @@ FIT = Fit(
     measured="2026-11-21",
     requests=312,
     sources=("records.jsonl",),
-    values={"kernels.stream": 0.4, "kernels.flops.bf16": 2.0, "engines.llamacpp.request": 0.02},
+    values={
+        "kernels.stream": 0.4,
+        "kernels.flops.bf16": 2.0,
+        "kernels.attend": 0.3,
+        "kernels.cache_stream": 0.5,
+        "engines.llamacpp.request": 0.02,
+    },  # fmt: skip
     ttft=Spread(-0.1, 0.2, 100),
     tpot=Spread(-0.05, 0.05, 100),
     errors={},
@@ -40,7 +46,7 @@ GPU = Setting(architecture("Qwen/Qwen3-32B"), accelerator("H100"))
 def test_its_constants_are_used_and_the_others_stay() -> None:
     by = applied(constants(), FIT, CORE.accelerator)
     assert (by.kernels.stream, by.kernels.flops["bf16"], by.engines["llamacpp"].request) == (0.4, 2.0, 0.02)
-    assert by.kernels.attend == constants().kernels.attend
+    assert by.kernels.sharpness == constants().kernels.sharpness
     assert by.engines["vllm"] == constants().engines["vllm"]
 
 
