@@ -210,8 +210,6 @@ def setting_of(model: Model, facts: Facts, asked: Asked, ways: Ways) -> Setting:
             "give --fleet H100-SXM/" + wish.mig_profile.removeprefix("mig-"),
             ("gpu",),
         )
-    if not product and facts.engine == "llamacpp":
-        return _on_cores(facts, asked, ways.replicas or max(1, model.replicas.high))
     if not product:
         hint = "write gpu: H100, give --fleet H100-SXM:8, or let headway plan FILE -o PLANNED choose"
         raise Fault("no accelerator is named", hint, ("gpu",), of_key=False)
@@ -234,30 +232,6 @@ def setting_of(model: Model, facts: Facts, asked: Asked, ways: Ways) -> Setting:
     if degree is not None:
         return replace(setting, tensor=degree, expert=degree * setting.data if asked.is_expert else 1)
     return _smallest(setting)
-
-
-def _on_cores(facts: Facts, asked: Asked, replicas: int) -> Setting:
-    """llama.cpp on this machine: replicas have their parts of its cores and of the memory's speed."""
-    from headway.cli.plan_local import local_offers  # noqa: PLC0415 (it looks at the machine)
-
-    offer = local_offers("llamacpp")[0][0]
-    whole, threads = offer.accelerator, offer.threads or 1
-    part = replace(
-        whole,
-        name=whole.name if replicas == 1 else f"{whole.name} / {replicas}",
-        memory=whole.memory // replicas,
-        bandwidth=whole.bandwidth / replicas,
-        flops={dtype: rate / replicas for dtype, rate in whole.flops.items()},
-    )
-    return Setting(
-        facts.architecture,
-        part,
-        "llamacpp",
-        weights=facts.native,
-        threads=max(1, threads // replicas),
-        most_sequences=asked.sequences,
-        token_budget=asked.token_budget,
-    )
 
 
 def _smallest(setting: Setting) -> Setting:

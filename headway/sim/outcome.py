@@ -64,7 +64,7 @@ class Change(msgspec.Struct, frozen=True):
 
 class Replicas(msgspec.Struct, frozen=True):
     """Of one Model. `hours` are paid for, from each decision to start one; `cost` in the Site's money, None without a
-    price; `busy`: share of paid time in which an engine computed; `computed`: tokens of prompts, with those that
+    price; `computed`: tokens of prompts, with those that
     preemption made it compute again; `constants`: what the engine's seconds are reckoned from."""
 
     model: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,17 +13,22 @@ from typer.testing import CliRunner
 from headway.cli.main import app
 from headway.errors import UsageError
 from headway.perf.step.shape import Limits
+from headway.perf.traffic.schedule import traffic
 from headway.perf.traffic.trace import Call
 from headway.policy.route import Slo
 from headway.policy.scaling.demand import Demand
 from headway.policy.scaling.observation import WINDOWS, Capacity, Observation, Starting, Window
-from headway.policy.scaling.scaler import Memory
+from headway.policy.scaling.scaler import Memory, Verdict
+from headway.sim.capacity import capacity_of, lengths_of
 from headway.sim.court.bench import Trial, tried
 from headway.sim.court.copies import Copies
 from headway.sim.court.finding import Point, at_equal
+from headway.sim.court.kept import Kept
 from headway.sim.court.prepare import Window as Stretch
 from headway.sim.court.subjects import ablations, subjects
-from headway.sim.fleet import Served
+from headway.sim.fleet import Fleet, Served
+from headway.sim.run import simulate
+from headway.spec.workload import TraceFile, Workload
 from tests.support.batching import Affine
 from tests.support.traces import Recorded
 
@@ -101,6 +107,33 @@ def test_a_policy_that_nobody_knows() -> None:
         tried(trial, lambda _: None)
     with pytest.raises(UsageError, match="no request"):
         tried(Trial(served(), recorded(60), Stretch(1000.0, 60.0), 20.0), lambda _: None)
+
+
+class Listening:
+    """Ours, and what it saw last."""
+
+    name = "listening"
+
+    def __init__(self) -> None:
+        self.seen: Observation | None = None
+
+    def decide(self, seen: Observation, memory: Memory, now: float) -> Verdict:
+        self.seen = seen
+        return Demand().decide(seen, memory, now)
+
+
+def test_a_scaler_measures_what_a_replica_bears() -> None:
+    """From answers alone it comes to what the engine's own step times say."""
+    laid = Copies(recorded(400, 3.0), 1.0, start=0.0, seconds=400.0, seed=1)
+    workload = Workload(name="court", trace=TraceFile(file="made"))
+    requests = list(traffic(workload, laid, seed=1))
+    model, listening = served(), Listening()
+    reckoned = capacity_of(model.step, model.limits, model.slo, lengths_of(requests))
+    scaled = replace(model, scaler=listening, replicas=2, low=1, high=8, capacity=replace(reckoned, prefill=1.0))
+    simulate(Fleet((scaled,), aliases={"": "chat"}), Kept(requests))
+    assert listening.seen is not None
+    measured = listening.seen.capacity
+    assert measured.seconds(500.0, 40.0) == pytest.approx(reckoned.seconds(500.0, 40.0), rel=0.35)
 
 
 def model_file(folder: Path) -> Path:

@@ -28,6 +28,8 @@ __all__ = ["PEAK", "Prepared", "Window", "prepare", "slo_for"]
 PEAK = 16
 """Replicas that the clairvoyant plan has at its peak, at the least: with fewer, rounding to whole ones decides."""
 _TRIES = 8
+_BUSY = 0.8
+"""Of the plan's peak, its mean is about so much: the first guess at the copies."""
 _LIMITS = (2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0)
 
 
@@ -87,7 +89,8 @@ def prepare(
         patience = served.slo.ttft or 1.0
         return asks_of(these, capacity, seconds=window.seconds, patience=patience, hits=hits, factor=factor)
 
-    many, hits = copies or 1.0, 0.0
+    work = sum(each.work for each in asked(requests, 0.0).requests)
+    many, hits = copies or _BUSY * peak * window.seconds / work, 0.0
     for attempt in range(_TRIES):
         requests = _requests(trace, many, window, seed)
         asks = asked(requests, hits)
