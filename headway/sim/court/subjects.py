@@ -17,7 +17,7 @@ __all__ = ["ABLATIONS", "Subject", "ablations", "subjects"]
 
 _LOADS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.6)
 """Of a replica's capacity in tokens."""
-_PLACES = (0.7, 0.5, 0.35, 0.25, 0.18, 0.13, 0.09, 0.06)
+_PLACES = (0.9, 0.75, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 """Of the requests that a replica runs at once: they rise faster than its load, so that the range is wider."""
 
 ABLATIONS = ("no pending", "no survivors", "no hold", "no forecast")
