@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import expm1
@@ -35,13 +36,14 @@ __all__ = ["calibrated"]
 
 @dataclass(frozen=True, slots=True)
 class _Served:
-    """`seats` and `budget`: sequences at once, and tokens of a step."""
+    """`seats` and `budget`: sequences at once, and tokens of a step; `cores`: of the machine, 0: on others."""
 
     model: Model
     facts: Facts
     setting: Setting
     seats: int
     budget: int
+    cores: int = 0
 
 
 def calibrated(
@@ -54,7 +56,7 @@ def calibrated(
     base = constants()
     fit = fitted(
         seen, served.setting, base, seats=served.seats, budget=served.budget, site=site or LOCAL,
-        measured=found.day, sources=[path.name for path in sources],
+        measured=found.day, sources=[path.name for path in sources], cores=served.cores,
     )  # fmt: skip
     path = out or place(StateDir.default().create())
     keep_fit(path, fit)
@@ -81,13 +83,14 @@ def _served(target: str | None, name: str, found: Read, gpu: str) -> _Served:
         if len(models) != 1:
             raise UsageError(f"{origin} has the Models: {there or 'none'}", hint="say which was measured: --model NAME")
     model = models[0]
-    replicas = len({each.replica for seen in found.seen.values() for each in seen}) or 1
     try:
         facts = facts_of(model)
         asked = asked_of(model, accelerator)
         if facts.engine == "llamacpp" and not gpu and asked.gpu is None:
-            cores = on_cores(model, facts, asked, max(replicas, model.replicas.high))
-            return _Served(model, facts, cores.setting, cores.limits.most_sequences, cores.limits.token_budget)
+            cores = on_cores(model, facts, asked, max(1, model.replicas.high))
+            return _Served(
+                model, facts, cores.setting, cores.limits.most_sequences, cores.limits.token_budget, cores.count
+            )
         setting = setting_of(model, facts, asked, Ways(gpus=(gpu, 0) if gpu else None))
     except Fault as fault:
         raise SpecError(fault.message, hint=fault.hint, file=origin, field=".".join(fault.path)) from None
@@ -111,7 +114,8 @@ def _of_model(found: Read, name: str, *, is_file: bool) -> list[Seen]:
 
 
 def _lines(fit: Fit, served: _Served, read: Read, seen: Sequence[Seen], base: Constants) -> Iterator[str]:
-    replicas = len({each.replica for each in seen})
+    by_source = Counter(each.partition("/")[0] for each in {each.replica for each in seen})
+    replicas = max(by_source.values())
     setting = served.setting
     many = f", {replicas} replicas" if replicas > 1 else ""
     where = f"{setting.engine} on {setting.accelerator.name}{many}"

@@ -120,7 +120,7 @@ def _served(model: Model, sites: Sequence[Site], ways: Ways, lengths: Lengths) -
     asked = asked_of(model, accelerator)
     cores = _cores(model, facts, asked, ways)
     setting = cores.setting if cores else setting_of(model, facts, asked, ways)
-    performance = Performance(LOCAL if cores else sites[0].name if sites else "", ways.fits)
+    performance = Performance(LOCAL if cores or not sites else sites[0].name, ways.fits)
     by, fit = performance.by(setting), performance.fit(setting)
     step, bounds = step_time(setting, by), cores.limits if cores else limits(setting, by)
     slo = Slo(

@@ -6,16 +6,16 @@ from dataclasses import replace
 
 from headway.perf.catalog.accelerator import Accelerator
 
-__all__ = ["CORES", "count_of", "faster", "some_cores"]
+__all__ = ["CORES", "count_of", "crowded", "faster", "some_cores"]
 
 CORES = 8
 """Of the catalogue's `cpu`."""
 
 
-def some_cores(whole: Accelerator, count: int, memory: int | None = None) -> Accelerator:
-    """Arithmetic goes with the number of cores; so does the memory's bandwidth, until its channels are full. `memory`:
-    bytes, None: as the catalogue has it."""
-    reads, computes = faster(CORES, count)
+def some_cores(whole: Accelerator, count: int, memory: int | None = None, *, of: int = CORES) -> Accelerator:
+    """So many of the `of` that `whole` is. Arithmetic goes with the number of cores; so does the memory's bandwidth,
+    until its channels are full. `memory`: bytes, None: as `whole` has it."""
+    reads, computes = faster(of, count)
     return replace(
         whole,
         name=f"{count} cores" if count != 1 else "1 core",
@@ -32,6 +32,13 @@ def faster(these: int, those: int) -> tuple[float, float]:
     if not these or not those:
         return 1.0, 1.0
     return min(1.0, 2 * those / CORES) / min(1.0, 2 * these / CORES), those / these
+
+
+def crowded(others: float, shared: float, part: float) -> float:
+    """By what factor steps take longer while so many other replicas compute on the same processor: they have memory
+    and caches in common (`shared`, for each), and threads beyond the cores take turns. `part`: of the cores, what one
+    replica's threads are."""
+    return max(1.0, (others + 1.0) * part) * (1.0 + shared * others)
 
 
 def count_of(accelerator: Accelerator) -> int:

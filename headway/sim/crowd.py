@@ -7,6 +7,7 @@ step's length is fixed when it begins, by who is at work then; runs of steps are
 from __future__ import annotations
 
 from headway.perf.batching import Replica
+from headway.perf.cores import crowded
 from headway.perf.step.shape import StepTime
 from headway.sim.fleet import Shared
 
@@ -30,8 +31,7 @@ class Crowd:
         """By which a step of that one takes longer than alone, now."""
         shared = self._shared
         others = sum(step is not one and not replica.idle for step, replica in self._members)
-        turns = (others + 1) * shared.threads / max(1, shared.cores)
-        return max(1.0, turns) * (1.0 + shared.slower * others)
+        return crowded(others, shared.slower, shared.threads / max(1, shared.cores))
 
 
 class Crowded:

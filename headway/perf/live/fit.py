@@ -46,12 +46,14 @@ ONE_SIDE = 1.645
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """`seats`: sequences that run at once; `budget`: tokens of a step."""
+    """`seats`: sequences that run at once; `budget`: tokens of a step; `part`: of the machine's cores, what a replica's
+    threads are."""
 
     setting: Setting
     base: Constants
     seats: int
     budget: int
+    part: float
     parameters: tuple[Parameter, ...]
 
     @property
@@ -65,7 +67,7 @@ class _Case:
         """log(measured / predicted)."""
         by = self.at(logs)
         step, engine = step_of(self.setting, by), by.engines[self.setting.engine]
-        return [log(each.seconds / timed(each, step, engine, self.budget)) for each in found]
+        return [log(each.seconds / timed(each, step, engine, self.budget, self.part)) for each in found]
 
 
 def parameters(setting: Setting, base: Constants) -> Iterator[Parameter]:
@@ -94,10 +96,11 @@ def parameters(setting: Setting, base: Constants) -> Iterator[Parameter]:
 
 def fitted(
     seen: Sequence[Seen], setting: Setting, base: Constants, *, seats: int, budget: int, site: str, measured: str,
-    sources: Sequence[str],
+    sources: Sequence[str], cores: int = 0,
 ) -> Fit:  # fmt: skip
-    """Raises UsageError where the requests are too few."""
-    case = _Case(setting, base, seats, budget, tuple(parameters(setting, base)))
+    """`cores`: of the machine, where the replicas are on them. Raises UsageError where the requests are too few."""
+    part = (setting.threads or 0) / cores if cores else 0.0
+    case = _Case(setting, base, seats, budget, part, tuple(parameters(setting, base)))
     if len(seen) < FEWEST:
         raise UsageError(
             f"{len(seen)} requests can be used, and {FEWEST} are needed", hint="headway bench FILE --for 3m --out run"

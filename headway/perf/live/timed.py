@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import ceil, floor
 
 from headway.perf.constants import Engine
+from headway.perf.cores import crowded
 from headway.perf.live.seen import Seen
 from headway.perf.live.spells import Prompt, Spell
 from headway.perf.step.shape import StepTime
@@ -12,12 +13,13 @@ from headway.perf.step.shape import StepTime
 __all__ = ["alone", "timed"]
 
 
-def timed(spell: Spell, step: StepTime, engine: Engine, budget: int) -> float:
-    """Seconds. `budget`: tokens of one step, all sequences together."""
+def timed(spell: Spell, step: StepTime, engine: Engine, budget: int, part: float = 0.0) -> float:
+    """Seconds. `budget`: tokens of one step, all sequences together; `part`: of the machine's cores, what a replica's
+    threads are."""
     inside = spell.steps * _between(step, spell.decodes, spell.context) if spell.steps else 0.0
     for each in spell.prompts:
         inside += each.share * _prompt(each, spell, step, budget)
-    inside *= 1.0 + engine.shared * spell.crowd
+    inside *= crowded(spell.crowd, engine.shared, part)
     return inside + engine.request if spell.waits else inside
 
 

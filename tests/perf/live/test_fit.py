@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import log
 from statistics import fmean
 
@@ -10,12 +11,16 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from headway.errors import UsageError
+from headway.perf.catalog.accelerators import accelerator
+from headway.perf.catalog.models import architecture
 from headway.perf.constants import Constants, constants
 from headway.perf.live.fit import FEWEST, fitted
 from headway.perf.live.fitted import Fit, applied
 from headway.perf.live.seen import Seen
 from headway.perf.live.spells import spells
 from headway.perf.live.timed import alone, timed
+from headway.perf.setting import Setting
+from headway.perf.step.shape import Limits
 from headway.perf.step.step import step_of
 from tests.support.live import CORE, LIMITS, other_constants, seen_by
 
@@ -106,6 +111,23 @@ def _one_by_one(seen: list[Seen]) -> list[tuple[Seen, float]]:
         for each in seen
         if not any(other is not each and other.sent < each.last and other.last > each.sent for other in seen)
     ]
+
+
+def test_an_engine_on_a_gpu_is_fitted_near_what_is_shipped() -> None:
+    setting, room = Setting(architecture("meta-llama/Llama-3.1-8B"), accelerator("H100")), Limits(400_000)
+    base = constants()
+    kernels = replace(base.kernels, stream=base.kernels.stream * 0.8)
+    slow = replace(base.engines["vllm"], request=0.06)
+    truth = replace(base, kernels=kernels, engines={**base.engines, "vllm": slow})
+    seen = seen_by(truth, setting=setting, limits=room, rate=12.0, count=150, seed=4)
+    found = fitted(
+        seen, setting, base, seats=256, budget=8192, site="berlin", measured="2026-11-21", sources=["requests.db"]
+    )
+    assert found.accelerator == "H100-SXM"
+    by = applied(base, found, setting.accelerator)
+    assert by.engines["vllm"].request == pytest.approx(0.06, rel=0.15)
+    decode = 0, 0.0, 0, 4, 4 * 300.0
+    assert step_of(setting, by).seconds(*decode) == pytest.approx(step_of(setting, truth).seconds(*decode), rel=0.1)
 
 
 def test_too_few_requests_are_no_fit() -> None:

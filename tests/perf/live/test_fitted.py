@@ -32,7 +32,7 @@ FIT = Fit(
         "kernels.attend": 0.3,
         "kernels.cache_stream": 0.5,
         "engines.llamacpp.request": 0.02,
-    },  # fmt: skip
+    },
     ttft=Spread(-0.1, 0.2, 100),
     tpot=Spread(-0.05, 0.05, 100),
     errors={},
