@@ -84,8 +84,8 @@ def simulate(
     """Say what users would feel and what it would cost, before a GPU is touched.
 
     Requests go through the very routing, limits, fair lines and scaling that serve; engines are reckoned step by step:
-    continuous batching, paged KV, prefix cache. The same seed gives the same figures. Exit status: 0, or 2 for wrong
-    usage or file.
+    continuous batching, paged KV, prefix cache. The same seed gives the same figures. Exit status: 0, 1 a model
+    that does not fit, 2 wrong usage or file.
     """
     from headway.cli.simulate_run import Wanted, run, run_court  # noqa: PLC0415
 

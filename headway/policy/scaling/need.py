@@ -1,7 +1,8 @@
 """How many replicas the tokens that come and the tokens that wait keep busy.
 
     demand  = tokens a second that come, by phase, over what one replica bears of each   [replicas]
-    left    = what waits now + (demand - what is there) over one cold start, at the least 0   [replica-seconds]
+    left    = what waits now + (demand - what is there) over one cold start, without what may wait: half of
+              what is there can do within the SLO's time to first token; at the least 0       [replica-seconds]
     need    = (demand + left / cold start) / utilisation
 
 `left` is what will still wait when a replica that is started now is ready: a backlog that those present will have
@@ -50,7 +51,8 @@ def need(seen: Observation, starting: Sequence[Starting], utilisation: float) ->
     backlog = capacity.seconds(seen.waiting.prompt + seen.pending.prompt, seen.waiting.output + seen.pending.output)
     horizon = max(seen.cold_start, LEAST_HORIZON)
     supply = seen.ready * horizon + sum(max(0.0, horizon - each.eta) for each in starting)
-    left = max(0.0, backlog + demand * horizon - supply)
+    may_wait = seen.ready * (seen.ttft or 0.0) / 2
+    left = max(0.0, backlog + demand * horizon - supply - may_wait)
     return Need(demand, backlog, left, (demand + left / horizon) / utilisation)
 
 
