@@ -27,6 +27,7 @@ from typing import Any
 import psutil
 
 from headway.bench.records import read_records
+from headway.engines import builtin
 from tests.support.running import Headway
 
 SERVED = """\
@@ -40,6 +41,7 @@ FITTED_ON = """\
 kind: Workload
 name: fitted-on
 model: chat
+operation: {operation}
 prompt: 20..320
 output: 10..80
 arrivals: {{rate: {rate}}}
@@ -49,6 +51,7 @@ ASKED = """\
 kind: Workload
 name: asked
 model: chat
+operation: {operation}
 prompt: {{p50: 120, p90: 300, p99: 500}}
 output: {{p50: 40, p90: 90, p99: 160}}
 arrivals: {{rate: {rate}}}
@@ -76,10 +79,11 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="a folder for all that was written; else it is thrown away")
     given = parser.parse_args()
     print(f"machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.2f}, Python {sys.version.split()[0]}")
+    operation = builtin.find(given.model).task
     with _folder(given.keep) as folder, _served(folder, given.model) as headway:
-        _fit(headway, folder, given.fit_rate, given.seconds)
+        _fit(headway, folder, operation, given.fit_rate, given.seconds)
         workload = folder / "asked.yaml"
-        workload.write_text(ASKED.format(rate=given.rate, seconds=given.seconds))
+        workload.write_text(ASKED.format(operation=operation, rate=given.rate, seconds=given.seconds))
         rounds = []
         for number in range(given.rounds):
             rounds.append(_round(headway, folder, workload, SEED + number))
@@ -109,9 +113,9 @@ def _served(folder: Path, model: str) -> Iterator[Headway]:
         headway.close()
 
 
-def _fit(headway: Headway, folder: Path, rate: str, seconds: int) -> None:
+def _fit(headway: Headway, folder: Path, operation: str, rate: str, seconds: int) -> None:
     workload = folder / "fitted-on.yaml"
-    workload.write_text(FITTED_ON.format(rate=rate, seconds=seconds + seconds // 2))
+    workload.write_text(FITTED_ON.format(operation=operation, rate=rate, seconds=seconds + seconds // 2))
     _bench(headway, workload, FIT_SEED, folder / "fit")
     print(_ok(headway, "perf", "calibrate", str(folder / "fit"), "-f", str(folder / "chat.yaml")))
 
@@ -134,7 +138,8 @@ def _round(headway: Headway, folder: Path, workload: Path, seed: int) -> Round:
 def _bench(headway: Headway, workload: Path, seed: int, out: Path) -> None:
     url = f"http://127.0.0.1:{headway.port}"
     done = headway.run("bench", url, "--workload", str(workload), "--seed", str(seed), "--out", str(out), timeout=600)
-    print(f"{out.name}: {done.stdout.splitlines()[0] if done.stdout else done.stderr}")
+    assert done.stdout, done.stderr
+    print(f"{out.name}: {done.stdout.splitlines()[0]}")
 
 
 def _ok(headway: Headway, *arguments: str) -> str:

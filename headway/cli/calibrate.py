@@ -33,6 +33,9 @@ from headway.spec.model import Model
 
 __all__ = ["calibrated"]
 
+HOLES = 0.05
+"""Share of requests from which on it is told that they are missing."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Served:
@@ -135,8 +138,17 @@ def _lines(fit: Fit, served: _Served, read: Read, seen: Sequence[Seen], base: Co
     yield ""
     yield f"error      of requests left out in turn: TTFT {_was(fit, 'ttft')}, TPOT {_was(fit, 'tpot')}"
     yield f"band       90 % of means: TTFT {_band(fit.ttft)}, TPOT {_band(fit.tpot)}"
-    for note in read.notes:
+    for note in (*read.notes, *_holes(read, len(seen))):
         print(f"note: {note}", file=sys.stderr)
+
+
+def _holes(read: Read, used: int) -> Iterator[str]:
+    left = sum(read.left_out.values())
+    if left > HOLES * (used + left):
+        yield (
+            f"{left} of {used + left} requests could not be used, and what the engine did for them is not reckoned "
+            "with: measure again at a lower rate"
+        )
 
 
 def _was(fit: Fit, figure: str) -> str:

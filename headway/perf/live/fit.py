@@ -86,7 +86,7 @@ def parameters(setting: Setting, base: Constants) -> Iterator[Parameter]:
         (f"{engine}.sequence", 0.4, 1e-6),
         (f"{engine}.token", 0.5, 1e-7),
         (f"{engine}.request", 0.5, 1e-4),
-        *(((f"{engine}.shared", 0.4, 0.05),) if cores else ()),
+        *(((f"{engine}.shared", 0.25, 0.1),) if cores else ()),
     ):
         value: Any = whole
         for name in path.split("."):
