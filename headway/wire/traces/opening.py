@@ -79,6 +79,8 @@ def _detected(path: Path, start: bytes) -> TraceFormat:
     for each, columns in _BY_COLUMNS.items():
         if all(column.casefold() in names for column in columns):
             return each
+    if not start.strip():
+        raise fault(path, 1, "the file is empty", _KNOWN)
     shown = first[:60].decode("utf-8", "replace")
     raise fault(path, 1, f"found {shown!r}, which begins no trace that Headway knows", _KNOWN)
 

@@ -182,7 +182,7 @@ FAULTS = [
     ("t.jsonl", MOONCAKE.replace("1100", "-5"), "2: found a negative length; a line is to be like"),
     ("t.csv", "a,b\n1,2\n",
      "1: found 'a,b', which begins no trace that Headway knows; the formats are azure (TIMESTAMP"),
-    ("t.csv", "", "1: found '', which begins no trace that Headway knows; "),
+    ("t.csv", "", "1: the file is empty; the formats are azure (TIMESTAMP"),
     ("t.jsonl", '{"a": 1}\n', "1: found '{\"a\": 1}', which begins no trace that Headway knows; "),
 ]  # fmt: skip
 
