@@ -176,17 +176,21 @@ def lateness(seen: Arrival, ttft: float, itl: float) -> tuple[float, float]:
 
 
 async def test_tokens_are_never_early_and_nothing_drifts(tmp_path: Path) -> None:
-    """The best of many is on time to well under a millisecond however busy the machine is; the hundredth token too."""
-    log = tmp_path / "arrivals.jsonl"
+    """The best of many is on time to well under a millisecond, the hundredth token too. Those of one go end together,
+    so that one moment in which the machine is busy makes all of them late: hence several goes."""
+    log, goes = tmp_path / "arrivals.jsonl", 0
+    firsts, lasts = [1.0], [1.0]
     async with engines("--ttft", "0.05", "--itl", "0.004", "--arrivals", str(log)) as to:
-        await asyncio.gather(*(raw(to, {**ASK, "max_tokens": 100}, "") for _ in range(20)))
         await raw(to, {**ASK, "max_tokens": 3}, "ttft=200ms itl=100ms")
-    *many, own = read_arrivals(log)
-    assert (len(many), own.tokens, own.status, own.number) == (20, 3, 200, 20)
-    late = [lateness(each, 0.05, 0.004) for each in many] + [lateness(own, 0.2, 0.1)]
-    assert min(min(pair) for pair in late) > -1e-6
-    assert min(first for first, _ in late) < 0.001
-    assert min(last for _, last in late) < 0.001
+        while max(min(firsts), min(lasts)) > 0.001:
+            goes += 1
+            assert goes <= 40, f"never on time: first tokens by {min(firsts)} s at best, last ones by {min(lasts)} s"
+            await asyncio.gather(*(raw(to, {**ASK, "max_tokens": 100}, "") for _ in range(5)))
+            _, *seen = read_arrivals(log)
+            firsts, lasts = zip(*(lateness(each, 0.05, 0.004) for each in seen), strict=True)
+    own, *many = read_arrivals(log)
+    assert (len(many), own.tokens, own.status, own.number) == (5 * goes, 3, 200, 0)
+    assert min(*firsts, *lasts, *lateness(own, 0.2, 0.1)) > -1e-6
 
 
 async def test_what_is_let_in(tmp_path: Path) -> None:
