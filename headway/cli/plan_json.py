@@ -185,7 +185,7 @@ def _plan(plan: Plan) -> PlanJson:
         refused=[_refused(each) for each in found.refused],
         would=[_way(each) for each in plan.ways],
         pairs=[_pair(each) for each in plan.pairs],
-        spec=written(plan.model, plan.pick) if plan.pick is not None and plan.is_kept else None,
+        spec=written(plan.model, plan.pick, plan.goal) if plan.pick is not None and plan.is_kept else None,
     )  # fmt: skip
 
 

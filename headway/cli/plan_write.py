@@ -36,7 +36,7 @@ def text_of(plans: Sequence[Plan]) -> str:
         if plan.pick is None or not plan.is_kept:
             continue
         out = io.StringIO()
-        yaml.dump(written(plan.model, plan.pick), out)
+        yaml.dump(written(plan.model, plan.pick, plan.goal), out)
         documents.append(_head(plan) + out.getvalue())
     return "---\n".join(documents)
 

@@ -16,7 +16,7 @@ from headway.errors import ResourceError
 from headway.paths import StateDir
 from headway.sites.base import Accelerator, Inventory
 from headway.spec.load import load
-from headway.spec.model import Model
+from headway.spec.model import Model, Slo
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "plan"
 LLAMA = "kind: Model\nname: chat\nsource: hf://meta-llama/Llama-3.1-70B-Instruct\nslo: {ttft: 1s, itl: 60ms}\n"
@@ -126,6 +126,15 @@ def test_what_is_written_is_planned_as_it_stands(plan: Plan) -> None:
     assert after.choices[0].per_hour == before.choices[0].per_hour
     assert after.choices[0].args == before.choices[0].args
     assert after.spec == before.spec
+
+
+def test_limits_that_were_asked_for_are_written_too(plan: Plan) -> None:
+    """So that who runs or simulates what was written is held to them."""
+    plan.file(LLAMA + LOAD + SITE)
+    plan.json("f.yaml", "--slo", "itl=80ms", "-o", "chosen.yaml")
+    (model,) = load((plan.folder / "chosen.yaml").read_text(), "chosen.yaml", "/")
+    assert isinstance(model, Model)
+    assert model.slo == Slo(ttft=1.0, itl=0.08)
 
 
 def test_one_replica_more(plan: Plan) -> None:

@@ -1,6 +1,7 @@
 """A choice as the document that launches it: what the plan found stands where the user could have written it.
 
-The Model as it was, with GPUs, replicas, engine and the engine's options said. Planning that document plans just that.
+The Model as it was, with the limits that were planned for, GPUs, replicas, engine and the engine's options said.
+Planning that document plans just that.
 """
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from headway.perf.plan.choice import Choice
-from headway.spec.model import Model
+from headway.perf.plan.goal import Goal
+from headway.spec.model import Model, Slo
 
 __all__ = ["options", "written"]
 
@@ -41,7 +43,7 @@ def options(choice: Choice) -> dict[str, Any]:
     return said
 
 
-def written(model: Model, choice: Choice) -> dict[str, Any]:
+def written(model: Model, choice: Choice, goal: Goal) -> dict[str, Any]:
     """As it would stand in a file: plain values, in the order of the document."""
     accelerator, each = choice.offer.accelerator, choice.layout.accelerators
     if accelerator.profile:
@@ -50,6 +52,8 @@ def written(model: Model, choice: Choice) -> dict[str, Any]:
         gpu = "cpu"
     else:
         gpu = accelerator.name if each == 1 else f"{accelerator.name}:{each}"
+    if goal.ttft is not None or goal.itl is not None:
+        model = model.model_copy(update={"slo": Slo.model_construct(ttft=goal.ttft, itl=goal.itl)})
     data: dict[str, Any] = model.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
     laid = {
         "kind": "Model",

@@ -108,7 +108,7 @@ def test_what_is_written_back_plans_to_the_same(rate: float, goal: Goal) -> None
     first = found(asked, [each for each in MIXED if each.preemptions is None])
     assume(first.pick is not None)
     assert first.pick is not None
-    document = from_json(written(Model(name="m", source="hf://meta-llama/Llama-3.1-70B-Instruct"), first.pick))
+    document = from_json(written(Model(name="m", source="hf://meta-llama/Llama-3.1-70B-Instruct"), first.pick, goal))
     again = search(replace(asked, asked=asked_of(document, accelerator)), FORMS, MIXED)
     same = [each for each in again.choices if each.offer == first.pick.offer]
     assert [each.layout for each in same] == [first.pick.layout]
