@@ -55,7 +55,7 @@ class Decoders:
         for endpoint in self.endpoints:
             if endpoint.jobs.pop(job.number, None) is not None:
                 endpoint.replica.cancel(job.number, self._agenda.now)
-                self._watch(endpoint)
+                endpoint.watch(self._step)
                 return True
         return False
 
@@ -71,14 +71,7 @@ class Decoders:
         job.stay = Stay(endpoint, 1.0, float(job.prompt + job.output), now, adapter="")
         endpoint.jobs[job.number] = job
         endpoint.replica.offer(Request(job.number, job.prompt + 1, job.output - 1, brought=job.prompt), now)
-        self._watch(endpoint)
-
-    def _watch(self, endpoint: Endpoint) -> None:
-        due = endpoint.replica.next_event()
-        if due != endpoint.due:
-            endpoint.due = due
-            if due < float("inf"):
-                self._agenda.at(due, self._step, endpoint)
+        endpoint.watch(self._step)
 
     def _step(self, endpoint: Endpoint) -> None:
         now = self._agenda.now
@@ -92,4 +85,4 @@ class Decoders:
                 if job.stay is not None:
                     job.stay.leave()
                 self._pool.end(job, Ended.LEFT if job.leaves else Ended.FINISHED)
-        self._watch(endpoint)
+        endpoint.watch(self._step)

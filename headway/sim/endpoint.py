@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from headway.perf.batching import Replica
 from headway.policy.ejection import EjectionRules, Health
 from headway.policy.prefix import PrefixIndex
@@ -30,6 +32,14 @@ class Endpoint(Host):
 
     def time(self) -> float:
         return self._agenda.now
+
+    def watch(self, step: Callable[[Endpoint], None]) -> None:
+        """Its replica's next event is noted, for `step`."""
+        due = self.replica.next_event()
+        if due != self.due:
+            self.due = due
+            if due < float("inf"):
+                self._agenda.at(due, step, self)
 
     def hear(self, index: PrefixIndex, now: float) -> None:
         """What its engine says of itself, as the gateway scrapes it."""

@@ -156,7 +156,7 @@ class Pool:
             return
         endpoint.jobs[job.number] = job
         endpoint.replica.offer(request, now)
-        self.watch(endpoint)
+        endpoint.watch(self._step)
 
     def _may_retry(self, now: float) -> bool:
         sent = sum(each.total for each in self.endpoints)
@@ -224,14 +224,6 @@ class Pool:
 
     # what an engine does
 
-    def watch(self, endpoint: Endpoint) -> None:
-        """Its next event is noted."""
-        due = endpoint.replica.next_event()
-        if due != endpoint.due:
-            endpoint.due = due
-            if due < float("inf"):
-                self._agenda.at(due, self._step, endpoint)
-
     def _step(self, endpoint: Endpoint) -> None:
         now = self._agenda.now
         if endpoint.due > now or endpoint.dead:
@@ -240,7 +232,7 @@ class Pool:
         for event in endpoint.replica.advance(now):
             self._happened(endpoint, event, now)
         if not endpoint.dead:
-            self.watch(endpoint)
+            endpoint.watch(self._step)
             if endpoint.draining and not endpoint.jobs:
                 self._front.keepers[self.served.name].drained(endpoint)
 
@@ -323,7 +315,7 @@ class Pool:
             endpoint, decodes = job.stay.upstream, self.decoders is not None and self.decoders.drop(job)
             if not decodes and endpoint.jobs.pop(job.number, None) is not None:
                 endpoint.replica.cancel(job.number, self._agenda.now)
-                self.watch(endpoint)
+                endpoint.watch(self._step)
             job.stay.leave()
         self.end(job, kind)
 
