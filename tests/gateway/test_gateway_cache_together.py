@@ -167,14 +167,16 @@ async def test_no_torn_answer_is_ever_given_whoever_is_killed(tmp_path: Path, en
 
         storms = [asyncio.create_task(storm(seed)) for seed in range(1, 5)]
         hub = psutil.Process(live.child.pid)
-        for kills in range(1, 5):
+        kills = 0
+        while kills < 4 or not seen["killed"]:  # a kill may fall between two answers: those do not count
+            assert kills < 100, "no kill fell into an answer"
+            kills += 1
             await eventually(lambda kills=kills: min(seen["hit"], seen["miss"]) >= 4 * kills)
             await eventually(lambda: len(hub.children()) == 2)
             for worker in hub.children():
                 worker.kill()
         stop.set()
         await asyncio.gather(*storms)
-        assert seen["killed"] > 0
         for seed in range(1, 5):
             assert said(await ask(live.port, seed=seed)) == str(seed) * 400_000
 
