@@ -1,0 +1,42 @@
+"""The labels and annotations by which Headway knows its objects on a cluster. Selectors are immutable there, so these
+never change meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from headway.wire.kube.resource import GROUP
+
+__all__ = [
+    "ADAPTERS",
+    "APP",
+    "COMPONENT",
+    "FINALIZER",
+    "HASH",
+    "MANAGED",
+    "MODEL",
+    "REVISION",
+    "TENANT",
+    "VARIANT",
+    "WHY",
+    "of_model",
+]
+
+MANAGED = "app.kubernetes.io/managed-by"  # = headway
+COMPONENT = "app.kubernetes.io/component"  # operator | gateway | replica | weights | app
+MODEL = f"{GROUP}/model"
+VARIANT = f"{GROUP}/variant"
+REVISION = f"{GROUP}/revision"
+TENANT = f"{GROUP}/tenant"
+APP = f"{GROUP}/app"
+ADAPTERS = f"{GROUP}/adapters"
+
+HASH = f"{GROUP}/applied"  # annotation: SHA-256 of what Headway applied, to see a change of its own wish
+WHY = f"{GROUP}/why"  # annotation: JSON, pointer -> reason of each derived value
+FINALIZER = f"{GROUP}/drain"
+
+
+def of_model(model: str, revision: str = "", variant: str = "") -> Mapping[str, str]:
+    """Of a Replica's objects; without a Revision, of what all Revisions of the Model share."""
+    said = {"app.kubernetes.io/name": model, MANAGED: "headway", COMPONENT: "replica", MODEL: model}
+    return said | ({REVISION: revision} if revision else {}) | ({VARIANT: variant} if variant else {})
