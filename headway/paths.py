@@ -69,6 +69,11 @@ class StateDir:
         return self.root / "secrets"
 
     @property
+    def sites(self) -> Path:
+        """The Sites that `headway site add` was told of: NAME.yaml, and the name in use in `used`."""
+        return self.root / "sites"
+
+    @property
     def run(self) -> Path:
         """Sockets and the RoutingTable; elsewhere when the state directory's path is too long for sockets."""
         inside = self.root / "run"
