@@ -92,5 +92,10 @@ class StateDir:
         return self.run / "table.json"
 
     @property
+    def heard(self) -> Path:
+        """When it was changed is when the cluster was last heard, of a gateway that runs in one."""
+        return self.run / "heard"
+
+    @property
     def gateway_socket(self) -> Path:
         return self.run / "gateway.sock"
