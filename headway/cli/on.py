@@ -17,6 +17,7 @@ import typer
 
 from headway.cli.known_sites import LOCAL, KnownSites, site_of_file
 from headway.errors import HeadwayError, UsageError
+from headway.sites.kubernetes.labels import SYSTEM
 
 if TYPE_CHECKING:
     from headway.spec.model import Profile
@@ -26,8 +27,6 @@ __all__ = ["CLI_MANAGER", "ON", "SYSTEM", "Place", "complete_site", "connected",
 
 CLI_MANAGER = "headway-cli"
 """Field manager of what a person's command applies."""
-SYSTEM = "headway"
-"""The namespace of operator, gateway and Tenants."""
 _YAML = (".yaml", ".yml", ".json")
 Told = TypeVar("Told")
 
