@@ -82,8 +82,8 @@ async def _delete_users(cluster: Cluster, told: Told, within: float) -> None:
         await _delete(cluster, ref(each), told)
     try:
         async with asyncio.timeout(within):
-            while await users_objects(cluster):
-                await asyncio.sleep(POLL)  # noqa: ASYNC110 - of a server, which has no event for us to wait on
+            while await users_objects(cluster):  # noqa: ASYNC110 - an API server has no event for us
+                await asyncio.sleep(POLL)
     except TimeoutError:
         return  # there is no operator, or an engine that does not end: what is left is released below
 
