@@ -12,17 +12,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from headway.sites.kubernetes.objects.derived import Derived
+from headway.sites.kubernetes.objects.tenant import MEMBER
 from headway.wire.kube.manifest import Manifest
 from headway.wire.kube.resource import GROUP
 
-__all__ = ["GRANTS", "KEYS", "LEASE", "MEMBER", "Grant", "account", "bindings", "roles"]
+__all__ = ["GRANTS", "KEYS", "LEASE", "Grant", "account", "bindings", "roles"]
 
 RBAC = "rbac.authorization.k8s.io"
 KEYS = "headway-keys"
 """The Secret of API keys, hashed."""
 LEASE = "headway-operator"
-MEMBER = "headway-member"
-"""The ClusterRole that a tenant's members have in its namespace."""
 
 LOOK = ("list", "watch")
 KEEP = ("create", "delete", "list", "patch", "watch")
@@ -83,11 +82,11 @@ _MEMBER = (
     ("", ("events", "pods", "pods/log", "services", "persistentvolumeclaims"), ("get", "list", "watch")),
     ("", ("pods/portforward",), ("create",)),
     ("", ("resourcequotas",), ("get", "list", "watch")),
-    ("", ("secrets",), ("create", "delete", "list", "patch", "update")),
+    ("", ("secrets",), ("create", "delete", "patch", "update")),
     ("apps", ("deployments",), ("get", "list", "watch")),
     ("batch", ("jobs",), ("get", "list", "watch")),
 )
-"""Of a tenant's members. They write Secrets and list their names, but `get` none: values come out only into pods."""
+"""Of a tenant's members. They write Secrets and read none (a list has the values too): they come out only into pods."""
 
 
 def roles(namespace: str) -> tuple[Derived, ...]:

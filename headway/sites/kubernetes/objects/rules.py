@@ -94,7 +94,15 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
             "a Route does not lead to itself: name a Model",
         ),
     ),
-    "Tenant": (NAME,),
+    "Tenant": (
+        NAME,
+        Rule("spec", "!has(self.quota) || has(self.namespace)", "a quota is of a namespace: write namespace: NAME"),
+        Rule(
+            "spec.namespace",
+            "self != 'default' && !self.startsWith('kube-')",
+            "write a namespace of its own, like research",
+        ),
+    ),
     "App": (NAME,),
 }
 
