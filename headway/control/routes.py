@@ -167,8 +167,12 @@ def _endpoint(replica: Replica, external: Mapping[str, Endpoint], way: Way | Non
         id=endpoint_id(replica),
         replica=replica.name,
         revision=replica.revision,
-        url=f"http://{replica.host}:{replica.port}",
+        url=f"http://{_url_host(replica.host)}:{replica.port}",
         engine=way.revision.engine if way else engine,
         variant=variant,
         price=price,
     )
+
+
+def _url_host(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

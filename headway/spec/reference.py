@@ -111,6 +111,8 @@ def render() -> str:
             _section("Part", "mix.", parts["Part"], parts["Workload"]["properties"], "Workload"),
             _section("TraceFile", "trace.", parts["TraceFile"], {}),
             _section("Site", "", parts["Site"], {}),
+            _section("GpuPrice", "prices.", parts["GpuPrice"], {}),
+            _section("SpotPrice", "prices.spot.", parts["SpotPrice"], {}),
             _section("Stock", "inventory.", parts["Stock"], {}),
             _section("Spot", "inventory.spot.", parts["Spot"], {}),
         )
