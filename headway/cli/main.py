@@ -25,6 +25,7 @@ from headway.cli import (
     plan,
     schema,
     simulate,
+    site,
     status,
     up,
 )
@@ -54,6 +55,7 @@ for verb in (
     simulate,
     explain,
     key,
+    site,
     catalog,
     perf,
     doctor,

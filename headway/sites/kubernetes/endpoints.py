@@ -1,7 +1,8 @@
 """EndpointSlices -> Replicas: who answers for a Model, as the cluster's own controller keeps it up to date.
 
 The controller copies the labels of a Revision's headless Service to its slices, so the slice says Model, Revision and
-Variant, and no Pod need be read. A slice counts for the Model of its own namespace only.
+Variant, and no Pod need be read. A slice counts for the Model of its own namespace alone, or who may write slices in
+any namespace could take another team's requests.
 """
 
 from __future__ import annotations
@@ -27,12 +28,14 @@ _SAID = {
 }
 
 
-def replicas_of(slices: Iterable[Manifest]) -> tuple[Replica, ...]:
-    """One for each pod: of a pod in slices of both address families the IPv4 address, which every cluster routes."""
+def replicas_of(slices: Iterable[Manifest], namespaces: Mapping[str, str]) -> tuple[Replica, ...]:
+    """One for each pod: of a pod in slices of both address families the IPv4 address, which every cluster routes.
+    `namespaces`: of each Model that is served; a slice elsewhere that names it is somebody else's and passed over."""
     found: dict[tuple[str, str], Replica] = {}
     for each in sorted(slices, key=lambda one: (one.get("addressType", ""), one["metadata"]["name"])):
         port = _port(each.get("ports") or ())
-        for endpoint in each.get("endpoints") or () if port and MODEL in labels(each) else ():
+        is_its_own = namespaces.get(labels(each).get(MODEL, "")) == each["metadata"]["namespace"]
+        for endpoint in each.get("endpoints") or () if port and is_its_own else ():
             replica = _replica(each, endpoint, port)
             found.setdefault((replica.name, replica.revision), replica)
     return tuple(sorted(found.values(), key=lambda replica: replica.name))
