@@ -17,10 +17,15 @@ def register(app: typer.Typer) -> None:
 
 
 def gateway(context: typer.Context) -> None:
-    """Run the gateway alone, over a table.
+    """Run the gateway alone: over a table, or in a Kubernetes cluster.
 
-    For any OpenAI-compatible servers. Its options: headway gateway --help.
+    For any OpenAI-compatible servers. Its options: headway gateway --help; with --cluster it follows the cluster's own
+    objects, and so do its further options: headway gateway --cluster --help.
     """
+    if "--cluster" in context.args:
+        from headway.control.cluster import command  # noqa: PLC0415
+
+        raise typer.Exit(command.gateway(context.args))
     from headway.gateway.__main__ import main  # noqa: PLC0415
 
     raise typer.Exit(main(context.args))
@@ -30,8 +35,12 @@ def picker(context: typer.Context) -> None:
     """Pick endpoints for Envoy and other gateways.
 
     It speaks the endpoint-picker protocol of the Gateway API Inference Extension, with the gateway's own policy over
-    the same table. Its options: headway picker --help.
+    the same table, or with --cluster over the engines of a namespace. Its options: headway picker --help.
     """
+    if "--cluster" in context.args:
+        from headway.control.cluster import command  # noqa: PLC0415
+
+        raise typer.Exit(command.picker(context.args))
     from headway.gateway.picker.__main__ import main  # noqa: PLC0415
 
     raise typer.Exit(main(context.args))

@@ -20,6 +20,7 @@ __all__ = [
     "decisions_table",
     "keys_table",
     "models_table",
+    "plain_table",
     "replicas_table",
     "routes_table",
     "show",
@@ -60,7 +61,7 @@ def show(table: Table) -> None:
 
 def models_table(snapshot: dict[str, Any]) -> Table:
     served = "VARIANTS / SOURCE" if any(each.get("variants") for each in snapshot["models"]) else "SOURCE"
-    table = _table("NAME", "STATE", "REPLICAS", "TASK", "ENGINE", "SINCE", served, "WHY")
+    table = plain_table("NAME", "STATE", "REPLICAS", "TASK", "ENGINE", "SINCE", served, "WHY")
     for model in snapshot["models"]:
         table.add_row(
             model["name"],
@@ -76,7 +77,7 @@ def models_table(snapshot: dict[str, Any]) -> Table:
 
 
 def routes_table(routes: list[dict[str, Any]]) -> Table:
-    table = _table("ROUTE", "TO", "MODELS")
+    table = plain_table("ROUTE", "TO", "MODELS")
     for each in routes:
         states = ", ".join(f"{name} {state}" for name, state in each["models"].items())
         table.add_row(each["name"], Text(summary(each)), Text(states))
@@ -97,7 +98,9 @@ def sources(model: dict[str, Any]) -> Iterator[str]:
 
 def replicas_table(model: dict[str, Any], now: float) -> Table:
     variants = ("VARIANT",) if model.get("variants") else ()
-    table = _table("REPLICA", *variants, "STATE", "PID", "ADDRESS", "THREADS", "MEMORY", "RESTARTS", "SINCE", "WHY")
+    table = plain_table(
+        "REPLICA", *variants, "STATE", "PID", "ADDRESS", "THREADS", "MEMORY", "RESTARTS", "SINCE", "WHY"
+    )
     for replica in model["replicas"]:
         table.add_row(
             replica["name"],
@@ -115,7 +118,7 @@ def replicas_table(model: dict[str, Any], now: float) -> Table:
 
 
 def tenants_table(tenants: list[dict[str, Any]]) -> Table:
-    table = _table("NAME", "KEYS", "PRIORITY", "WEIGHT", "MODELS", "LIMITS", "THIS MONTH", "BUDGETS")
+    table = plain_table("NAME", "KEYS", "PRIORITY", "WEIGHT", "MODELS", "LIMITS", "THIS MONTH", "BUDGETS")
     for each in tenants:
         month = each["month"]
         budgets = [f"{used['budget']} a {name}" for name in ("day", "month") if (used := each[name])["budget"]]
@@ -133,7 +136,7 @@ def tenants_table(tenants: list[dict[str, Any]]) -> Table:
 
 
 def keys_table(keys: list[dict[str, Any]], now: float) -> Table:
-    table = _table("ID", "TENANT", "NAME", "STATE", "MODELS", "CREATED", "EXPIRES")
+    table = plain_table("ID", "TENANT", "NAME", "STATE", "MODELS", "CREATED", "EXPIRES")
     for each in keys:
         expires = "never" if each["expires"] is None else "-"
         if each["expires"] is not None and each["expires"] > now and each["revoked"] is None:
@@ -151,7 +154,7 @@ def keys_table(keys: list[dict[str, Any]], now: float) -> Table:
 
 
 def decisions_table(decisions: list[dict[str, Any]], now: float) -> Table:
-    table = _table("AGO", "OBJECT", "ACTION", "REASON", "WHY")
+    table = plain_table("AGO", "OBJECT", "ACTION", "REASON", "WHY")
     for each in decisions:
         numbers = ", ".join(f"{name} {value}" for name, value in each["numbers"].items())
         why = f"{each['message']} ({numbers})" if numbers else each["message"]
@@ -160,10 +163,10 @@ def decisions_table(decisions: list[dict[str, Any]], now: float) -> Table:
     return table
 
 
-def _table(*names: str) -> Table:
+def plain_table(*names: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in names:
-        table.add_column(name, overflow="fold", no_wrap=name in ("NAME", "STATE", "PID", "REPLICA"))
+        table.add_column(name, overflow="fold", no_wrap=name in ("NAME", "STATE", "PID", "REPLICA", "NODE"))
     return table
 
 

@@ -47,6 +47,7 @@ class ReplicaView(msgspec.Struct):
     progress: dict[str, Any] | None  # engines.base.Progress
     signals: dict[str, Any] | None  # engines.signals.Signals
     variant: str = ""
+    node: str = ""  # of a cluster
 
 
 class VariantView(msgspec.Struct):

@@ -246,6 +246,7 @@ def _replica_view(replica: Replica, variant: str = "") -> ReplicaView:
         progress=_progress(replica.progress) if replica.progress else None,
         signals=asdict(replica.signals) if replica.signals else None,
         variant=variant,
+        node=replica.node,
     )
 
 

@@ -8,6 +8,11 @@ The life of a Replica, as a Site drives it:
     need     = engine.need(revision, prepared)        what placement must find
     launch   = engine.launch(revision, prepared, slot)   argv and environment; the Site starts it
     GET ready_path -> ready; GET metrics_path -> engines.signals.read_signals(text)
+
+On a cluster the pods bring program and weights themselves, and nobody here looks anything up:
+
+    pinned, settled = engine.elsewhere(model)         both make the Revision
+    container = engine.container(revision, gpus)      image, arguments, what it must write
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from headway.engines.container import Container, PodShape
 from headway.spec.model import Model
 from headway.spec.revision import Pinned, Revision, Task
 
@@ -137,3 +143,9 @@ class Engine(Protocol):
 
     def external(self, revision: Revision) -> External | None:
         """Where requests go when nothing is launched here; None for an engine that runs on a Site."""
+
+    def elsewhere(self, model: Model) -> tuple[Pinned, Settled]:
+        """As `pin` and `settle`, of what is written alone: no network, no files. Raises SourceError, SpecError."""
+
+    def container(self, revision: Revision, shape: PodShape) -> Container | None:
+        """How it runs on a cluster; None for an engine that runs nowhere (`external`)."""

@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from headway.engines import (
     bert_to_gguf,
     builtin,
     child,
+    elsewhere,
     gguf,
     hub,
     llama_build,
@@ -47,6 +48,7 @@ POSITIONS = 512
 class Embed(LlamaServer):
     name = "embed"
     capabilities = Capabilities(("embedding",), ("builtin", "file", "hf"))
+    convert: ClassVar[str] = "bert"
 
     def pin(self, model: Model) -> Pinned:
         source = sources.parse(model)
@@ -64,15 +66,15 @@ class Embed(LlamaServer):
         raise sources.refuse(source, self.name, "use builtin://, file:// or hf://")
 
     def settle(self, model: Model, pinned: Pinned) -> Settled:
-        if model.task not in (None, "embedding"):
-            raise SpecError(f"{model.source} is an embedder: it does no {model.task}", field="task")
-        given = merge({}, model.args)
-        derived = {} if model.task else {"task": "embedding: all that an embedder does"}
-        for key, (value, reason) in llama_flags.defaults("embedding", _positions(model), given).items():
-            if key not in given:
-                given[key] = value
-                derived[f"args.{key}"] = f"{value}: {reason}"
-        return Settled("embedding", given, derived)
+        return _settled(model, _positions(model))
+
+    def elsewhere(self, model: Model) -> tuple[Pinned, Settled]:
+        refuse_owned(model.args, llama_flags.OWNED)
+        source = elsewhere.source_of(model)
+        if source.scheme not in (*self.capabilities.schemes, "s3", "gs", "pvc"):
+            raise elsewhere.refuse(source, self.name, "hf://, s3://, gs://, pvc:// or builtin://")
+        context = builtin.find(source.path).context if source.scheme == "builtin" else POSITIONS
+        return elsewhere.pin(model), _settled(model, context)
 
     def prepare(self, revision: Revision, report: Report) -> Prepared:
         llama_build.foresee()
@@ -81,6 +83,18 @@ class Embed(LlamaServer):
         if not _is_good(converted):
             _convert(_bring(revision, report), converted, revision, report)
         return Prepared(llama_build.ensure(report), converted)
+
+
+def _settled(model: Model, positions: int) -> Settled:
+    if model.task not in (None, "embedding"):
+        raise SpecError(f"{model.source} is an embedder: it does no {model.task}", field="task")
+    given = merge({}, model.args)
+    derived = {} if model.task else {"task": "embedding: all that an embedder does"}
+    for key, (value, reason) in llama_flags.defaults("embedding", positions, given).items():
+        if key not in given:
+            given[key] = value
+            derived[f"args.{key}"] = f"{value}: {reason}"
+    return Settled("embedding", given, derived)
 
 
 def _positions(model: Model) -> int:

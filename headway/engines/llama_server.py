@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from headway.engines import gguf, gguf_choice, llama_flags
+from headway.engines import elsewhere, gguf, gguf_choice, llama_flags
 from headway.engines.base import External, Launch, Need, Prepared, Slot
+from headway.engines.container import GGUF, Container, PodShape
 from headway.errors import EngineError
 from headway.perf import memory
 from headway.spec.revision import Revision
+from headway.spec.source import Source
 
 __all__ = ["LlamaServer"]
+
+BUILD = "b11434"
+IMAGES = {
+    "nvidia": f"ghcr.io/ggml-org/llama.cpp:server-cuda-{BUILD}",
+    "amd": f"ghcr.io/ggml-org/llama.cpp:server-rocm-{BUILD}",
+    "": f"ghcr.io/ggml-org/llama.cpp:server-{BUILD}",
+}
+"""By who made the GPU: the build that `llama_build` makes for laptops."""
+
+PROGRAM = "/app/llama-server"
+PORT = 8080
+THREADS = 2
+"""Where nobody says how many cores a Replica has."""
 
 START_SECONDS = 60.0
 SLOW_DISK = 50e6
@@ -22,6 +37,8 @@ class LlamaServer:
 
     ready_path = "/health"
     metrics_path: ClassVar[str | None] = "/metrics"
+    convert: ClassVar[str] = ""
+    """What makes the fetched weights a GGUF file in a pod (`Container.convert`)."""
 
     def need(self, revision: Revision, prepared: Prepared) -> Need:
         if prepared.weights is None:
@@ -36,3 +53,21 @@ class LlamaServer:
 
     def external(self, revision: Revision) -> External | None:
         return None
+
+    def container(self, revision: Revision, shape: PodShape) -> Container | None:
+        if shape.vendor not in IMAGES:
+            raise EngineError(f"llama-server does not run on accelerators of {shape.vendor}", hint="use engine: vllm")
+        weights = GGUF if self.convert else elsewhere.gguf_path(Source.parse(revision.source.uri))
+        slot = Slot("", "0.0.0.0", PORT, max(1, round(revision.cpu or THREADS)), ("0",) * shape.gpus)  # noqa: S104
+        return Container(
+            image=IMAGES[shape.vendor],
+            command=(PROGRAM,),
+            args=llama_flags.command(PROGRAM, weights, revision, slot)[1:],
+            port=PORT,
+            ready_path=self.ready_path,
+            metrics_path=self.metrics_path,
+            env=llama_flags.environment(revision.args) | dict(revision.env),
+            convert=self.convert,
+            busy="llamacpp:requests_processing",
+            looks="curl",
+        )

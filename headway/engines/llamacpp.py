@@ -6,7 +6,9 @@ by `llama_build`; its command line and memory are in `llama_flags`.
 
 from __future__ import annotations
 
-from headway.engines import gguf_sources, llama_build, llama_flags, sources
+from dataclasses import replace
+
+from headway.engines import elsewhere, gguf_sources, llama_build, llama_flags, sources
 from headway.engines.base import Capabilities, Prepared, Report, Settled
 from headway.engines.flags import merge, refuse_owned
 from headway.engines.gguf_sources import Known
@@ -29,7 +31,18 @@ class LlamaCpp(LlamaServer):
         return gguf_sources.pin(model, sources.parse(model))
 
     def settle(self, model: Model, pinned: Pinned) -> Settled:
-        known = gguf_sources.know(sources.parse(model), pinned)
+        return self._settled(model, gguf_sources.know(sources.parse(model), pinned))
+
+    def elsewhere(self, model: Model) -> tuple[Pinned, Settled]:
+        refuse_owned(model.args, llama_flags.OWNED)
+        source, pinned = elsewhere.source_of(model), elsewhere.pin(model)
+        if source.scheme == "builtin":
+            return pinned, self._settled(model, gguf_sources.know(source, pinned))
+        task, why = elsewhere.task_of(model)
+        settled = self._settled(model.model_copy(update={"task": task}), Known())
+        return pinned, replace(settled, why=({"task": why} if why else {}) | dict(settled.why))
+
+    def _settled(self, model: Model, known: Known) -> Settled:
         given = merge({}, model.args)
         task, why = _task(model, known, own_template=not OWN_TEMPLATE.isdisjoint(given))
         derived = {} if model.task else {"task": why}

@@ -12,12 +12,17 @@ from pathlib import Path
 from typing import ClassVar
 
 from headway.engines.base import Capabilities, External, Launch, Need, Prepared, Report, Settled, Slot
+from headway.engines.container import Container, PodShape
 from headway.engines.flags import refuse_owned, to_flags
+from headway.engines.own_image import own_image
 from headway.errors import SourceError
 from headway.spec.model import Model
 from headway.spec.revision import Pinned, Revision
 
 __all__ = ["MockEngine"]
+
+PORT = 8000
+"""In a pod."""
 
 MEMORY_BYTES = 64 << 20
 """A Python process with uvloop is about 30 MB resident; the rest is for its callers."""
@@ -52,3 +57,21 @@ class MockEngine:
 
     def external(self, revision: Revision) -> External | None:
         return None
+
+    def elsewhere(self, model: Model) -> tuple[Pinned, Settled]:
+        pinned = self.pin(model)
+        return pinned, self.settle(model, pinned)
+
+    def container(self, revision: Revision, shape: PodShape) -> Container | None:
+        own = {"host": "0.0.0.0", "port": PORT, "alias": revision.model}  # noqa: S104 - in a pod
+        return Container(
+            image=own_image(),
+            command=("headway", "mock-engine"),
+            args=to_flags(own | dict(revision.args)),
+            port=PORT,
+            ready_path=self.ready_path,
+            metrics_path=self.metrics_path,
+            env=dict(revision.env),
+            busy="vllm:num_requests_running",
+            weights=False,
+        )

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from headway.engines import sources
 from headway.engines.base import Capabilities, External, Launch, Need, Prepared, Report, Settled, Slot
+from headway.engines.container import Container, PodShape
 from headway.engines.flags import merge
 from headway.errors import EngineError, SourceError, SpecError
 from headway.spec.model import Model
@@ -61,6 +62,13 @@ class OpenAI:
 
     def external(self, revision: Revision) -> External | None:
         return _address(Source.parse(revision.source.uri), revision.args, revision.env)
+
+    def elsewhere(self, model: Model) -> tuple[Pinned, Settled]:
+        pinned = self.pin(model)
+        return pinned, self.settle(model, pinned)
+
+    def container(self, revision: Revision, shape: PodShape) -> Container | None:
+        return None
 
 
 def _address(source: Source, args: Mapping[str, Any], env: Mapping[str, str]) -> External:

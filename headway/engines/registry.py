@@ -5,21 +5,24 @@ Engines are imported when they are asked for: a command that needs none should n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from typing import Any
 
-from headway.engines.base import Engine
+from headway.engines.base import Engine, Settled
 from headway.errors import SpecError, UsageError
 from headway.spec.model import EngineName, Model
-from headway.spec.revision import Revision
+from headway.spec.revision import Pinned, Revision
 
-__all__ = ["Revised", "choose", "get", "names", "revise"]
+__all__ = ["Revised", "choose", "get", "names", "revise", "revise_elsewhere"]
 
 _PLACES: dict[str, tuple[str, str]] = {
     "llamacpp": ("headway.engines.llamacpp", "LlamaCpp"),
     "embed": ("headway.engines.embed", "Embed"),
     "vllm": ("headway.engines.vllm", "Vllm"),
+    "sglang": ("headway.engines.sglang", "SgLang"),
     "openai": ("headway.engines.openai", "OpenAI"),
     "mock": ("headway.engines.mock", "MockEngine"),
 }
@@ -62,9 +65,37 @@ def revise(model: Model, variant: str = "") -> Revised:
     name, why = choose(model)
     engine = get(name)
     pinned = engine.pin(model)
-    settled = engine.settle(model, pinned)
-    if settled.task not in engine.capabilities.tasks:
-        able = ", ".join(engine.capabilities.tasks)
+    return _revised(model, variant, (name, why), (pinned, engine.settle(model, pinned)), {})
+
+
+def revise_elsewhere(model: Model, variant: str = "") -> Revised:
+    """Likewise for a cluster, whose pods fetch the weights: nothing is looked up, so it is the same on every machine.
+    Raises the HeadwayError that says what is wrong."""
+    from headway.engines import elsewhere  # noqa: PLC0415
+
+    name, why = (model.engine, "") if model.engine else elsewhere.engine_of(model)
+    said: dict[str, Any] = {"image": model.image, "priority": model.priority, "pod": model.pod}
+    if model.cost is not None and model.cost.spot:
+        said["spot"] = model.cost.spot
+    if model.weights is not None:
+        said["weights"] = model.weights.model_dump(mode="json", exclude_none=True)
+    if model.deadlines is not None and model.deadlines.whole:
+        said["drain"] = model.deadlines.whole  # a Replica that leaves waits so long for its answers
+    place = {key: value for key, value in said.items() if value}
+    return _revised(model, variant, (name, why), get(name).elsewhere(model), place)
+
+
+def _revised(
+    model: Model,
+    variant: str,
+    chosen: tuple[EngineName, str],
+    fixed: tuple[Pinned, Settled],
+    place: Mapping[str, Any],
+) -> Revised:
+    (name, why), (pinned, settled) = chosen, fixed
+    capabilities = get(name).capabilities
+    if settled.task not in capabilities.tasks:
+        able = ", ".join(capabilities.tasks)
         raise SpecError(f"engine {name} does no {settled.task}", hint=f"it does {able}", field="task")
     derived = dict(settled.why) if model.engine else {"engine": f"{name}: {why}", **settled.why}
     revision = Revision(
@@ -78,5 +109,6 @@ def revise(model: Model, variant: str = "") -> Revised:
         args=dict(settled.args),
         env=dict(model.env),
         variant=variant,
+        place=place,
     )
     return Revised(revision, derived)

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from headway.engines import hub, hub_cache, sources, stamps
+from headway.engines import elsewhere, hub, hub_cache, served_folder, sources, stamps
 from headway.engines.base import (
     Capabilities,
     External,
@@ -30,6 +30,7 @@ from headway.engines.base import (
     Settled,
     Slot,
 )
+from headway.engines.container import SCRATCH, Container, PodShape
 from headway.engines.flags import merge, refuse_owned, to_flags
 from headway.errors import EngineError, SourceError, SpecError
 from headway.perf import memory
@@ -38,7 +39,7 @@ from headway.spec.model import Model
 from headway.spec.revision import Pinned, Revision, Task
 from headway.spec.source import Source
 
-__all__ = ["SETTING", "Vllm", "find"]
+__all__ = ["SETTING", "Vllm", "bring", "find"]
 
 SETTING = "HEADWAY_VLLM"
 START_SECONDS = 900.0
@@ -53,8 +54,22 @@ CPU_KV_GIB = "1"
 WANTED = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken")
 OWNED = (
     "host", "port", "uds", "served-model-name", "model", "revision", "code-revision", "tokenizer-revision",
-    "load-format", "api-key", "root-path", "ssl-keyfile", "ssl-certfile",
+    "load-format", "api-key", "nnodes", "node-rank", "master-addr", "headless", "root-path",
+    "ssl-keyfile", "ssl-certfile",
 )  # fmt: skip
+
+VERSION = "v0.32.0"
+IMAGES: Mapping[str, str] = {
+    "nvidia": f"vllm/vllm-openai:{VERSION}",
+    "amd": f"vllm/vllm-openai-rocm:{VERSION}",
+    "google": f"vllm/vllm-tpu:{VERSION}",
+    "": f"vllm/vllm-openai-cpu:{VERSION}",
+}
+"""By who made the accelerator: the release whose flags and metrics Headway's tests run against."""
+
+PORT = 8000
+UID = 2000
+"""The user `vllm` of the images from v0.20 on; others run as it too, with a home of ours."""
 
 
 class Vllm:
@@ -62,14 +77,13 @@ class Vllm:
     capabilities = Capabilities(("chat", "completion", "embedding"), ("hf", "file"), gpu=True)
     ready_path = "/health"
     metrics_path: ClassVar[str | None] = "/metrics"
+    owned: ClassVar[tuple[str, ...]] = OWNED
+    embedding: ClassVar[Mapping[str, Any]] = {"runner": "pooling"}
+    """Flags that an embedder needs."""
 
     def pin(self, model: Model) -> Pinned:
         source = sources.parse(model)
-        refuse_owned(model.args, OWNED)
-        if "trust-remote-code" in merge({}, model.args):
-            raise SpecError(
-                "code that comes with a model is never run", hint="remove it", field="args.trust-remote-code"
-            )
+        self._check(model)
         if source.scheme == "file":
             return _pin_folder(model.source, sources.local_path(source))
         if source.scheme == "hf":
@@ -79,19 +93,13 @@ class Vllm:
         raise sources.refuse(source, self.name, "use hf:// or file:///folder")
 
     def settle(self, model: Model, pinned: Pinned) -> Settled:
-        given = merge({}, model.args)
-        task, why = (model.task, "") if model.task else _task(sources.parse(model), pinned)
-        derived = {"task": why} if why else {}
-        if task == "embedding" and "runner" not in given:
-            given["runner"] = "pooling"
-            derived["args.runner"] = "pooling: the task is embedding"
-        return Settled(task, given, derived)
+        return self._settled(model, *((model.task, "") if model.task else _task(sources.parse(model), pinned)))
 
     def prepare(self, revision: Revision, report: Report) -> Prepared:
         program = find()
         if program is None:
             raise EngineError("no vLLM here", hint=f"pip install vllm and put it on PATH, or name it in {SETTING}")
-        return Prepared(program, _bring(revision, report))
+        return Prepared(program, bring(revision, report))
 
     def need(self, revision: Revision, prepared: Prepared) -> Need:
         """Of the machine's memory; with a GPU, weights and KV cache are in the GPU's."""
@@ -124,6 +132,61 @@ class Vllm:
 
     def external(self, revision: Revision) -> External | None:
         return None
+
+    def elsewhere(self, model: Model) -> tuple[Pinned, Settled]:
+        self._check(model)
+        served_folder.check(elsewhere.source_of(model), self.name)
+        return elsewhere.pin(model), self._settled(model, *elsewhere.task_of(model))
+
+    def container(self, revision: Revision, shape: PodShape) -> Container | None:
+        """Of several pods each has its tensor parallel group, and the groups are a pipeline: what crosses the network
+        between nodes is then one activation a step and not one a layer (docs.vllm.ai, parallelism_scaling)."""
+        folder = served_folder.path(Source.parse(revision.source.uri), streams=shape.streams)
+        ours = served_folder.sharing(shape, "tensor-parallel-size", "gpu-memory-utilization")
+        if shape.pods > 1:
+            ours |= {"pipeline-parallel-size": shape.pods} | served_folder.joining(shape, "master-addr")
+        owned = {
+            "host": "0.0.0.0",  # noqa: S104 - in a pod
+            "port": PORT,
+            "served-model-name": revision.model,
+            "load-format": "runai_streamer" if shape.streams else "safetensors",
+        }
+        return Container(
+            image=IMAGES[shape.vendor],
+            command=("vllm", "serve"),
+            args=(folder, *to_flags(owned), *to_flags(merge(ours, revision.args))),
+            worker_args=("--headless",) if shape.pods > 1 else (),
+            port=PORT,
+            ready_path=self.ready_path,
+            metrics_path=self.metrics_path,
+            env=_pod_environment(shape) | dict(revision.env),
+            writable=("/tmp", SCRATCH),  # noqa: S108 - a mount of its own
+            shared_memory_bytes=served_folder.SHARED_MEMORY if shape.gpus > 1 else 0,
+            uid=UID,
+            streams=("s3", "gs"),
+            busy="vllm:num_requests_running",
+        )
+
+    def _settled(self, model: Model, task: Task, why: str) -> Settled:
+        given, derived = merge({}, model.args), {"task": why} if why else {}
+        for flag, value in self.embedding.items():
+            if task == "embedding" and flag not in given:
+                given[flag] = value
+                derived[f"args.{flag}"] = f"{value}: the task is embedding"
+        return Settled(task, given, derived)
+
+    def _check(self, model: Model) -> None:
+        refuse_owned(model.args, self.owned)
+        if "trust-remote-code" in merge({}, model.args):
+            message = "code that comes with a model is never run"
+            raise SpecError(message, hint="remove it", field="args.trust-remote-code")
+
+
+def _pod_environment(shape: PodShape) -> dict[str, str]:
+    """No word to anybody outside, and nothing written but to SCRATCH."""
+    quiet = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1"}
+    ours = quiet | served_folder.home("vllm") | {"VLLM_CACHE_ROOT": f"{SCRATCH}/vllm"}
+    return ours if shape.vendor else ours | {"VLLM_CPU_OMP_THREADS_BIND": "nobind", CPU_KV: CPU_KV_GIB}
 
 
 def find() -> Path | None:
@@ -167,7 +230,7 @@ def _pin_folder(uri: str, folder: Path) -> Pinned:
     return Pinned(uri, _digest(folder, files, _unheard), files=files, size_bytes=size)
 
 
-def _bring(revision: Revision, report: Report) -> Path:
+def bring(revision: Revision, report: Report) -> Path:
     pinned, source = revision.source, Source.parse(revision.source.uri)
     if source.scheme == "hf":
         return hub.fetch(sources.hub_address(source).repo, pinned, revision.env, report)

@@ -42,6 +42,7 @@ class Reason(StrEnum):
     NOT_ENOUGH_MEMORY = "NotEnoughMemory"
     NO_SUCH_GPU = "NoSuchGpu"
     NO_FREE_GPU = "NoFreeGpu"
+    UNSCHEDULABLE = "Unschedulable"
     EXTERNAL = "External"
     ENOUGH = "Enough"
     DEMAND_ROSE = "DemandRose"

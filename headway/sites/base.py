@@ -68,6 +68,7 @@ class Replica:
     host: str = ""
     port: int = 0
     pid: int | None = None
+    node: str = ""  # of a cluster
     threads: int = 0
     memory_bytes: int = 0
     gpus: tuple[str, ...] = ()

@@ -5,19 +5,26 @@ from __future__ import annotations
 from headway.spec.about import field_about
 
 __all__ = [
+    "CONTEXT",
     "COUNT",
     "CURRENCY",
+    "DEFAULTS",
     "GPU",
     "INVENTORY",
     "KIND",
+    "LABELS",
     "MIG",
     "NAME",
+    "NAMESPACE",
     "PER_NODE",
     "PREEMPTIONS",
     "PRICE",
+    "PRICED",
+    "PRICES",
     "SPOT",
     "SPOT_COUNT",
     "SPOT_PRICE",
+    "SPOT_PRICED",
 ]
 
 _HOURLY = "money for an hour of one GPU"
@@ -28,6 +35,37 @@ NAME = field_about(
     "What --on and the profiles of Models call it. Letters a-z, digits and -, at most 63.",
     "datacentre",
 )
+CONTEXT = field_about(
+    "Context",
+    "Of the kubeconfig, as kubectl config get-contexts names it. Left out: there is no cluster, only an inventory.",
+    "kind-kind",
+    "gke_acme_europe-west4_prod",
+)
+NAMESPACE = field_about(
+    "Namespace",
+    "Where Models, Routes and Apps go. Left out: the context's, else default.",
+    "team-a",
+)
+DEFAULTS = field_about(
+    "Defaults",
+    "What a Model has there where it does not say it itself, as `headway up --on` sends it: source, engine, gpu, "
+    "replicas, args, env and the other fields of a profile. args and env are laid under the Model's own key by key.",
+    {"gpu": "L4", "env": {"HF_TOKEN": "secret:hf/token"}},
+)
+PRICES = field_about(
+    "Prices",
+    "What the GPUs of the cluster cost; the first entry that fits a node counts. Left out: the node's label "
+    "headway.dev/price (an hour of the whole node), else the list price of the catalogue.",
+    [{"gpu": "H100-SXM", "price": "2.5/h", "spot": {"price": "1.1/h", "preemptions": "0.05/h"}}],
+    [{"gpu": "L4", "labels": {"pool": "reserved"}, "price": "0.3/h"}, {"gpu": "L4", "price": "0.7/h"}],
+)
+PRICED = field_about("Price", "What one costs, used or idle.", "2.5/h", unit=_HOURLY)
+SPOT_PRICED = field_about(
+    "Spot",
+    "On nodes whose labels say that they are spot. Left out: the price as it is, and they count as never taken away.",
+    {"price": "1.1/h", "preemptions": "0.05/h"},
+)
+LABELS = field_about("Labels", "Only nodes that have all of these. Left out: all nodes.", {"pool": "reserved"})
 CURRENCY = field_about(
     "Currency",
     "Of its prices, as ISO 4217 has it. List prices are in USD: with another currency each price must be given.",
@@ -36,7 +74,8 @@ CURRENCY = field_about(
 )
 INVENTORY = field_about(
     "Inventory",
-    "The GPUs that there are, or may be rented: a plan never takes more. An entry for each product.",
+    "The GPUs that there are, or may be rented: a plan never takes more. An entry for each product. Left out: those "
+    "of the cluster, as it is when the plan is made.",
     [{"gpu": "H100-SXM", "count": 64, "per-node": 8, "price": "2.5/h"}],
     [{"gpu": "L4", "count": 16, "per-node": 4, "price": "0.44/h", "spot": {"price": "0.2/h", "preemptions": "0.1/h"}}],
 )

@@ -40,6 +40,8 @@ METADATA = (
     "uid",
 )
 _OBJECT = ("apiVersion", "kind", "metadata", "spec", "status")
+_CLUSTERS_OWN = ("scale",)
+"""Fields of a Model's spec that a cluster writes: what /scale, an autoscaler or a person sets there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def open_document(root: Node) -> Document:
         return Document(root, {key: entry.value for key, entry in entries.items()}, kind=kind)
     fields = {"kind": entries["kind"].value}
     spec, metadata = _entries(entries.get("spec")), _entries(entries.get("metadata"))
-    fields |= {key: entry.value for key, entry in (spec or {}).items() if key not in ("name", "kind")}
+    fields |= {key: entry.value for key, entry in (spec or {}).items() if key not in ("name", "kind", *_CLUSTERS_OWN)}
     if metadata and "name" in metadata:
         fields["name"] = metadata["name"].value
     return Document(root, fields, tuple(_faults(kind, entries, metadata, spec)), is_object=True, kind=kind)

@@ -13,7 +13,7 @@ from typing import Any
 
 from headway.spec.fault import Fault, Faults, describe
 
-__all__ = ["ARGS_SCHEMA", "ENV_SCHEMA", "read_args", "read_env"]
+__all__ = ["ARGS_SCHEMA", "ENV_SCHEMA", "read_args", "read_env", "read_pod"]
 
 BY_NAME = "write secret:NAME/KEY"
 _REFERENCE = r"secret:[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*"
@@ -49,6 +49,31 @@ def read_args(value: Any) -> dict[str, Any]:
 
 def read_env(value: Any) -> dict[str, Any]:
     return _each(value, _check_env, "write a mapping like {HF_TOKEN: secret:hf/token}")
+
+
+def read_pod(value: Any) -> dict[str, Any]:
+    """Any JSON, as long as no credential stands in it: everybody who may look at pods sees it."""
+    if not isinstance(value, dict):
+        raise Fault(f"found {describe(value)}", "write a mapping like {nodeSelector: {pool: inference}}")
+    _check_plain(value)
+    return dict(value)
+
+
+def _check_plain(value: Any) -> None:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            try:
+                _check_plain(item)
+            except Fault as fault:
+                raise fault.below((str(key),)) from None
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            try:
+                _check_plain(item)
+            except Fault as fault:
+                raise fault.below((str(number),)) from None
+    elif isinstance(value, str) and _CREDENTIAL_VALUE.match(value):
+        raise Fault("looks like a credential written out", "name a Secret of the cluster instead")
 
 
 def _each(value: Any, check: Callable[[str, Any], None], form: str) -> dict[str, Any]:

@@ -22,9 +22,10 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from headway.spec import about
+from headway.spec import about, about_cluster
 from headway.spec.about_cache import CACHE
 from headway.spec.cache import Cache
+from headway.spec.cluster import Cost, ImageText, KubeName, PodFields, Weights
 from headway.spec.deadlines import Deadlines
 from headway.spec.fault import Fault, describe
 from headway.spec.fields import Args, Bytes, Cores, Env, GpuText, Name, PerMillion, Seconds, SourceText, is_written
@@ -34,7 +35,7 @@ from headway.spec.strict import Strict
 __all__ = ["EngineName", "Model", "Price", "Profile", "Replicas", "Routing", "RoutingPolicy", "Slo", "Variant"]
 
 RoutingPolicy = Literal["predicted_latency", "round_robin", "least_request", "power_of_two", "prefix_affinity"]
-EngineName = Literal["llamacpp", "embed", "vllm", "openai", "mock"]
+EngineName = Literal["llamacpp", "embed", "vllm", "sglang", "openai", "mock"]
 
 MOST_REPLICAS = 1000
 MOST_VARIANTS = 20
@@ -129,6 +130,11 @@ class Profile(Strict):
     deadlines: Annotated[Deadlines | None, about.DEADLINES] = None
     args: Annotated[Args | None, about.ARGS] = None
     env: Annotated[Env | None, about.ENV] = None
+    image: Annotated[ImageText | None, about_cluster.IMAGE] = None
+    priority: Annotated[KubeName | None, about_cluster.PRIORITY] = None
+    cost: Annotated[Cost | None, about_cluster.COST] = None
+    weights: Annotated[Weights | None, about_cluster.WEIGHTS] = None
+    pod: Annotated[PodFields | None, about_cluster.POD] = None
 
 
 class Variant(Strict):
@@ -144,6 +150,11 @@ class Variant(Strict):
     price: Annotated[Price | None, about.PRICE] = None
     args: Annotated[Args | None, about.ARGS] = None
     env: Annotated[Env | None, about.ENV] = None
+    image: Annotated[ImageText | None, about_cluster.IMAGE] = None
+    priority: Annotated[KubeName | None, about_cluster.PRIORITY] = None
+    cost: Annotated[Cost | None, about_cluster.COST] = None
+    weights: Annotated[Weights | None, about_cluster.WEIGHTS] = None
+    pod: Annotated[PodFields | None, about_cluster.POD] = None
 
 
 class Model(Strict):
@@ -165,6 +176,11 @@ class Model(Strict):
     deadlines: Annotated[Deadlines | None, about.DEADLINES] = None
     args: Annotated[Args, about.ARGS] = Field(default_factory=dict)
     env: Annotated[Env, about.ENV] = Field(default_factory=dict)
+    image: Annotated[ImageText | None, about_cluster.IMAGE] = None
+    priority: Annotated[KubeName | None, about_cluster.PRIORITY] = None
+    cost: Annotated[Cost | None, about_cluster.COST] = None
+    weights: Annotated[Weights | None, about_cluster.WEIGHTS] = None
+    pod: Annotated[PodFields | None, about_cluster.POD] = None
     variants: Annotated[tuple[Variant, ...], about.VARIANTS, Field(max_length=MOST_VARIANTS)] = ()
     profiles: Annotated[dict[SiteKey, Profile], about.PROFILES] = Field(default_factory=dict)
 

@@ -42,13 +42,15 @@ class Revision:
     args: Mapping[str, Any] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)  # secrets by name, never by value
     variant: str = ""  # of a Model that is served in several ways
+    place: Mapping[str, Any] = field(default_factory=dict)  # what only a cluster reads: image, priority, spot, pod …
 
     @property
     def id(self) -> str:
         """The first 10 hex digits of the SHA-256 of the canonical JSON of the fields."""
         fields = asdict(self)
-        if not self.variant:
-            del fields["variant"]  # ids from before there were Variants stay what they are
+        for later in ("variant", "place"):
+            if not fields[later]:
+                del fields[later]  # ids from before there were such stay what they are
         canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:10]
 

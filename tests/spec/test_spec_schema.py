@@ -22,7 +22,8 @@ from headway.spec.pause import Pause
 from headway.spec.reference import render
 from headway.spec.route import Fallback, Match, Route, Shadow, Target
 from headway.spec.schema import json_schema
-from headway.spec.site import Site, Spot, Stock
+from headway.spec.share import Quota
+from headway.spec.site import GpuPrice, Site, Spot, SpotPrice, Stock
 from headway.spec.strict import written_fields
 from headway.spec.tenant import Budget, Data, Limits, Tenant
 from headway.spec.workload import (
@@ -53,7 +54,7 @@ OF_WORKLOADS = (
     "Part",
     "TraceFile",
 )
-OF_SITES = ("Site", "Stock", "Spot")
+OF_SITES = ("Site", "Stock", "Spot", "GpuPrice", "SpotPrice")
 OF_MODELS = ("Model", "Slo", "Price", "Routing", "Profile", "Variant")
 CLOSED = (*OF_MODELS, "Tenant", "Limits", "Budget", "Data", *OF_ROUTES, *OF_WORKLOADS, *OF_SITES)
 OBJECTS = ("ModelObject", "TenantObject", "RouteObject", "WorkloadObject", "SiteObject")
@@ -173,6 +174,7 @@ def test_the_page_tells_of_every_field() -> None:
         ("limits.", Limits),
         ("budget.", Budget),
         ("data.", Data),
+        ("quota.", Quota),
         ("", Route),
         ("to.", Target),
         ("match.", Match),
@@ -190,6 +192,8 @@ def test_the_page_tells_of_every_field() -> None:
         ("mix.", Part),
         ("trace.", TraceFile),
         ("", Site),
+        ("prices.", GpuPrice),
+        ("prices.spot.", SpotPrice),
         ("inventory.", Stock),
         ("inventory.spot.", Spot),
     ]
@@ -236,7 +240,12 @@ def test_every_example_of_a_site_is_valid(place: str, field: str, example: Any) 
     stock = {"gpu": "H100-SXM", "count": 8, "price": "2.5/h"}
     spot = {"price": "1.1/h", "preemptions": "0.05/h"}
     within: dict[str, Any] = {
-        "Site": {"inventory": [stock]} | {field: example},
+        "Site": ({"context": "kind-kind"} if field == "prices" else {"inventory": [stock]}) | {field: example},
+        "GpuPrice": {"context": "kind-kind", "prices": [{"gpu": "L4", "price": "1/h"} | {field: example}]},
+        "SpotPrice": {
+            "context": "kind-kind",
+            "prices": [{"gpu": "L4", "price": "1/h", "spot": spot | {field: example}}],
+        },
         "Stock": {"inventory": [stock | {field: example}], "currency": "EUR" if "EUR" in str(example) else "USD"},
         "Spot": {"inventory": [stock | {"spot": spot | {field: example}}]},
     }[place]

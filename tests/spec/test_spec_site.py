@@ -28,7 +28,16 @@ inventory:
 - {gpu: NVIDIA L4, count: 0, price: 0/h, mig: true}
 """
 FAULTS = [
-    ("", "1:1: inventory: missing; write inventory: [{gpu: H100-SXM, count: 64, per-node: 8, price: 2.5/h}]"),
+    ("", "1:1: inventory: says neither context nor inventory; write context: NAME, a context of your kubeconfig; "
+     "or inventory: [{gpu: H100-SXM, count: 64}] to plan with"),
+    ("context: 3", "3:10: context: found 3; write a context as kubectl config get-contexts names it"),
+    ("context: kind\ninventory: []\nprices: [{gpu: L4, price: 1/h}]",
+     "5:9: prices: stands beside inventory; write price: 2.5/h in the inventory's entries"),
+    ("context: kind\nprices: [{gpu: L4, price: 1 EUR/h}]",
+     "4:27: prices.0.price: found 1 EUR/h; the Site's currency is USD"),
+    ("context: kind\nprices: [{gpu: L4, price: 1/h, spot: {price: 1 EUR/h, preemptions: 1/h}}]",
+     "4:46: prices.0.spot.price: found 1 EUR/h; the Site's currency is USD"),
+    ("context: kind\ndefaults: {repliacs: 2}", "4:12: defaults.repliacs: unknown field; did you mean replicas?"),
     ("inventory: [{gpu: H100}]", "3:13: inventory.0.count: missing; write count: 64"),
     ("inventory: [{gpu: H100, count: -1}]",
      "3:32: inventory.0.count: found -1; write a whole number from 0 to 1000000, like 64"),

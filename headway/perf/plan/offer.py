@@ -73,7 +73,7 @@ class Offer:
 def of_site(site: Site, find: Find) -> list[Offer]:
     """Raises Fault, with its path in the Site, for a product or profile that is not in the catalogue."""
     offers: list[Offer] = []
-    for number, stock in enumerate(site.inventory):
+    for number, stock in enumerate(site.inventory or ()):
         path = ("inventory", str(number))
         try:
             whole = find(stock.gpu)

@@ -15,6 +15,7 @@ __all__ = [
     "HASH",
     "MANAGED",
     "MODEL",
+    "PRICE",
     "REVISION",
     "TENANT",
     "VARIANT",
@@ -30,6 +31,8 @@ REVISION = f"{GROUP}/revision"
 TENANT = f"{GROUP}/tenant"
 APP = f"{GROUP}/app"
 ADAPTERS = f"{GROUP}/adapters"
+
+PRICE = f"{GROUP}/price"  # of a node: what an hour of the whole node costs, a number in the Site's currency
 
 HASH = f"{GROUP}/applied"  # annotation: SHA-256 of what Headway applied, to see a change of its own wish
 WHY = f"{GROUP}/why"  # annotation: JSON, pointer -> reason of each derived value

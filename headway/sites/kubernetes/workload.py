@@ -1,0 +1,70 @@
+"""One Replica less, of a cluster's workload: the very one that was meant.
+
+A ReplicaSet that shrinks ends the pod of the lowest deletion cost first (kubernetes.io, "Pod deletion cost"), so the
+pod is marked before its Deployment wants one less. A StatefulSet always ends its highest number: of those, only that
+one can be meant.
+"""
+
+from __future__ import annotations
+
+from headway.errors import ResourceError
+from headway.sites.kubernetes.labels import REVISION
+from headway.wire.kube.cluster import ApiRefusal, Cluster
+from headway.wire.kube.manifest import Manifest, labels
+from headway.wire.kube.resource import Resource, resource
+
+__all__ = ["end", "workload_of"]
+
+TRIES = 5
+"""Of a change that another writer was faster than."""
+COST = "controller.kubernetes.io/pod-deletion-cost"
+LOWEST = "-2147483647"
+
+
+async def workload_of(cluster: Cluster, namespace: str, revision: str) -> tuple[Resource, Manifest] | None:
+    """The Deployment or StatefulSet of a Revision."""
+    for kind in ("Deployment", "StatefulSet"):
+        found = await cluster.list(resource(kind), namespace, labels=f"{REVISION}={revision}")
+        if found.items:
+            return resource(kind), found.items[0]
+    return None
+
+
+async def end(cluster: Cluster, pod: Manifest, grace: float) -> None:
+    """Want one less and end this pod, SIGKILL after `grace` seconds. Raises ResourceError for a pod that its set would
+    make anew."""
+    name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+    found = await workload_of(cluster, namespace, labels(pod).get(REVISION, ""))
+    if found is not None:
+        of, workload = found
+        if of.kind == "StatefulSet" and name != _last(workload):
+            raise ResourceError(
+                f"{name} is not the last of its StatefulSet in {namespace}, which ends no other",
+                hint=f"end {_last(workload)} first",
+            )
+        await cluster.patch(resource("Pod"), name, {"metadata": {"annotations": {COST: LOWEST}}}, namespace)
+        await _one_less(cluster, of, workload["metadata"]["name"], namespace)
+    await cluster.delete(resource("Pod"), name, namespace, uid=pod["metadata"]["uid"], grace=max(1, round(grace)))
+
+
+async def _one_less(cluster: Cluster, of: Resource, name: str, namespace: str) -> None:
+    for left in reversed(range(TRIES)):
+        scale = await cluster.get(of, name, namespace, sub="scale")
+        if scale is None or not (count := scale["spec"].get("replicas", 0)):
+            return
+        change = {
+            "metadata": {"resourceVersion": scale["metadata"]["resourceVersion"]},
+            "spec": {"replicas": count - 1},
+        }
+        try:
+            await cluster.patch(of, name, change, namespace, sub="scale")
+        except ApiRefusal as refusal:
+            if refusal.status != 409 or not left:
+                raise
+        else:
+            return
+
+
+def _last(workload: Manifest) -> str:
+    first = (workload["spec"].get("ordinals") or {}).get("start", 0)
+    return f"{workload['metadata']['name']}-{first + workload['spec'].get('replicas', 1) - 1}"
