@@ -17,11 +17,15 @@ __all__ = [
     "MODEL",
     "PRICE",
     "REVISION",
+    "SYSTEM",
     "TENANT",
     "VARIANT",
     "WHY",
     "of_model",
 ]
+
+SYSTEM = "headway"
+"""The namespace of operator, gateway, Tenants and keys, where nobody says another."""
 
 MANAGED = "app.kubernetes.io/managed-by"  # = headway
 COMPONENT = "app.kubernetes.io/component"  # operator | gateway | replica | weights | app
