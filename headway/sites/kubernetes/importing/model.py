@@ -70,7 +70,8 @@ def _model(
     source, source_why = _source(found, lies, lost)
     environment = _environment(container, lost)
     flags = _flags(found, where.gpu, lost)
-    embeds = [flag for flag in _EMBEDS if flag in flags and flags.pop(flag) in _EMBEDS[flag]]
+    embeds = [flag for flag in _EMBEDS if flags.get(flag) in _EMBEDS[flag]]
+    flags = {key: value for key, value in flags.items() if key not in embeds}
     document: dict[str, Any] = {"kind": "Model", "name": name, "source": source, "engine": _ENGINE[found.engine]}
     why = {"/name": name_why, "/source": source_why, "/engine": f"the command of container {container['name']}"}
     if found.engine == "tgi":

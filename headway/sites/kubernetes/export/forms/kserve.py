@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from headway.sites.kubernetes.export.load import load_of, target
 from headway.sites.kubernetes.export.forms.scaler import query
+from headway.sites.kubernetes.export.load import load_of, target
 from headway.sites.kubernetes.export.way import Way, moved
 from headway.sites.kubernetes.export.wish import Wish
 from headway.sites.kubernetes.objects.derived import Derived
