@@ -27,6 +27,14 @@ _HUB_CACHE = ("/root/.cache/huggingface", "/huggingface", "/.cache/huggingface",
 _PATHS = frozenset({"HF_HOME", "HUGGINGFACE_HUB_CACHE", "HF_HUB_CACHE", "TRANSFORMERS_CACHE", "XDG_CACHE_HOME", "HOME"})
 _MODEL_ENV = frozenset({"MODEL_ID", "MODEL", "MODEL_NAME", "MODEL_PATH"})
 _GROUPS = ("tensor-parallel-size", "tp-size", "tp")
+_EMBEDS: Mapping[str, tuple[Any, ...]] = {
+    "embeddings": (True,),
+    "embedding": (True,),
+    "is-embedding": (True,),
+    "runner": ("pooling",),
+    "task": ("embed", "embedding"),
+}
+"""Options by which an engine is told to embed."""
 _DERIVED = "probes, Service, PodDisruptionBudget, security context, shared memory, node affinity and tolerations of GPUs"
 
 
@@ -62,6 +70,8 @@ def _model(
     source, source_why = _source(found, lies, lost)
     environment = _environment(container, lost)
     flags = _flags(found, where.gpu, lost)
+    embeds = [flag for flag in _EMBEDS if flags.get(flag) in _EMBEDS[flag]]
+    flags = {key: value for key, value in flags.items() if key not in embeds}
     document: dict[str, Any] = {"kind": "Model", "name": name, "source": source, "engine": _ENGINE[found.engine]}
     why = {"/name": name_why, "/source": source_why, "/engine": f"the command of container {container['name']}"}
     if found.engine == "tgi":
@@ -75,6 +85,9 @@ def _model(
     document["gpu"] = where.gpu
     why["/gpu"] = "limits, and the node labels that it asks for"
     document |= _size(container, where.gpu)
+    if embeds:
+        document["task"] = "embedding"
+        why["/task"] = f"--{embeds[0]}"
     if where.spot:
         document["cost"] = {"spot": where.spot}
         why["/cost"] = "its tolerations, node selector or affinity"
