@@ -57,8 +57,8 @@ spec:
   source: builtin://smollm2-135m-instruct
 ```
 
-On a cluster a Model has one field more, `spec.scale`: how many Replicas run now, whatever `replicas` says. `kubectl scale`,
-autoscalers and people write it; a file that was printed by `kubectl get -o yaml` loads with it, and it is passed over.
+On a cluster a Model has one field more, `spec.scale`: how many Replicas run now, whatever `replicas` says. It is what
+`kubectl scale`, autoscalers and people write; what `kubectl get -o yaml` prints loads with it, and it is passed over.
 
 ## Not in this version
 

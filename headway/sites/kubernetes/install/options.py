@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import headway
+from headway.errors import UsageError
 from headway.sites.kubernetes.objects.network import SYSTEM
+from headway.spec.fault import Fault
+from headway.spec.names import check_name
 
-__all__ = ["Installation", "ServiceType"]
+__all__ = ["IMAGE", "Installation", "ServiceType", "installation"]
 
 ServiceType = Literal["ClusterIP", "LoadBalancer", "NodePort"]
+IMAGE = f"headway:{headway.__version__}"
+"""What `docker build -t` makes of the Containerfile; nobody publishes one, so a registry of yours comes before it."""
+_LEDGER = re.compile(r"secret:[a-z0-9][a-z0-9.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
+_RANGE = re.compile(r"([1-9]\d{0,2})(?:\.\.([1-9]\d{0,2}))?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +31,7 @@ class Installation:
     for a private registry. All of them lie in `namespace`.
     """
 
-    image: str = f"headway:{headway.__version__}"
+    image: str = IMAGE
     namespace: str = SYSTEM
     gateways: tuple[int, int] = (0, 0)
     operators: int = 1
@@ -44,3 +52,55 @@ class Installation:
         """Which the gateway reads as files, by name, so that it needs no right to read Secrets."""
         ledger = (self.ledger.removeprefix("secret:").partition("/")[0],) if self.ledger else ()
         return tuple(dict.fromkeys((*ledger, *self.secrets)))
+
+
+def installation(
+    *,
+    image: str,
+    namespace: str,
+    gateways: str,
+    operators: int,
+    service: str,
+    ledger: str,
+    tls: str,
+    secrets: tuple[str, ...],
+    pull_secret: str,
+) -> Installation:
+    """From what a person wrote, empty for what they left out. Raises UsageError."""
+    if service not in get_args(ServiceType):
+        raise UsageError(f"--service {service}", hint=f"use one of {', '.join(get_args(ServiceType))}")
+    if ledger and not _LEDGER.fullmatch(ledger):
+        raise UsageError(
+            "--ledger does not name a Secret", hint="write secret:NAME/KEY; the address stands in the Secret"
+        )
+    names = {"--namespace": namespace, "--tls": tls, "--pull-secret": pull_secret}
+    for option, name in [*names.items(), *(("--secret", each) for each in secrets)]:
+        _checked(option, name)
+    return Installation(
+        image=image or IMAGE,
+        namespace=namespace,
+        gateways=_gateways(gateways),
+        operators=operators,
+        service=service,  # type: ignore[arg-type] - looked at above
+        ledger=ledger,
+        tls=tls,
+        secrets=secrets,
+        pull_secret=pull_secret,
+    )
+
+
+def _gateways(written: str) -> tuple[int, int]:
+    if not written:
+        return (0, 0)
+    match = _RANGE.fullmatch(written)
+    least, most = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+    if most < least:
+        raise UsageError(f"--gateways {written}", hint="write a number or a range like 2..10")
+    return least, most
+
+
+def _checked(option: str, name: str) -> None:
+    try:
+        check_name(name or "x")
+    except Fault as fault:
+        raise UsageError(f"{option} {name}: {fault.message}", hint=fault.hint) from None

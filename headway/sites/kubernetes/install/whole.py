@@ -9,10 +9,11 @@ from headway.sites.kubernetes.objects.crds import crds
 from headway.sites.kubernetes.objects.derived import Derived
 from headway.sites.kubernetes.objects.network import system_policies
 from headway.wire.kube.manifest import Manifest
+from headway.wire.kube.resource import GROUP
 
 __all__ = ["LABEL", "install"]
 
-LABEL = "app.kubernetes.io/part-of"  # = headway: on every object of an install, and on nothing that a user made
+LABEL = f"{GROUP}/install"  # = the namespace: on every object of an install, and on nothing that a user made
 
 
 def install(of: Installation) -> tuple[Derived, ...]:
@@ -27,7 +28,7 @@ def install(of: Installation) -> tuple[Derived, ...]:
         *gateway(of),
     )
     for each in made:
-        each.manifest["metadata"].setdefault("labels", {})[LABEL] = "headway"
+        each.manifest["metadata"].setdefault("labels", {})[LABEL] = of.namespace
     return made
 
 

@@ -41,7 +41,9 @@ def tenant_objects(tenant: Tenant, facts: Facts, *, namespace: str = SYSTEM) -> 
         *(queues(tenant, facts, own) if facts.has("kueue.x-k8s.io") else ()),
     ]
     for each in made:
-        each.manifest["metadata"].setdefault("labels", {}).update({MANAGED: "headway", TENANT: tenant.name})
+        shared = each.manifest["kind"] == "ResourceFlavor"
+        named = {MANAGED: "headway"} | ({} if shared else {TENANT: tenant.name})
+        each.manifest["metadata"].setdefault("labels", {}).update(named)
     return tuple(made)
 
 
