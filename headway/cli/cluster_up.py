@@ -18,7 +18,7 @@ import msgspec
 
 from headway.cli.cluster_state import gateway_of
 from headway.cli.follow import Shown
-from headway.cli.on import CLI_MANAGER, SYSTEM, Place, connected
+from headway.cli.on import CLI_MANAGER, SYSTEM, Place, on_cluster
 from headway.cli.progress import PROMPTS, view
 from headway.control.cluster_view import model_view
 from headway.errors import EngineError, SpecError, UsageError
@@ -42,6 +42,16 @@ LOOK_AGAIN = 5.0
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """The options of this call; `timeout` in seconds, 0 = none."""
+
+    prune: bool
+    force: bool
+    detach: bool
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
 class Applied:
     ref: Ref
     change: str  # added, changed, unchanged
@@ -59,8 +69,9 @@ def up_there(
 ) -> None:
     """Prints what came of it. Raises SpecError for what the API server refuses, EngineError for a Model that will not
     answer; what was applied stays."""
+    asked = Asked(prune, force, detach, timeout)
     try:
-        asyncio.run(_up(where, objects, places, prune=prune, force=force, detach=detach, timeout=timeout))
+        on_cluster(where, lambda cluster: _up(cluster, where, objects, places, asked))
     except KeyboardInterrupt:
         print(f"it stays as it was applied; see headway ls{where.flag}", file=sys.stderr)
         raise
@@ -78,28 +89,20 @@ def as_there(found: SpecObject, where: Place, namespace: str) -> Manifest:
 
 
 async def _up(
-    where: Place,
-    objects: Sequence[SpecObject],
-    places: Mapping[str, str],
-    *,
-    prune: bool,
-    force: bool,
-    detach: bool,
-    timeout: float,
+    cluster: Cluster, where: Place, objects: Sequence[SpecObject], places: Mapping[str, str], asked: Asked
 ) -> None:
-    async with connected(where) as cluster:
-        applied = []
-        for each in objects:
-            applied.append(await _apply(cluster, as_there(each, where, cluster.namespace), places, force=force))
-        with view() as shown:
-            for gone in await _prune(cluster, objects) if prune else ():
-                shown.removed(gone)
-            address = await gateway_of(cluster)
-            models = [each for each in applied if each.ref.kind == "Model"]
-            if not detach:
-                await _follow(cluster, where, models, f"{address or inside(SYSTEM)}/v1", timeout, shown)
+    applied = []
+    for each in objects:
+        applied.append(await _apply(cluster, as_there(each, where, cluster.namespace), places, force=asked.force))
+    with view() as shown:
+        for gone in await _prune(cluster, objects) if asked.prune else ():
+            shown.removed(gone)
+        address = await gateway_of(cluster)
+        models = [each for each in applied if each.ref.kind == "Model"]
+        if not asked.detach:
+            await _follow(cluster, where, models, f"{address or inside(SYSTEM)}/v1", asked.timeout, shown)
     for done in applied:
-        if detach or done.ref.kind != "Model":
+        if asked.detach or done.ref.kind != "Model":
             print(f"{done.ref.name}  {done.ref.kind.lower()}  {done.change}")
     _say_what_next(where, objects, address)
 
