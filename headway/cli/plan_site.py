@@ -41,12 +41,13 @@ def place_of(wanted: str | None, objects: Sequence[SpecObject], lines: Mapping[s
     if wanted is None and len(sites) > 1:
         names = ", ".join(each.name for each in sites)
         raise UsageError(f"the file has several Sites: {names}", hint="say which: --on NAME")
-    if wanted == LOCAL or (wanted is None and not sites and facts.engine == "llamacpp"):
+    used = KnownSites().used()
+    if wanted == LOCAL or (wanted is None and not sites and used == LOCAL and facts.engine == "llamacpp"):
         return _this_machine(facts)
     models = [each.name for each in objects if isinstance(each, Model)]
     if wanted is None and sites:
         return _of_site(sites[0], lines.get(sites[0].name, ""), models)
-    wanted = wanted or KnownSites().used()
+    wanted = wanted or used
     if wanted == LOCAL:  # nobody said a place
         return _whole_catalogue()
     for each in sites:
