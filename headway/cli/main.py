@@ -27,6 +27,7 @@ from headway.cli import (
     simulate,
     status,
     up,
+    weights,
 )
 from headway.errors import HeadwayError
 
@@ -58,6 +59,7 @@ for verb in (
     perf,
     doctor,
     schema,
+    weights,
     parts,
 ):
     verb.register(app)
