@@ -6,7 +6,7 @@ PYTHON ?= python3
 PY := $(VENV)/bin/python
 AT_ONCE ?= 3# processes that the tests run in; a good half of the time a test waits
 
-.PHONY: up down test check test-compiled test-vllm bench docs proto clean
+.PHONY: up down test check test-compiled test-cluster test-vllm bench docs proto clean
 
 up: $(VENV)/.local         ## serve examples/chat.yaml on this machine
 	@$(PY) -c "from headway.engines.llama_build import find; raise SystemExit(find() is None)" || scripts/needs g++
@@ -19,7 +19,7 @@ test: $(VENV)/.dev         ## install all that the tests need, then run the chec
 	@scripts/needs g++ cmake ninja-build chromium chromium-driver postgresql
 	@$(PY) -m headway.engines.llama_build
 	@$(MAKE) --no-print-directory check
-	@$(PY) -m pytest -m "not vllm" -n $(AT_ONCE) --dist worksteal
+	@$(PY) -m pytest -m "not vllm and not cluster" -n $(AT_ONCE) --dist worksteal
 	@$(MAKE) --no-print-directory test-compiled
 
 check: $(VENV)/.dev        ## formatting, lint, types, layers
@@ -31,6 +31,9 @@ check: $(VENV)/.dev        ## formatting, lint, types, layers
 test-compiled: $(VENV)/.dev ## the gateway's tests against a compiled Headway (an environment of its own)
 	@PYTHON=$(PYTHON) scripts/needs gcc python3-dev
 	@scripts/test-compiled $(abspath $(VENV))-compiled $(PY) $(AT_ONCE)
+
+test-cluster: $(VENV)/.dev ## against a real Kubernetes control plane: KUBEBUILDER_ASSETS (or KUBECONFIG) says where
+	@$(PY) -m pytest -m cluster tests/cluster
 
 test-vllm: $(VENV)/.dev    ## run a real vLLM on this CPU: installs 3.5 GB beside the project, opt-in
 	@HEADWAY_VLLM=$$(scripts/vllm-environment) $(PY) -m pytest -m vllm tests/vllm

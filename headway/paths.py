@@ -69,6 +69,11 @@ class StateDir:
         return self.root / "secrets"
 
     @property
+    def sites(self) -> Path:
+        """The Sites that `headway site add` was told of: NAME.yaml, and the name in use in `used`."""
+        return self.root / "sites"
+
+    @property
     def run(self) -> Path:
         """Sockets and the RoutingTable; elsewhere when the state directory's path is too long for sockets."""
         inside = self.root / "run"
@@ -85,6 +90,11 @@ class StateDir:
     def table(self) -> Path:
         """The newest RoutingTable, as the gateway reads it."""
         return self.run / "table.json"
+
+    @property
+    def heard(self) -> Path:
+        """When it was changed is when the cluster was last heard, of a gateway that runs in one."""
+        return self.run / "heard"
 
     @property
     def gateway_socket(self) -> Path:

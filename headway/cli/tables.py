@@ -20,6 +20,7 @@ __all__ = [
     "decisions_table",
     "keys_table",
     "models_table",
+    "plain_table",
     "replicas_table",
     "routes_table",
     "show",
@@ -60,7 +61,7 @@ def show(table: Table) -> None:
 
 def models_table(snapshot: dict[str, Any]) -> Table:
     served = "VARIANTS / SOURCE" if any(each.get("variants") for each in snapshot["models"]) else "SOURCE"
-    table = _table("NAME", "STATE", "REPLICAS", "TASK", "ENGINE", "SINCE", served, "WHY")
+    table = plain_table("NAME", "STATE", "REPLICAS", "TASK", "ENGINE", "SINCE", served, "WHY")
     for model in snapshot["models"]:
         table.add_row(
             model["name"],
@@ -76,7 +77,7 @@ def models_table(snapshot: dict[str, Any]) -> Table:
 
 
 def routes_table(routes: list[dict[str, Any]]) -> Table:
-    table = _table("ROUTE", "TO", "MODELS")
+    table = plain_table("ROUTE", "TO", "MODELS")
     for each in routes:
         states = ", ".join(f"{name} {state}" for name, state in each["models"].items())
         table.add_row(each["name"], Text(summary(each)), Text(states))
@@ -97,15 +98,18 @@ def sources(model: dict[str, Any]) -> Iterator[str]:
 
 def replicas_table(model: dict[str, Any], now: float) -> Table:
     variants = ("VARIANT",) if model.get("variants") else ()
-    table = _table("REPLICA", *variants, "STATE", "PID", "ADDRESS", "THREADS", "MEMORY", "RESTARTS", "SINCE", "WHY")
+    nodes = any(each.get("node") for each in model["replicas"])  # of a cluster: where it is, and not as which process
+    own, kind = ("NODE", "GPUS") if nodes else ("PID", "THREADS")
+    names = ("REPLICA", *variants, "STATE", own, "ADDRESS", kind, "MEMORY", "RESTARTS", "SINCE", "WHY")
+    table = plain_table(*names)
     for replica in model["replicas"]:
         table.add_row(
             replica["name"],
             *([replica.get("variant") or "-"] if variants else []),
             _state(replica["state"]),
-            str(replica["pid"] or "-"),
+            (replica["node"] or "-") if nodes else str(replica["pid"] or "-"),
             Text(replica["address"] or "-"),
-            str(replica["threads"] or "-"),
+            Text(", ".join(replica["gpus"]) or "-") if nodes else str(replica["threads"] or "-"),
             size(replica["memory_bytes"]) if replica["memory_bytes"] else "-",
             str(replica["restarts"]),
             ago(now, replica["since"]),
@@ -115,7 +119,7 @@ def replicas_table(model: dict[str, Any], now: float) -> Table:
 
 
 def tenants_table(tenants: list[dict[str, Any]]) -> Table:
-    table = _table("NAME", "KEYS", "PRIORITY", "WEIGHT", "MODELS", "LIMITS", "THIS MONTH", "BUDGETS")
+    table = plain_table("NAME", "KEYS", "PRIORITY", "WEIGHT", "MODELS", "LIMITS", "THIS MONTH", "BUDGETS")
     for each in tenants:
         month = each["month"]
         budgets = [f"{used['budget']} a {name}" for name in ("day", "month") if (used := each[name])["budget"]]
@@ -126,14 +130,14 @@ def tenants_table(tenants: list[dict[str, Any]]) -> Table:
             f"{each['weight']:g}",
             Text("all" if each["models"] is None else ", ".join(each["models"])),
             ", ".join(f"{name} {amount}" for name, amount in each["limits"].items()) or "-",
-            f"{month['tokens']} tokens, {money(month['micros'])}",
+            f"{month['tokens']} tokens, {money(month['micros'])}" if month["start"] else "-",
             ", ".join(budgets) or "-",
         )
     return table
 
 
 def keys_table(keys: list[dict[str, Any]], now: float) -> Table:
-    table = _table("ID", "TENANT", "NAME", "STATE", "MODELS", "CREATED", "EXPIRES")
+    table = plain_table("ID", "TENANT", "NAME", "STATE", "MODELS", "CREATED", "EXPIRES")
     for each in keys:
         expires = "never" if each["expires"] is None else "-"
         if each["expires"] is not None and each["expires"] > now and each["revoked"] is None:
@@ -151,7 +155,7 @@ def keys_table(keys: list[dict[str, Any]], now: float) -> Table:
 
 
 def decisions_table(decisions: list[dict[str, Any]], now: float) -> Table:
-    table = _table("AGO", "OBJECT", "ACTION", "REASON", "WHY")
+    table = plain_table("AGO", "OBJECT", "ACTION", "REASON", "WHY")
     for each in decisions:
         numbers = ", ".join(f"{name} {value}" for name, value in each["numbers"].items())
         why = f"{each['message']} ({numbers})" if numbers else each["message"]
@@ -160,10 +164,10 @@ def decisions_table(decisions: list[dict[str, Any]], now: float) -> Table:
     return table
 
 
-def _table(*names: str) -> Table:
+def plain_table(*names: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in names:
-        table.add_column(name, overflow="fold", no_wrap=name in ("NAME", "STATE", "PID", "REPLICA"))
+        table.add_column(name, overflow="fold", no_wrap=name in ("NAME", "STATE", "PID", "REPLICA", "NODE"))
     return table
 
 

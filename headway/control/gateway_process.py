@@ -32,7 +32,7 @@ from headway.wire.probe import get_unix
 
 __all__ = ["GatewayProcess", "claim_port"]
 
-HUB, WORKER = "headway.gateway", "headway.gateway.worker"  # as their command lines name them
+WORKERS = ("headway.gateway.worker", "headway.gateway.picker.worker")  # as their command lines name them
 MARK = "HEADWAY_GATEWAY"  # environment of our gateway's processes: the state directory they serve
 SILENT_PASSES = 5  # passes (of 2 s deadline each) without an answer before a living hub is taken for hung
 
@@ -41,7 +41,7 @@ class GatewayProcess:
     """The gateway. `stats` is the last answer, None while it does not answer."""
 
     def __init__(self, settings: ControlSettings) -> None:
-        self._settings = settings
+        self._settings, self._hub = settings, settings.gateway_program
         self._socket = settings.state.gateway_socket
         self._log = settings.state.logs / "gateway.log"
         self._child: subprocess.Popen[bytes] | None = None
@@ -54,23 +54,24 @@ class GatewayProcess:
     def address(self) -> str:
         return self.stats.address if self.stats else f"http://{self._settings.host}:{self._settings.port}"
 
-    async def open(self, deadline: float = 30.0) -> bool:
-        """Adopt the gateway that runs (True), or start one. Raises ResourceError when its port is taken, EngineError
-        when it ends or stays silent."""
+    async def open(self, deadline: float = 30.0, *, first: bool = True) -> bool:
+        """Adopt the gateway that runs (True), or start one. Without `first` it gets no table that nobody has published,
+        and is not ready until then. Raises ResourceError when its port is taken, EngineError when it ends or stays
+        silent."""
         if await self.observe():
             return True
-        self._end_strays(HUB)
-        if not self._marked(WORKER):
+        self._end_strays(self._hub)
+        if not self._marked(*WORKERS):
             claim_port(self._settings.host, self._settings.port, "--port").close()
-        if not self._settings.state.table.exists():
+        if first and not self._settings.state.table.exists():
             write_table(self._settings.state.table, self._table)
         self._spawn()
         silent_until = asyncio.get_running_loop().time() + deadline
         while not await self.observe():
             if self._child and self._child.poll() is not None:
-                raise EngineError(f"the gateway ended at start: {_last_line(self._log)}", hint=f"see {self._log}")
+                raise EngineError(f"the gateway ended at start{self._last_words()}", hint=self._see)
             if asyncio.get_running_loop().time() > silent_until:
-                raise EngineError(f"the gateway did not answer within {deadline:.0f} s", hint=f"see {self._log}")
+                raise EngineError(f"the gateway did not answer within {deadline:.0f} s", hint=self._see)
             await asyncio.sleep(0.02)
         return False
 
@@ -92,7 +93,7 @@ class GatewayProcess:
         self._silent += 1
         if self._alive() and self._silent < SILENT_PASSES:
             return
-        self._end_strays(HUB)
+        self._end_strays(self._hub)
         self._spawn()
 
     def publish(
@@ -102,9 +103,9 @@ class GatewayProcess:
         keys: tuple[KeyEntry, ...] = (),
         routes: tuple[RouteRule, ...] = (),
     ) -> int:
-        """Hand it what it shall route and admit by, if that changed; returns the table's version."""
-        last = self._table
-        if (models, tenants, keys, routes) != (last.models, last.tenants, last.keys, last.routes):
+        """Hand it what it shall route and admit by, if that changed or is the first; returns the table's version."""
+        last, is_first = self._table, not self._settings.state.table.exists()
+        if is_first or (models, tenants, keys, routes) != (last.models, last.tenants, last.keys, last.routes):
             self._table = RoutingTable(last.version + 1, models, tenants, keys, routes=routes)
             write_table(self._settings.state.table, self._table)
             if self.stats:
@@ -127,18 +128,19 @@ class GatewayProcess:
             process = self._signal(signal.SIGTERM)
             _, alive = await asyncio.to_thread(psutil.wait_procs, [process], timeout=grace)
             if alive:
-                self._end_strays(HUB, WORKER)
+                self._end_strays(self._hub, *WORKERS)
         self.stats = None
 
     def _spawn(self) -> None:
         settings = self._settings
-        argv = [sys.executable, "-P", "-m", "headway.gateway", "--table", str(settings.state.table)]
-        argv += ["--workers", str(settings.gateway_workers)]
-        argv += ["--ledger", str(settings.state.database), "--requests", str(settings.state.requests)]
+        argv = [sys.executable, "-P", "-m", self._hub, "--table", str(settings.state.table)]
+        argv += ["--workers", str(settings.gateway_workers), "--ledger", str(settings.state.database)]
+        if self._hub == "headway.gateway":
+            argv += ["--requests", str(settings.state.requests)]
         argv += settings.gateway_options
         argv += ["--host", settings.host, "--port", str(settings.port), "--socket", str(self._socket)]
         self._silent = 0
-        with self._log.open("ab") as log:
+        with contextlib.nullcontext() if settings.gateway_says_here else self._log.open("ab") as log:
             self._child = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
@@ -149,6 +151,16 @@ class GatewayProcess:
                 start_new_session=True,
             )
         self._pid = self._child.pid
+
+    @property
+    def _see(self) -> str:
+        return "its log above says why" if self._settings.gateway_says_here else f"see {self._log}"
+
+    def _last_words(self) -> str:
+        if self._settings.gateway_says_here:
+            return ""
+        lines = self._log.read_text(errors="replace").strip().splitlines()
+        return f": {lines[-1] if lines else 'without a word'}"
 
     def _alive(self) -> bool:
         if self._child is not None and self._child.pid == self._pid:
@@ -224,8 +236,3 @@ def _last_table(path: Path) -> RoutingTable:
         return read_table(path)
     except (OSError, msgspec.MsgspecError):
         return RoutingTable(version=0)
-
-
-def _last_line(path: Path) -> str:
-    lines = path.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "without a word"

@@ -13,12 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headway.control.gateway_process import GatewayProcess
-from headway.control.routes import endpoint_id, key_entries, route_rules, routes, tenant_rules
+from headway.control.routes import elsewhere, endpoint_id, key_entries, route_rules, routes, tenant_rules
 from headway.control.settings import ControlSettings
 from headway.control.waiting import first_of
-from headway.engines import registry
 from headway.gateway.record import Stats
-from headway.gateway.table import Endpoint, ModelRoute
+from headway.gateway.table import ModelRoute
 from headway.policy.converge import Facts, Plan, Want, decide
 from headway.policy.decision import Action, Decision, Reason
 from headway.sites.base import Inventory, Replica, ReplicaState, Site
@@ -115,7 +114,7 @@ class ControlLoop:
         there = {each.name: each for each in replicas}
         leaving = {name for name in [*self._leaving, *plan.drain] if name in there}
         desired = self.observation.desired
-        version = self._publish(routes(desired, replicas, leaving, _external(desired)))
+        version = self._publish(routes(desired, replicas, leaving, elsewhere(desired)))
         now = asyncio.get_running_loop().time()
         fresh = Leaving(version, now + self._settings.drain_deadline)
         self._leaving = {name: self._leaving.get(name, fresh) for name in leaving}
@@ -180,22 +179,6 @@ class ControlLoop:
 
 def _wants(desired: dict[str, DesiredModel]) -> list[Want]:
     return [Want(name, way.revision.id, way.replicas) for name, each in desired.items() for way in each.ways]
-
-
-def _external(desired: dict[str, DesiredModel]) -> dict[str, Endpoint]:
-    """Revision id -> where its provider answers, for the Models that nobody launches here."""
-    found = {}
-    for name, revision in ((name, way.revision) for name, each in desired.items() for way in each.ways):
-        if elsewhere := registry.get(revision.engine).external(revision):
-            found[revision.id] = Endpoint(
-                id=f"{name}-{revision.id}",
-                replica=f"{name}-{revision.variant}" if revision.variant else name,
-                revision=revision.id,
-                url=elsewhere.base_url,
-                upstream_model=elsewhere.upstream_model,
-                key=elsewhere.key,
-            )
-    return found
 
 
 def _adopted(replica: Replica) -> Decision:

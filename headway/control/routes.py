@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
+from headway.engines import registry
 from headway.gateway.public import dearest
 from headway.gateway.table import Deadlines, Endpoint, KeyEntry, ModelRoute, TenantRule, TokenPrice
 from headway.policy.caching import CacheRule, CacheRules
@@ -20,7 +21,16 @@ from headway.store.keys import Key
 from headway.store.models import DesiredModel, Way
 from headway.store.routes import DesiredRoute
 
-__all__ = ["cache_rules", "endpoint_id", "key_entries", "route_rules", "routes", "tenant_rules"]
+__all__ = [
+    "cache_rules",
+    "elsewhere",
+    "endpoint_id",
+    "endpoint_of",
+    "key_entries",
+    "route_rules",
+    "routes",
+    "tenant_rules",
+]
 
 
 def endpoint_id(replica: Replica) -> str:
@@ -161,18 +171,36 @@ def _endpoint(replica: Replica, external: Mapping[str, Endpoint], way: Way | Non
     variant, price = (way.revision.variant, _price(way.price)) if way else ("", None)
     if not variant:
         price = None  # the Model's
-    if elsewhere := external.get(replica.revision):
-        return msgspec.structs.replace(elsewhere, variant=variant, price=price)
+    if provided := external.get(replica.revision):
+        return msgspec.structs.replace(provided, variant=variant, price=price)
+    return endpoint_of(replica, engine=way.revision.engine if way else engine, variant=variant, price=price)
+
+
+def endpoint_of(replica: Replica, *, engine: str = "", variant: str = "", price: TokenPrice | None = None) -> Endpoint:
+    """Of a Replica that a Site runs."""
+    host = f"[{replica.host}]" if ":" in replica.host else replica.host
     return Endpoint(
         id=endpoint_id(replica),
         replica=replica.name,
         revision=replica.revision,
-        url=f"http://{_url_host(replica.host)}:{replica.port}",
-        engine=way.revision.engine if way else engine,
+        url=f"http://{host}:{replica.port}",
+        engine=engine,
         variant=variant,
         price=price,
     )
 
 
-def _url_host(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+def elsewhere(desired: Mapping[str, DesiredModel]) -> dict[str, Endpoint]:
+    """Revision id -> where its provider answers, for the Models that nobody launches here."""
+    found = {}
+    for name, revision in ((name, way.revision) for name, each in desired.items() for way in each.ways):
+        if provided := registry.get(revision.engine).external(revision):
+            found[revision.id] = Endpoint(
+                id=f"{name}-{revision.id}",
+                replica=f"{name}-{revision.variant}" if revision.variant else name,
+                revision=revision.id,
+                url=provided.base_url,
+                upstream_model=provided.upstream_model,
+                key=provided.key,
+            )
+    return found

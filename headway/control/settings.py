@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from typing import Literal
 
 from headway.paths import StateDir
 
-__all__ = ["ControlSettings"]
+__all__ = ["ControlSettings", "Program"]
+
+Program = Literal["headway.gateway", "headway.gateway.picker"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,10 @@ class ControlSettings:
     """Processes of the gateway: one answers thousands of requests a second."""
     gateway_options: tuple[str, ...] = ()
     """What else `headway gateway` is started with: --sample, --otlp, --trace-sample, --settings."""
+    gateway_program: Program = "headway.gateway"
+    """Which hub is started: the gateway's, or that of a picker beside somebody else's gateway."""
+    gateway_says_here: bool = False
+    """Whether it logs where this process does, as a container's log wants it, and not into the state directory."""
     tick: float = 1.0
     """Seconds between two passes when nothing happens: level-triggered loops need a heartbeat, not speed."""
     drain_tick: float = 0.1

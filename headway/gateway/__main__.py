@@ -19,11 +19,11 @@ from headway.gateway.settings import Settings
 from headway.gateway.tls import Certificate
 from headway.store.ledger_place import LEDGER_HELP, check_place
 
-__all__ = ["main"]
+__all__ = ["main", "parser"]
 
 
 def main(argv: list[str] | None = None) -> int:
-    given = _parser().parse_args(argv)
+    given = parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s gateway %(levelname)s %(message)s")
     try:
         socket = given.socket or private_socket("gateway", given.port)
@@ -40,6 +40,7 @@ def main(argv: list[str] | None = None) -> int:
             collector(given.otlp, os.environ),
             _share("--trace-sample", given.trace_sample),
             _settings(given.settings),
+            given.heard,
         )
         uvloop.run(run(listen, Settings()))
     except HeadwayError as error:
@@ -48,10 +49,15 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="headway gateway", description="Serve the models of a routing table.")
+def parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="headway gateway",
+        description="Serve the models of a routing table.",
+        epilog="In a Kubernetes cluster: headway gateway --cluster --help.",
+    )
     parser.add_argument("--table", type=Path, required=True, help="the routing table (JSON), followed as it changes")
     parser.add_argument("--settings", type=Path, help="limits and deadlines (YAML), followed as they change")
+    parser.add_argument("--heard", type=Path, help=argparse.SUPPRESS)  # of headway gateway --cluster
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8484, help="0 = a free one")
     parser.add_argument("--workers", type=int, default=1, help="processes that share the port; about one a core")

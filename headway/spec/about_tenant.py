@@ -32,8 +32,9 @@ NAME = field_about(
 )
 MEMBERS = field_about(
     "Members",
-    "Names or e-mail addresses of the people, for the record; whoever has a key of the tenant uses it.",
-    ["ana", "ben@example.com"],
+    "Names or e-mail addresses of the people, or group:NAME, for the record; whoever has a key of the tenant uses it. "
+    "On a cluster: the users and groups that may work in its namespace.",
+    ["ana", "ben@example.com", "group:research"],
 )
 MODELS = field_about(
     "Models",

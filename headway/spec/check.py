@@ -13,6 +13,7 @@ from headway.spec.fields import Written
 from headway.spec.kinds import KINDS, SpecObject
 from headway.spec.model import Model
 from headway.spec.route import Route
+from headway.spec.site import Site
 from headway.spec.tenant import Tenant
 from headway.spec.wording import faults_of
 from headway.spec.workload import Workload
@@ -23,6 +24,7 @@ __all__ = [
     "from_json",
     "object_of",
     "route_from_json",
+    "site_from_json",
     "tenant_from_json",
     "workload_from_json",
 ]
@@ -57,6 +59,13 @@ def route_from_json(data: Any) -> Route:
     """Likewise."""
     found = _from_json("Route", data)
     assert isinstance(found, Route)  # noqa: S101
+    return found
+
+
+def site_from_json(data: Any) -> Site:
+    """Likewise."""
+    found = _from_json("Site", data)
+    assert isinstance(found, Site)  # noqa: S101
     return found
 
 

@@ -41,7 +41,7 @@ METADATA = (
 )
 _OBJECT = ("apiVersion", "kind", "metadata", "spec", "status")
 _CLUSTERS_OWN = ("scale",)
-"""Fields of an object's spec that a cluster writes: what /scale, an autoscaler or a person sets there."""
+"""Fields of a Model's spec that a cluster writes: what /scale, an autoscaler or a person sets there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,9 @@ spec:
   source: builtin://smollm2-135m-instruct
 ```
 
+On a cluster a Model has one field more, `spec.scale`: how many Replicas run now, whatever `replicas` says. It is what
+`kubectl scale`, autoscalers and people write; what `kubectl get -o yaml` prints loads with it, and it is passed over.
+
 ## Not in this version
 
 Kinds {kinds}, and of a Model {fields}: an error says so.
@@ -90,6 +93,7 @@ def render() -> str:
             _section("Limits", "limits.", parts["Limits"], {}),
             _section("Budget", "budget.", parts["Budget"], {}),
             _section("Data", "data.", parts["Data"], {}),
+            _section("Quota", "quota.", parts["Quota"], {}),
             _section("Route", "", parts["Route"], {}),
             _section("Target", "to.", parts["Target"], {}),
             _section("Match", "match.", parts["Match"], {}),

@@ -9,11 +9,14 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
+from headway.spec import about_share
 from headway.spec import about_tenant as about
 from headway.spec.fault import Fault, Faults, describe
 from headway.spec.fields import Name
+from headway.spec.names import check_name
+from headway.spec.share import Quota
 from headway.spec.strict import Strict
 from headway.spec.units import (
     QUANTITY_FORM,
@@ -169,6 +172,20 @@ Patterns = Annotated[
 ]
 
 
+def _read_namespace(value: Any) -> str:
+    name = check_name(value) if isinstance(value, str) else ""
+    if not name or name == "default" or name.startswith("kube-"):
+        raise Fault(f"found {describe(value)}", "write a namespace of its own, like research")
+    return name
+
+
+Namespace = Annotated[
+    str,
+    BeforeValidator(_read_namespace),
+    WithJsonSchema({"type": "string", "pattern": "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", "maxLength": 63}),
+]
+
+
 class Limits(Strict):
     """How fast and how much at once, over all keys of the tenant and all workers of the gateway."""
 
@@ -209,6 +226,14 @@ class Tenant(Strict):
     weight: Annotated[Weight, about.WEIGHT] = 1.0
     data: Annotated[Data, about.DATA] = Field(default_factory=Data)
     cache: Annotated[Literal["own", "shared"], about.CACHE] = "own"
+    namespace: Annotated[Namespace | None, about_share.NAMESPACE] = None
+    quota: Annotated[Quota | None, about_share.QUOTA] = None
+
+    @model_validator(mode="after")
+    def _quota_of_something(self) -> Tenant:
+        if self.quota is not None and self.namespace is None:
+            raise Fault("a quota is of a namespace", f"write namespace: {self.name}, or leave it out", ("quota",))
+        return self
 
     @property
     def money(self) -> tuple[str, ...]:

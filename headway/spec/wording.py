@@ -17,7 +17,7 @@ from headway.spec.strict import written_fields
 
 __all__ = ["LATER_FIELDS", "faults_of"]
 
-LATER_FIELDS = ("idle", "floor", "adapters", "rollout", "scale")
+LATER_FIELDS = ("idle", "floor", "adapters", "rollout")
 """Fields that a Model will have; whoever writes one has made no slip of the keyboard."""
 
 

@@ -12,13 +12,13 @@ import json
 import secrets
 import string
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from headway.errors import UsageError
 from headway.store.database import Database
 
-__all__ = ["Key", "KeyState", "KeyStore", "NewKey", "hash_key"]
+__all__ = ["Key", "KeyState", "KeyStore", "NewKey", "hash_key", "made", "replaced", "unknown_key"]
 
 ID_LENGTH = 10
 SECRET_LENGTH = 40
@@ -87,16 +87,11 @@ class KeyStore:
         lasts: float | None = None,
     ) -> NewKey:
         """`lasts` in seconds; None = until it is revoked. Raises UsageError when there is no such Tenant."""
-        if len(name) > LONGEST_NAME or not name.isprintable():
-            raise UsageError("the name of the key", hint=f"write at most {LONGEST_NAME} letters on one line")
         with self._database.transaction() as connection:
             known = [row["name"] for row in self._database.rows("SELECT name FROM tenants ORDER BY name")]
-            if tenant not in known:
-                hint = f"tenants: {', '.join(known)}" if known else "write kind: Tenant into a file, and headway up it"
-                raise UsageError(f"no tenant {tenant!r} here", hint=hint)
-            made = _generate(tenant, name, models, now, None if lasts is None else now + lasts)
-            connection.execute(_INSERT, _row(made.key))
-        return made
+            new = made(tenant, known, now=now, name=name, models=models, lasts=lasts)
+            connection.execute(_INSERT, _row(new.key))
+        return new
 
     def revoke(self, key_id: str, now: float) -> Key:
         """At once and for good; again changes nothing."""
@@ -110,23 +105,51 @@ class KeyStore:
         it would have been."""
         with self._database.transaction() as connection:
             old = self._named(key_id)
-            if old.state(now) != "active":
-                done = f"was replaced by {old.successor}" if old.state(now) == "replaced" else f"is {old.state(now)}"
-                raise UsageError(f"the key {key_id} {done}", hint=f"make one: headway key new {old.tenant}")
-            span = None if old.expires is None else now + (old.expires - old.created)
-            made = _generate(old.tenant, old.name, old.models, now, span)
-            connection.execute(_INSERT, _row(made.key))
-            until = now + grace if old.expires is None else min(old.expires, now + grace)
-            connection.execute("UPDATE keys SET expires = ?, successor = ? WHERE id = ?", (until, made.key.id, key_id))
-        return made
+            ending, new = replaced(old, grace, now)
+            connection.execute(_INSERT, _row(new.key))
+            changes = (ending.expires, ending.successor, key_id)
+            connection.execute("UPDATE keys SET expires = ?, successor = ? WHERE id = ?", changes)
+        return new
 
     def _named(self, key_id: str) -> Key:
         rows = self._database.rows("SELECT * FROM keys WHERE id = ?", key_id)
         if not rows:
-            is_secret = key_id.startswith("hw-")
-            shown = "that is a whole key, not its id" if is_secret else f"no key {key_id!r} here"
-            raise UsageError(shown, hint="headway key ls names them by id")
+            raise unknown_key(key_id)
         return _key(dict(rows[0]))
+
+
+def made(
+    tenant: str,
+    tenants: Sequence[str],
+    *,
+    now: float,
+    name: str = "",
+    models: Sequence[str] | None = None,
+    lasts: float | None = None,
+) -> NewKey:
+    """A key for one of `tenants`, wherever it will be kept. Raises UsageError."""
+    if len(name) > LONGEST_NAME or not name.isprintable():
+        raise UsageError("the name of the key", hint=f"write at most {LONGEST_NAME} letters on one line")
+    if tenant not in tenants:
+        hint = f"tenants: {', '.join(tenants)}" if tenants else "write kind: Tenant into a file, and headway up it"
+        raise UsageError(f"no tenant {tenant!r} here", hint=hint)
+    return _generate(tenant, name, models, now, None if lasts is None else now + lasts)
+
+
+def replaced(old: Key, grace: float, now: float) -> tuple[Key, NewKey]:
+    """The old key as it is from now on, and its successor. Raises UsageError."""
+    if old.state(now) != "active":
+        done = f"was replaced by {old.successor}" if old.state(now) == "replaced" else f"is {old.state(now)}"
+        raise UsageError(f"the key {old.id} {done}", hint=f"make one: headway key new {old.tenant}")
+    span = None if old.expires is None else now + (old.expires - old.created)
+    new = _generate(old.tenant, old.name, old.models, now, span)
+    until = now + grace if old.expires is None else min(old.expires, now + grace)
+    return replace(old, expires=until, successor=new.key.id), new
+
+
+def unknown_key(key_id: str) -> UsageError:
+    shown = "that is a whole key, not its id" if key_id.startswith("hw-") else f"no key {key_id!r} here"
+    return UsageError(shown, hint="headway key ls names them by id")
 
 
 def _generate(tenant: str, name: str, models: Sequence[str] | None, now: float, expires: float | None) -> NewKey:

@@ -189,6 +189,9 @@ def test_a_model_that_is_not_in_the_table_is_no_label() -> None:
     assert b"somebody" not in text
 
 
+DATA = ROOT / "headway" / "sites" / "kubernetes" / "export" / "data"
+
+
 def everything() -> set[str]:
     """Every sample name that there can be."""
     tally = Tally()
@@ -219,16 +222,16 @@ def everything() -> set[str]:
     return {name for name, _ in samples(scrape(counts, 1, facts).decode())}
 
 
-@pytest.mark.parametrize("file", ["grafana.json", "alerts.yaml"])
+@pytest.mark.parametrize("file", ["gateway.json", "alerts.yaml"])
 def test_every_metric_that_is_looked_at_is_there(file: str) -> None:
-    text = (ROOT / "deploy" / file).read_text()
+    text = (DATA / file).read_text()
     named = set(re.findall(r"\b(?:headway_gateway|process)_\w+", text))
     assert len(named) > 8
     assert named <= everything()
 
 
 def test_the_dashboard_shows_every_metric() -> None:
-    shown = (ROOT / "deploy" / "grafana.json").read_text()
+    shown = (DATA / "gateway.json").read_text()
     families = {re.sub(r"_(total|bucket|sum|count|created)$", "", each) for each in everything()}
     assert {each for each in families if each.startswith("headway_") and each not in shown} == set()
 
@@ -236,8 +239,8 @@ def test_the_dashboard_shows_every_metric() -> None:
 def test_the_rules_are_rules() -> None:
     """Alerts say what to do, and look only at what is recorded; promtool, where there is one, has the last word."""
     if promtool := shutil.which("promtool"):
-        subprocess.run([promtool, "check", "rules", ROOT / "deploy" / "alerts.yaml"], check=True)
-    groups = YAML(typ="safe").load((ROOT / "deploy" / "alerts.yaml").read_text())["groups"]
+        subprocess.run([promtool, "check", "rules", DATA / "alerts.yaml"], check=True)
+    groups = YAML(typ="safe").load((DATA / "alerts.yaml").read_text())["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
     recorded = {rule["record"] for rule in rules if "record" in rule}
     for rule in rules:
@@ -245,6 +248,6 @@ def test_the_rules_are_rules() -> None:
         assert set(re.findall(r"\bheadway:[\w:]+", rule["expr"])) <= recorded
         if "alert" in rule:
             assert set(rule["annotations"]) == {"summary", "action"}
-    panels = json.loads((ROOT / "deploy" / "grafana.json").read_text())["panels"]
+    panels = json.loads((DATA / "gateway.json").read_text())["panels"]
     places = [(each["gridPos"]["x"], each["gridPos"]["y"]) for each in panels]
     assert len(set(places)) == len(panels)

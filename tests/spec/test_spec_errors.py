@@ -162,8 +162,6 @@ OF_A_FILE: list[tuple[str, str]] = [
      "f.yaml:5:1: gpu: stands beside spec; write it under spec"),
     ("apiVersion: headway.dev/v1alpha1\nkind: Model\nmetadata: {name: chat}\nspec: {source: org/name, name: chat}\n",
      "f.yaml:4:26: spec.name: stands in spec; write it under metadata"),
-    ("apiVersion: headway.dev/v1alpha1\nkind: Model\nmetadata: {name: chat}\nspec: {source: org/name, scale: 2}\n",
-     "f.yaml:4:26: spec.scale: not in this version yet; remove it"),
     ("apiVersion: headway.dev/v1alpha1\nkind: Model\nmetadata: {name: chat}\nspec: {source: org/name, cpu: x}\n",
      f"f.yaml:4:31: spec.cpu: found 'x'; {CPU}"),
     # not YAML

@@ -22,6 +22,7 @@ from headway.spec.pause import Pause
 from headway.spec.reference import render
 from headway.spec.route import Fallback, Match, Route, Shadow, Target
 from headway.spec.schema import json_schema
+from headway.spec.share import Quota
 from headway.spec.site import GpuPrice, Site, Spot, SpotPrice, Stock
 from headway.spec.strict import written_fields
 from headway.spec.tenant import Budget, Data, Limits, Tenant
@@ -173,6 +174,7 @@ def test_the_page_tells_of_every_field() -> None:
         ("limits.", Limits),
         ("budget.", Budget),
         ("data.", Data),
+        ("quota.", Quota),
         ("", Route),
         ("to.", Target),
         ("match.", Match),

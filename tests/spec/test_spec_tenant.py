@@ -44,7 +44,7 @@ OF_ONE_FIELD = [
     ("month: 5M", "3:1: month: unknown field; write it under budget"),
     ("log: none", "3:1: log: unknown field; write it under data"),
     ("idle: 5m", "3:1: idle: unknown field; fields here: kind, name, members, models, limits, budget, priority, "
-                 "weight, data, cache"),
+                 "weight, data, cache, namespace, quota"),
     ("limits: {rps: 5}", "3:10: limits.rps: unknown field; did you mean rpm?"),
     ("limits: {day: 5M}", "3:10: limits.day: unknown field; write it under budget"),
     ("limits: 5", "3:9: limits: found 5; write {rpm: 600, tpm: 200k, parallel: 20}"),
@@ -252,18 +252,23 @@ def test_what_is_wrong_does_not_fit(wrong: dict[str, Any]) -> None:
         tenant_from_json(BASE | wrong)
 
 
+PLACES = [("Tenant", ""), ("Limits", "limits"), ("Budget", "budget"), ("Data", "data"), ("Quota", "quota")]
+
+
 @pytest.mark.parametrize(
     ("place", "field", "example"),
     [
         (place, field, example)
-        for place, prefix in (("Tenant", ""), ("Limits", "limits"), ("Budget", "budget"), ("Data", "data"))
+        for place, prefix in PLACES
         for field, part in SCHEMA["$defs"][place]["properties"].items()
         for example in part["examples"]
         if prefix or field != "kind"
     ],
 )
 def test_every_example_is_valid(place: str, field: str, example: Any) -> None:
-    whole = BASE | ({field: example} if place == "Tenant" else {place.lower(): {field: example}})
+    least = {"gpus": 8} if place == "Quota" else {}
+    whole = BASE | ({field: example} if place == "Tenant" else {place.lower(): least | {field: example}})
+    whole |= {"namespace": "research"} if "quota" in whole else {}  # a quota is of a namespace
     assert fits(whole, SCHEMA)
     assert load(json.dumps(whole), "f.yaml", "/")
 

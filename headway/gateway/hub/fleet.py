@@ -34,6 +34,12 @@ def fleet(counts: Counts, facts: Facts) -> Iterator[Metric]:
         [([], facts.ledger_behind)],
     )
     yield gauge(
+        "cluster_unheard_seconds",
+        "Since the API server of the cluster was last heard: the table may be older than what is.",
+        (),
+        [([], facts.unheard)],
+    )
+    yield gauge(
         "line_length",
         "Requests in the fair line for a place.",
         ("model",),

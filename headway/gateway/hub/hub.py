@@ -64,6 +64,7 @@ class Listen:
     collector: Collector | None = None  # of traces
     trace_sample: float = 0.1  # of the requests whose callers do not say, how many are traced
     tuning: Path | None = None  # settings that are to differ from their defaults, where the table has none
+    heard: Path | None = None  # a file whose time of change says when whoever writes the table last heard its source
 
     @property
     def board(self) -> Path:
@@ -205,6 +206,7 @@ class Hub:
             unlogged=self._archive.dropped,
             shelves=tuple(self._crew.vault.figures()),
             spans=self._exporter.counts if self._exporter else {},
+            unheard=_age(self._listen.heard),
         )
 
     async def _explain(self, query: Query) -> Found:
@@ -251,6 +253,13 @@ def _tuning(listen: Listen, use: Callable[[Tunable], None]) -> FileWatch[Tunable
     from headway.gateway.tuning import read_settings  # noqa: PLC0415 (YAML is on nobody's cold start who needs it not)
 
     return FileWatch(listen.tuning, read_settings, use, "settings")
+
+
+def _age(file: Path | None) -> float:
+    """Seconds since it was changed; 0 where there is none."""
+    with contextlib.suppress(OSError):
+        return max(0.0, time.time() - file.stat().st_mtime) if file else 0.0
+    return 0.0
 
 
 def _pair(listen: Listen) -> list[str]:

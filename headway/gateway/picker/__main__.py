@@ -11,13 +11,13 @@ from pathlib import Path
 from headway.errors import HeadwayError, UsageError
 from headway.store.ledger_place import LEDGER_HELP
 
-__all__ = ["main"]
+__all__ = ["main", "parser"]
 
 _NEEDS = ("grpc", "google.protobuf", "cryptography")
 
 
 def main(argv: list[str] | None = None) -> int:
-    given = _parser().parse_args(argv)
+    given = parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s picker %(levelname)s %(message)s")
     try:
         _check_parts()
@@ -40,7 +40,7 @@ def _check_parts() -> None:
             raise UsageError(f"the picker needs {name}, which is not installed", hint="pip install 'headway[picker]'")
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="headway picker",
         description="Pick endpoints for Envoy and other gateways (Gateway API Inference Extension, ext_proc).",

@@ -1,7 +1,8 @@
 """EndpointSlices -> Replicas: who answers for a Model, as the cluster's own controller keeps it up to date.
 
 The controller copies the labels of a Revision's headless Service to its slices, so the slice says Model, Revision and
-Variant, and no Pod need be read. A slice counts for the Model of its own namespace only.
+Variant, and no Pod need be read. A slice counts for the Model of its own namespace alone, or who may write slices in
+any namespace could take another team's requests.
 """
 
 from __future__ import annotations
@@ -27,15 +28,22 @@ _SAID = {
 }
 
 
-def replicas_of(slices: Iterable[Manifest]) -> tuple[Replica, ...]:
-    """One for each pod: of a pod in slices of both address families the IPv4 address, which every cluster routes."""
+def replicas_of(slices: Iterable[Manifest], namespaces: Mapping[str, str] | None = None) -> tuple[Replica, ...]:
+    """One for each pod: of a pod in slices of both address families the IPv4 address, which every cluster routes.
+    `namespaces`: of each Model that is served; a slice elsewhere that names it is somebody else's and passed over. None
+    where the slices are of one namespace: all of them count."""
     found: dict[tuple[str, str], Replica] = {}
     for each in sorted(slices, key=lambda one: (one.get("addressType", ""), one["metadata"]["name"])):
         port = _port(each.get("ports") or ())
-        for endpoint in each.get("endpoints") or () if port and MODEL in labels(each) else ():
+        for endpoint in each.get("endpoints") or () if port and _counts(each, namespaces) else ():
             replica = _replica(each, endpoint, port)
             found.setdefault((replica.name, replica.revision), replica)
     return tuple(sorted(found.values(), key=lambda replica: replica.name))
+
+
+def _counts(of: Manifest, namespaces: Mapping[str, str] | None) -> bool:
+    model = labels(of).get(MODEL)
+    return model is not None and (namespaces is None or namespaces.get(model) == of["metadata"]["namespace"])
 
 
 def _replica(of: Manifest, endpoint: Mapping[str, Any], port: int) -> Replica:

@@ -27,7 +27,8 @@ FIRST_RETRY, LONGEST_RETRY = 0.2, 15.0  # seconds
 
 
 class Mirror:
-    """`changed` is called with each object's Ref after the copy has it (or has it no more)."""
+    """`changed` is called with each object's Ref after the copy has it (or has it no more). `keep`: what of each object
+    is kept, where the rest would only take memory."""
 
     def __init__(
         self,
@@ -38,9 +39,11 @@ class Mirror:
         namespace: str = "",
         labels: str = "",
         fields: str = "",
+        keep: Callable[[Manifest], Manifest] | None = None,
     ) -> None:
         self._cluster, self._of, self._changed = cluster, of, changed
         self._namespace, self._labels, self._fields = namespace, labels, fields
+        self._keep_of = keep or _whole
         self._objects: dict[Ref, Manifest] = {}
         self._version = ""
         self._watching: asyncio.Task[None] | None = None
@@ -55,6 +58,13 @@ class Mirror:
         """Read everything once, then go on in the background. Raises what the first list raises."""
         await self._list()
         self._watching = asyncio.create_task(self._keep(), name=f"mirror {self._of.plural}")
+
+    def note(self, written: Manifest) -> None:
+        """What the server answered to a write of ours: the copy need not wait for the watch to tell it. What the watch
+        has come past already it knows better (the object may be gone since)."""
+        at, version = ref(written), _number(written)
+        if version > max(_number(self._objects.get(at)), _as_number(self._version)):
+            self._objects[at] = self._keep_of(written)
 
     async def close(self) -> None:
         if self._watching:
@@ -87,7 +97,7 @@ class Mirror:
 
     async def _list(self) -> None:
         listing = await self._cluster.list(self._of, self._namespace, labels=self._labels, fields=self._fields)
-        fresh = {ref(each): each for each in listing.items}
+        fresh = {ref(each): self._keep_of(each) for each in listing.items}
         before, self._objects, self._version = self._objects, fresh, listing.version
         self.seen = time.monotonic()
         for each in sorted(before.keys() | fresh.keys()):
@@ -107,10 +117,23 @@ class Mirror:
                 at = ref(change.object)
                 if change.type == "DELETED":
                     self._objects.pop(at, None)
-                else:
-                    self._objects[at] = change.object
+                elif _number(change.object) > _number(self._objects.get(at)):
+                    self._objects[at] = self._keep_of(change.object)
                 self._changed(at)
 
 
 def _version(manifest: Manifest | None) -> str:
     return manifest["metadata"]["resourceVersion"] if manifest else ""
+
+
+def _number(manifest: Manifest | None) -> int:
+    return _as_number(_version(manifest))
+
+
+def _as_number(version: str) -> int:
+    """Later versions are greater (Kubernetes API concepts, "Comparing resource versions")."""
+    return int(version) if version.isdigit() else -1
+
+
+def _whole(manifest: Manifest) -> Manifest:
+    return manifest

@@ -1,0 +1,75 @@
+"""What a gateway follows in a cluster, and what a picker does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from headway.control.cluster.known import Known, silent
+from headway.control.cluster.table import Parts, Reading
+from headway.control.routes import endpoint_of
+from headway.gateway.table import ModelRoute
+from headway.sites.base import ReplicaState
+from headway.sites.kubernetes.endpoints import replicas_of
+from headway.sites.kubernetes.labels import MODEL
+from headway.wire.kube.cluster import Cluster
+from headway.wire.kube.manifest import labels
+from headway.wire.kube.mirror import Mirror
+from headway.wire.kube.resource import resource
+
+__all__ = ["Everything", "Pool"]
+
+
+class Everything:
+    """Headway's own objects and all that serves them: a watcher.Source for a gateway."""
+
+    def __init__(self, cluster: Cluster, namespace: str, keys: str, site: str, changed: Callable[[], None]) -> None:
+        self._known = Known(cluster, namespace, keys, changed)
+        self._reading = Reading(site)
+
+    @property
+    def silent(self) -> float:
+        return silent(self._known.mirrors)
+
+    async def open(self) -> None:
+        await self._known.open()
+
+    def parts(self, now: float) -> Parts:
+        return self._reading.parts(self._known.seen(), now)
+
+    async def close(self) -> None:
+        await self._known.close()
+
+
+class Pool:
+    """The EndpointSlices of one namespace and nothing else, for a picker beside somebody else's gateway: it works where
+    none of Headway's own kinds is installed. `model`: only this one's; empty = of each Model there."""
+
+    def __init__(self, cluster: Cluster, namespace: str, model: str, changed: Callable[[], None]) -> None:
+        asked = f"{MODEL}={model}" if model else MODEL
+        slices = resource("EndpointSlice")
+        self._slices = Mirror(cluster, slices, lambda _: changed(), namespace=namespace, labels=asked)
+        self._is_open = False
+
+    @property
+    def silent(self) -> float:
+        return silent([self._slices])
+
+    async def open(self) -> None:
+        await self._slices.open()
+        self._is_open = True
+
+    def parts(self, now: float) -> Parts:
+        slices = tuple(self._slices.objects.values())
+        names = sorted({labels(each)[MODEL] for each in slices})
+        replicas = replicas_of(slices)
+        ready = [each for each in replicas if each.state is ReplicaState.READY]
+        return Parts(
+            tuple(
+                ModelRoute(name, endpoints=tuple(endpoint_of(each) for each in ready if each.model == name))
+                for name in names
+            )
+        )
+
+    async def close(self) -> None:
+        if self._is_open:
+            await self._slices.close()

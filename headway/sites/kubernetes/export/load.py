@@ -1,0 +1,69 @@
+"""What an engine's own metrics say of its load, for scalers and monitors that know nothing of Headway.
+
+One figure for all engines: the requests in a Replica, those that run and those that wait in its queue. A scaler holds it
+at 70 % of what a Replica takes at once, which is the rule that `headway simulate` knows as `hpa` and `keda`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from headway.policy.scaling.hpa import Hpa
+from headway.spec.revision import Revision
+
+__all__ = ["METRIC", "Load", "adapter_rule", "load_of", "target"]
+
+METRIC = "engine_requests"
+"""As the custom metrics API calls it, which takes no colon in a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Series of one engine. `limit`: its option for the requests that a Replica runs at once, and what it is where
+    nobody says."""
+
+    running: str
+    waiting: str
+    limit: str
+    sequences: int
+
+    @property
+    def total(self) -> tuple[str, str]:
+        return self.running, self.waiting
+
+
+_VLLM = Load("vllm:num_requests_running", "vllm:num_requests_waiting", "max-num-seqs", 256)
+_OF: Mapping[str, Load] = {
+    "vllm": _VLLM,
+    "sglang": Load("sglang:num_running_reqs", "sglang:num_queue_reqs", "max-running-requests", 256),
+    "llamacpp": Load("llamacpp:requests_processing", "llamacpp:requests_deferred", "parallel", 4),
+    "embed": Load("llamacpp:requests_processing", "llamacpp:requests_deferred", "parallel", 4),
+    "mock": _VLLM,
+}
+
+
+def load_of(engine: str) -> Load | None:
+    """None: the engine says nothing of its load , so that only its cores can be looked at."""
+    return _OF.get(engine)
+
+
+def target(revision: Revision) -> tuple[int, str]:
+    """Requests in a Replica, and why so many."""
+    load = _OF[revision.engine]
+    written = revision.args.get(load.limit)
+    most = int(written) if isinstance(written, int | str) and str(written).isdigit() else load.sequences
+    told = f"args.{load.limit}" if written else f"{revision.engine}'s own {load.limit}, none is written"
+    share = Hpa().utilisation
+    return max(1, int(most * share)), f"{share:.0%} of the {most} requests that a Replica runs at once ({told})"
+
+
+def adapter_rule(load: Load) -> str:
+    """For prometheus-adapter (`rules.custom` of its chart): both series of a pod as one figure."""
+    both = " + ".join(f"sum({each}{{<<.LabelMatchers>>}}) by (<<.GroupBy>>)" for each in load.total)
+    return f"""\
+- seriesQuery: '{load.running}{{namespace!="",pod!=""}}'
+  resources: {{overrides: {{namespace: {{resource: namespace}}, pod: {{resource: pod}}}}}}
+  name: {{as: {METRIC}}}
+  metricsQuery: '{both}'
+"""

@@ -1,0 +1,1 @@
+"""What one install puts on a cluster, as pure values: kinds, operator, gateway, rights, network."""
