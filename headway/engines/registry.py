@@ -79,6 +79,8 @@ def revise_elsewhere(model: Model, variant: str = "") -> Revised:
         said["spot"] = model.cost.spot
     if model.weights is not None:
         said["weights"] = model.weights.model_dump(mode="json", exclude_none=True)
+    if model.deadlines is not None and model.deadlines.whole:
+        said["drain"] = model.deadlines.whole  # a Replica that leaves waits so long for its answers
     place = {key: value for key, value in said.items() if value}
     return _revised(model, variant, (name, why), get(name).elsewhere(model), place)
 

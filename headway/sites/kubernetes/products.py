@@ -8,12 +8,13 @@ own for what they rent (`nvidia-h100-80gb`, `tpu-v6e-slice`), listed here where 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 
 from headway.errors import UsageError
 from headway.perf.catalog.accelerators import accelerator
 
-__all__ = ["known_as", "memory_of", "profile_of"]
+__all__ = ["clouds", "known_as", "memory_of", "profile_of"]
 
 _CLOUDS = {
     # GKE, "About GPUs" and "About TPUs in GKE": values of cloud.google.com/gke-accelerator and gke-tpu-accelerator
@@ -26,6 +27,8 @@ _CLOUDS = {
     "nvidia-gb200": "GB200",
     "nvidia-tesla-v100": "V100-SXM-16",
     "nvidia-rtx-pro-6000": "RTX-PRO-6000-SE",
+    "nvidia-l4": "L4",
+    "nvidia-tesla-t4": "T4",
     "tpu-v4-podslice": "TPU-v4",
     "tpu-v5-lite-device": "TPU-v5e",
     "tpu-v5-lite-podslice": "TPU-v5e",
@@ -39,9 +42,18 @@ _CLOUDS = {
     "h200": "H200-SXM",
     "b200": "B200-SXM",
     "v100": "V100-SXM-16",
+    "a10g": "A10G",
+    "l4": "L4",
+    "l40s": "L40S",
+    "t4": "T4",
 }
 _SHARED = re.compile(r"-SHARED$", re.IGNORECASE)
 _MIG = re.compile(r"-MIG-(\d+g\.\d+gb(?:\+[a-z.]+)?)$", re.IGNORECASE)
+
+
+def clouds() -> Mapping[str, str]:
+    """The clouds' words that are listed here -> the catalogue's names."""
+    return _CLOUDS
 
 
 @lru_cache(maxsize=512)

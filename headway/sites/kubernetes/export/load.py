@@ -38,12 +38,13 @@ _OF: Mapping[str, Load] = {
     "vllm": _VLLM,
     "sglang": Load("sglang:num_running_reqs", "sglang:num_queue_reqs", "max-running-requests", 256),
     "llamacpp": Load("llamacpp:requests_processing", "llamacpp:requests_deferred", "parallel", 4),
+    "embed": Load("llamacpp:requests_processing", "llamacpp:requests_deferred", "parallel", 4),
     "mock": _VLLM,
 }
 
 
 def load_of(engine: str) -> Load | None:
-    """None: the engine says nothing of its load (`embed`), so that only its cores can be looked at."""
+    """None: the engine says nothing of its load , so that only its cores can be looked at."""
     return _OF.get(engine)
 
 
