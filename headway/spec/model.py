@@ -208,6 +208,14 @@ class Model(Strict):
             changes["variants"] = ()  # the one way that the profile says
         return self.model_copy(update=changes)
 
+    def over(self, defaults: Profile) -> Model:
+        """With what a Site has as defaults, where the Model does not say it itself; `args` and `env` key by key."""
+        said = {name: value for name, value in defaults if value is not None}
+        changes = {name: value for name, value in said.items() if name not in self.model_fields_set}
+        for name in said.keys() & {"args", "env"}:
+            changes[name] = {**said[name], **getattr(self, name)}
+        return self.model_copy(update=changes)
+
     @property
     def ways(self) -> dict[str, Model]:
         """By Variant, the Model as that one serves it; without any, itself under an empty name."""

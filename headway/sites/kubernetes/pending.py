@@ -55,9 +55,13 @@ class _Need:
     def __str__(self) -> str:
         if not self.resource:
             return f"needs {self.cpu:g} cores and {_size(self.ram)} of memory"
-        products = [value for each in expressions(self.spec) if each["key"] == PRODUCT_LABEL for value in each["values"]]
+        products = [
+            value for each in expressions(self.spec) if each["key"] == PRODUCT_LABEL for value in each["values"]
+        ]
         of = f" of {' or '.join(dict.fromkeys(products))}" if 0 < len(products) <= NAMED else ""
-        return f"needs {self.count} x {self.resource}{of}" + (f" with {_size(self.memory_bytes)}" if self.memory_bytes else "")
+        return f"needs {self.count} x {self.resource}{of}" + (
+            f" with {_size(self.memory_bytes)}" if self.memory_bytes else ""
+        )
 
 
 def explain(pod: Manifest, facts: Facts, pods: Iterable[Manifest], *, weights_bytes: int = 0) -> Pending:
