@@ -135,8 +135,8 @@ def leave(seen: ModelSeen, gone_for: float) -> Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """One way, what is derived of it, and its workload as it is. `manifest`: the workload as it shall be; None = it runs
-    elsewhere."""
+    """One way, what is derived of it, and its workload as it is. `manifest`: the workload as it shall be; None = it
+    runs elsewhere."""
 
     serving: Serving
     objects: Sequence[Derived]
