@@ -32,17 +32,23 @@ _RANGE = (
     "type(self) == int ? self <= 1000 : (self.contains('..') ? "
     "int(self.split('..')[0]) <= int(self.split('..')[1]) && int(self.split('..')[1]) <= 1000 : int(self) <= 1000)"
 )
-_SECRET = "^secret:[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*$"  # noqa: S105 - the form of a name
+_SOUNDS = "['_token', '_key', '_secret', '_password'].exists(end, ('_' + key.lowerAscii()).endsWith(end))"
+_HARMLESS = (
+    "self[key].startsWith('secret:') || self[key].startsWith('/') || "
+    "self[key].lowerAscii() in ['', 'true', 'false', 'yes', 'no', 'on', 'off', '0', '1']"
+)
+_WRITTEN_OUT = (
+    "['hf_', 'sk-', 'ghp_', 'github_pat_', 'glpat-', 'AKIA', '-----BEGIN '].exists(it, self[key].startsWith(it))"
+)
 _ENV = (
     Rule(
         "",
-        f"self.all(key, !self[key].startsWith('secret:') || self[key].matches('{_SECRET}'))",
-        "write secret:NAME/KEY",
+        f"self.all(key, !({_SOUNDS}) || {_HARMLESS})",
+        "looks like a credential written out: write secret:NAME/KEY, and keep the value in a Secret",
     ),
     Rule(
         "",
-        "self.all(key, !key.matches('(?i)^(.*_)?(token|key|secret|password)$') || self[key].startsWith('secret:') "
-        "|| self[key].matches('(?i)^(|/.*|true|false|yes|no|on|off|[01])$'))",
+        f"self.all(key, self[key].size() < 20 || !{_WRITTEN_OUT})",
         "looks like a credential written out: write secret:NAME/KEY, and keep the value in a Secret",
     ),
 )

@@ -8,6 +8,7 @@ said here (that a number with a unit is not too small) the operator says in the 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 __all__ = ["Schema", "structural"]
@@ -15,7 +16,9 @@ __all__ = ["Schema", "structural"]
 Schema = dict[str, Any]
 
 LONGEST_TEXT = 4096
-MOST_ENTRIES = 100
+MOST_ENTRIES = 64
+_NOT = re.compile(r"\(\?!([a-z:]+)\)\[\\s\\S\]\*")
+"""`(?!word)[\\s\\S]*`: RE2 has no look-ahead."""
 _KEPT = (
     "type",
     "enum",
@@ -44,8 +47,8 @@ def structural(schema: Schema, parts: dict[str, Schema]) -> Schema:
         made["enum"] = [schema["const"]]
     if "exclusiveMinimum" in schema:
         made |= {"minimum": schema["exclusiveMinimum"], "exclusiveMinimum": True}
-    if "(?!" in made.get("pattern", ""):
-        del made["pattern"]  # RE2 has no look-ahead; rules.py says the same in CEL
+    if "pattern" in made:
+        made["pattern"] = _NOT.sub(lambda found: _anything_but(found[1]), made["pattern"])
     return made | _inside(schema, parts)
 
 
@@ -58,6 +61,8 @@ def _inside(schema: Schema, parts: dict[str, Schema]) -> Schema:
         return made | ({"x-kubernetes-list-type": "set"} if schema.get("uniqueItems") else {})
     if schema.get("type") != "object":
         return {}
+    if schema.get("x-kubernetes-preserve-unknown-fields"):
+        return {"x-kubernetes-preserve-unknown-fields": True}
     if "properties" in schema:
         return {"properties": {name: structural(each, parts) for name, each in schema["properties"].items()}}
     values = schema.get("patternProperties") or {"": schema.get("additionalProperties")}
@@ -85,6 +90,13 @@ def _resolved(schema: Schema, parts: dict[str, Schema]) -> Schema:
         return schema
     beside = {key: value for key, value in schema.items() if key != "$ref"}
     return _resolved(parts[schema["$ref"].rpartition("/")[2]], parts) | beside
+
+
+def _anything_but(word: str) -> str:
+    """A pattern, without look-ahead, of all texts that do not begin with the word."""
+    begins = [word[:end] for end in range(len(word))]
+    leaves = "|".join(f"{begun}[^{word[len(begun)]}]" for begun in begins)
+    return rf"({'|'.join(begins)}|({leaves})[\s\S]*)"
 
 
 def _described(schema: Schema) -> Schema:
