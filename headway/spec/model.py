@@ -32,7 +32,18 @@ from headway.spec.fields import Args, Bytes, Cores, Env, GpuText, Name, PerMilli
 from headway.spec.revision import Task
 from headway.spec.strict import Strict
 
-__all__ = ["EngineName", "Model", "Price", "Profile", "Replicas", "Routing", "RoutingPolicy", "Slo", "Variant"]
+__all__ = [
+    "EngineName",
+    "Model",
+    "Price",
+    "Profile",
+    "Replicas",
+    "Routing",
+    "RoutingPolicy",
+    "SiteKey",
+    "Slo",
+    "Variant",
+]
 
 RoutingPolicy = Literal["predicted_latency", "round_robin", "least_request", "power_of_two", "prefix_affinity"]
 EngineName = Literal["llamacpp", "embed", "vllm", "sglang", "openai", "mock"]
