@@ -51,7 +51,7 @@ async def _established(cluster: Cluster) -> bool:
 
 
 def model(namespace: str, name: str, **spec: object) -> Manifest:
-    said = {"source": "hf://Qwen/Qwen2.5-0.5B-Instruct", "gpu": "cpu", "engine": "mock", "replicas": 1} | spec
+    said = {"source": "builtin://mock", "replicas": 1} | spec
     return {"apiVersion": OURS, "kind": "Model", "metadata": {"name": name, "namespace": namespace}, "spec": said}
 
 

@@ -1,4 +1,4 @@
-"""The operator on a real control plane, with the rights of its own service account: what it makes, mends, leaves alone."""
+"""The operator on a real control plane, with its own service account's rights: what it makes, mends and leaves."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ async def _is_there(cluster: Cluster, namespace: str) -> bool:
 async def test_who_says_how_many_is_left_alone(
     plane: ControlPlane, operator: Operator, cluster: Cluster, namespace: str
 ) -> None:
-    """A person's number stays until the Model asks for another; /scale is the Model's own word; an HPA is never fought."""
+    """A person's number stays until the Model asks for another, which /scale does too; an HPA is never fought."""
     await cluster.apply(model(namespace, "chat", replicas=2))
     await until(lambda: settled(cluster, namespace))
     (workload,) = await deployments(cluster, namespace)
