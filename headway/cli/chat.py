@@ -9,8 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from headway.cli.client import ControlClient
 from headway.cli.names import complete_name, model_named
+from headway.cli.on import ON, place, state
+from headway.cli.reach import reached
 from headway.cli.stream import ask
 from headway.cli.words import coloured
 from headway.errors import HeadwayError, UsageError
@@ -31,25 +32,31 @@ def chat(
     max_tokens: Annotated[int | None, typer.Option(min=1, help="The longest answer.")] = None,
     temperature: Annotated[float | None, typer.Option(min=0.0, help="0 = always the likeliest word.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One object with text and figures.")] = False,
+    on: Annotated[str | None, ON] = None,
 ) -> None:
     """Talk to a model and see its speed.
 
-    The answer streams, then comes how fast it was. A model that is still starting is waited for.
+    The answer streams, then comes how fast it was. A model that is still starting is waited for. On a cluster whose
+    gateway has no address outside, it goes through the API server (port-forward). HEADWAY_API_KEY is the caller's key
+    where tenants have them.
     """
-    model = model_named(ControlClient().get("/state"), name)
+    where = place(on)
+    snapshot = state(where)
+    model = model_named(snapshot, name)
     if model["task"] == "embedding":
         raise UsageError(f"{name} makes embeddings and does not talk", hint=f"POST {model['address']}/embeddings")
-    talk = _Talk(model, system, {"max_tokens": max_tokens, "temperature": temperature}, as_json)
     if prompt is None and not sys.stdin.isatty():
         prompt = sys.stdin.read()
-    if prompt is None:
-        _converse(name, talk)
-        return
-    if not prompt.strip():
+    if prompt is not None and not prompt.strip():
         raise UsageError("nothing to say", hint=f'headway chat {name} "What is the capital of France?"')
-    if model["state"] not in ("ready", "degraded") and not as_json:
-        print(_dim(f"{name} is {model['state']}: {model['message']}; waiting for it ..."), file=sys.stderr)
-    talk.say(prompt)
+    with reached(where, snapshot) as address:
+        talk = _Talk(model, address, system, {"max_tokens": max_tokens, "temperature": temperature}, as_json)
+        if prompt is None:
+            _converse(name, talk)
+            return
+        if model["state"] not in ("ready", "degraded") and not as_json:
+            print(_dim(f"{name} is {model['state']}: {model['message']}; waiting for it ..."), file=sys.stderr)
+        talk.say(prompt)
 
 
 def _converse(name: str, talk: _Talk) -> None:
@@ -71,8 +78,10 @@ def _converse(name: str, talk: _Talk) -> None:
 class _Talk:
     """One conversation. A base model has no roles: it goes on with the text."""
 
-    def __init__(self, model: dict[str, Any], system: str | None, options: dict[str, Any], as_json: bool) -> None:
-        self._model, self._as_json = model, as_json
+    def __init__(
+        self, model: dict[str, Any], address: str, system: str | None, options: dict[str, Any], as_json: bool
+    ) -> None:
+        self._model, self._address, self._as_json = model, address, as_json
         self._options = {key: value for key, value in options.items() if value is not None}
         self._messages = [{"role": "system", "content": system}] if system else []
 
@@ -80,11 +89,11 @@ class _Talk:
         """A turn that fails leaves no trace in the conversation."""
         said = {"role": "user", "content": text}
         if self._as_json:
-            answer = ask(self._model["address"], self._body(said), None)
+            answer = ask(self._address, self._body(said), None)
             print(json.dumps(answer.to_dict()), flush=True)
         else:
             with _Paper() as paper:
-                answer = ask(self._model["address"], self._body(said), paper.write)
+                answer = ask(self._address, self._body(said), paper.write)
             print(_dim(answer.figures()), file=sys.stderr)
         self._messages += [said, {"role": "assistant", "content": answer.text}]
 

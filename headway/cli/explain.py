@@ -13,6 +13,7 @@ import typer
 from headway.cli.client import ControlClient
 from headway.cli.gateway_alone import explain as alone
 from headway.cli.names import complete_any
+from headway.cli.on import ON, Place, on_cluster, place
 from headway.cli.route import tell_route
 from headway.cli.tell_request import tell_request
 from headway.cli.tenant import tell
@@ -35,6 +36,7 @@ def explain(
     gateway: Annotated[
         str, typer.Option(help="Ask a gateway that runs alone: its port, or the path of its --socket.")
     ] = "",
+    on: Annotated[str | None, ON] = None,
 ) -> None:
     """Tell why it is so: a model, a route, a tenant, or a request.
 
@@ -42,7 +44,7 @@ def explain(
     request: what its tenant's limits said, where it waited, where it was sent and why there, its first byte, its end,
     its tokens and what they cost.
     """
-    told = alone(gateway, what) if gateway else ControlClient().get(f"/explain/{quote(what, safe='')}")
+    told = alone(gateway, what) if gateway else _asked(place(on), what)
     if as_json:
         print(json.dumps(told, indent=2))
         return
@@ -70,6 +72,14 @@ def explain(
     if told["decisions"]:
         print("\nWhat was decided, newest first:")
         show(decisions_table(told["decisions"], time.time()))
+
+
+def _asked(where: Place, what: str) -> Any:
+    if where.is_local:
+        return ControlClient().get(f"/explain/{quote(what, safe='')}")
+    from headway.cli.cluster_explain import explained  # noqa: PLC0415
+
+    return on_cluster(where, lambda cluster: explained(cluster, where, what))
 
 
 def _model(model: dict[str, Any]) -> Iterator[str]:

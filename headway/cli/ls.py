@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from headway.cli.client import ControlClient
+from headway.cli.on import ON, place, state
 
 __all__ = ["register"]
 
@@ -22,12 +22,14 @@ def ls(
     tenants: Annotated[
         bool, typer.Option("--tenants", help="The tenants alone; with --json an array of them.")
     ] = False,
+    on: Annotated[str | None, ON] = None,
 ) -> None:
     """List the models, the routes and the tenants.
 
     Of models state, replicas, why; of routes where they lead; of tenants what they may and what they used this month.
     """
-    snapshot = ControlClient().get("/state")
+    where = place(on)
+    snapshot = state(where)
     there = snapshot.get("tenants", [])
     if as_json:
         print(json.dumps(there if tenants else snapshot["models"], indent=2))
@@ -37,7 +39,7 @@ def ls(
         return
     routes = [] if tenants else snapshot.get("routes", [])
     if not tenants and not snapshot["models"]:
-        print("no models; add one: headway up smollm2-135m-instruct", file=sys.stderr)
+        print(f"no models; add one: headway up smollm2-135m-instruct{where.flag}", file=sys.stderr)
     from headway.cli.tables import models_table, routes_table, show, tenants_table  # noqa: PLC0415
 
     if snapshot["models"] and not tenants:
@@ -52,4 +54,5 @@ def ls(
     if not snapshot["models"]:
         return
     if sys.stdout.isatty():
-        print(f"\n{snapshot['gateway']['address']}  (page {snapshot['control']['page']})")
+        page = snapshot["control"]["page"]
+        print(f"\n{snapshot['gateway']['address']}" + (f"  (page {page})" if page else ""))

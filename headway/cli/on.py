@@ -11,23 +11,22 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
 from headway.cli.known_sites import LOCAL, KnownSites, site_of_file
 from headway.errors import HeadwayError, UsageError
+from headway.sites.kubernetes.labels import SYSTEM
 
 if TYPE_CHECKING:
     from headway.spec.model import Profile
     from headway.wire.kube.cluster import Cluster
 
-__all__ = ["CLI_MANAGER", "ON", "SYSTEM", "Place", "complete_site", "connected", "on_cluster", "place"]
+__all__ = ["CLI_MANAGER", "ON", "SYSTEM", "Place", "complete_site", "connected", "on_cluster", "place", "state"]
 
 CLI_MANAGER = "headway-cli"
 """Field manager of what a person's command applies."""
-SYSTEM = "headway"
-"""The namespace of operator, gateway and Tenants."""
 _YAML = (".yaml", ".yml", ".json")
 Told = TypeVar("Told")
 
@@ -104,6 +103,18 @@ def on_cluster(where: Place, work: Callable[[Cluster], Awaitable[Told]]) -> Told
             return await work(cluster)
 
     return asyncio.run(run())
+
+
+def state(where: Place) -> dict[str, Any]:
+    """What there is, as the control process tells it of this machine and the API server of a cluster."""
+    if where.is_local:
+        from headway.cli.client import ControlClient  # noqa: PLC0415
+
+        found: dict[str, Any] = ControlClient().get("/state")
+        return found
+    from headway.cli.cluster_state import look  # noqa: PLC0415
+
+    return on_cluster(where, lambda cluster: look(cluster, where))
 
 
 def _of_context(name: str, sites: KnownSites) -> Place:

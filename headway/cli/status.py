@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from headway.cli.client import ControlClient
 from headway.cli.names import complete_any, model_named, route_named, tenant_named
+from headway.cli.on import ON, place, state
 from headway.cli.route import tell_route
 from headway.cli.tenant import tell
 
@@ -22,9 +22,10 @@ def register(app: typer.Typer) -> None:
 def status(
     name: Annotated[str, typer.Argument(help="A model, a route or a tenant.", autocompletion=complete_any)],
     as_json: Annotated[bool, typer.Option("--json", help="The whole of it; `address` is the base URL.")] = False,
+    on: Annotated[str | None, ON] = None,
 ) -> None:
     """Tell a model's state, why, and what to do; where a route leads; or what a tenant may and used."""
-    snapshot = ControlClient().get("/state")
+    snapshot = state(place(on))
     if tenant := tenant_named(snapshot, name):
         tell(tenant, as_json=as_json)
         return

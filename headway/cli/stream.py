@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ __all__ = ["Answer", "ask"]
 SILENCE = 660.0
 """Seconds without a byte: the gateway holds a request for 600 at most, and then says why."""
 
+KEY = "HEADWAY_API_KEY"
+"""The environment variable of the caller's key, where the gateway wants one."""
 SHOWN = 200
 """Bytes of an answer that is no JSON: enough to see whose error page it is."""
 
@@ -55,10 +58,13 @@ def ask(address: str, body: dict[str, Any], write: Callable[[str], None] | None)
     """Raises the API's error as one line. `write` gets each piece of text as it comes."""
     url = urlsplit(address)
     path = f"{url.path}/chat/completions" if "messages" in body else f"{url.path}/completions"
-    connection = http.client.HTTPConnection(url.netloc, timeout=SILENCE)
+    to = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+    connection = to(url.netloc, timeout=SILENCE)
+    key = os.environ.get(KEY)
+    head = {"content-type": "application/json"} | ({"authorization": f"Bearer {key}"} if key else {})
     started = time.monotonic()
     try:
-        connection.request("POST", path, json.dumps(body), {"content-type": "application/json"})
+        connection.request("POST", path, json.dumps(body), head)
         answer = connection.getresponse()
         if answer.status != 200:
             raise _refused(answer)

@@ -98,17 +98,18 @@ def sources(model: dict[str, Any]) -> Iterator[str]:
 
 def replicas_table(model: dict[str, Any], now: float) -> Table:
     variants = ("VARIANT",) if model.get("variants") else ()
-    table = plain_table(
-        "REPLICA", *variants, "STATE", "PID", "ADDRESS", "THREADS", "MEMORY", "RESTARTS", "SINCE", "WHY"
-    )
+    nodes = any(each.get("node") for each in model["replicas"])  # of a cluster: where it is, and not as which process
+    own, kind = ("NODE", "GPUS") if nodes else ("PID", "THREADS")
+    names = ("REPLICA", *variants, "STATE", own, "ADDRESS", kind, "MEMORY", "RESTARTS", "SINCE", "WHY")
+    table = plain_table(*names)
     for replica in model["replicas"]:
         table.add_row(
             replica["name"],
             *([replica.get("variant") or "-"] if variants else []),
             _state(replica["state"]),
-            str(replica["pid"] or "-"),
+            (replica["node"] or "-") if nodes else str(replica["pid"] or "-"),
             Text(replica["address"] or "-"),
-            str(replica["threads"] or "-"),
+            Text(", ".join(replica["gpus"]) or "-") if nodes else str(replica["threads"] or "-"),
             size(replica["memory_bytes"]) if replica["memory_bytes"] else "-",
             str(replica["restarts"]),
             ago(now, replica["since"]),
@@ -129,7 +130,7 @@ def tenants_table(tenants: list[dict[str, Any]]) -> Table:
             f"{each['weight']:g}",
             Text("all" if each["models"] is None else ", ".join(each["models"])),
             ", ".join(f"{name} {amount}" for name, amount in each["limits"].items()) or "-",
-            f"{month['tokens']} tokens, {money(month['micros'])}",
+            f"{month['tokens']} tokens, {money(month['micros'])}" if month["start"] else "-",
             ", ".join(budgets) or "-",
         )
     return table

@@ -31,6 +31,8 @@ def _lines(tenant: dict[str, Any]) -> Iterator[str]:
     yield f"limits: {', '.join(limits) or 'none'}"
     for period in ("day", "month"):
         used = tenant[period]
+        if not used["start"]:  # of a cluster: its gateways' ledger knows
+            continue
         spent = f"{plural(used['requests'], 'request')}, {used['tokens']} tokens, {money(used['micros'])}"
         left = ""
         if used["budget"]:

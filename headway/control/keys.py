@@ -1,14 +1,18 @@
-"""What `headway key` asks, answered from the store: by the control process when it runs, else by the command itself."""
+"""What `headway key` asks, answered from the store (by the control process when it runs, else by the command itself) or
+from the Secret of a cluster."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from headway.errors import UsageError
 from headway.store.keys import Key, KeyStore, NewKey
 
-__all__ = ["answer"]
+if TYPE_CHECKING:
+    from headway.sites.kubernetes.keys import ClusterKeys
+
+__all__ = ["answer", "answer_there"]
 
 
 def answer(keys: KeyStore, verb: str, asked: Mapping[str, Any], now: float) -> dict[str, Any]:
@@ -17,7 +21,7 @@ def answer(keys: KeyStore, verb: str, asked: Mapping[str, Any], now: float) -> d
     Raises UsageError, and KeyError or TypeError for what no command of this version asks.
     """
     if verb == "ls":
-        return {"keys": [_told(each, now) for each in keys.all(asked.get("tenant"))]}
+        return _listed(keys.all(asked.get("tenant")), now)
     if verb == "new":
         made = keys.new(
             asked["tenant"], now=now, name=asked.get("name", ""), models=asked.get("models"), lasts=asked.get("lasts")
@@ -27,7 +31,29 @@ def answer(keys: KeyStore, verb: str, asked: Mapping[str, Any], now: float) -> d
         return {"key": _told(keys.revoke(asked["id"], now), now)}
     if verb == "rotate":
         return _new(keys.rotate(asked["id"], asked["grace"], now), now)
-    raise UsageError(f"nothing to do for key {verb}", hint="is this the same version of headway?")
+    raise _nothing(verb)
+
+
+async def answer_there(keys: ClusterKeys, verb: str, asked: Mapping[str, Any], now: float) -> dict[str, Any]:
+    """Likewise of a cluster's keys. Raises ApiRefusal and UnreachableError too."""
+    if verb == "ls":
+        return _listed(await keys.all(asked.get("tenant")), now)
+    if verb == "new":
+        more = {name: asked.get(name) for name in ("models", "lasts")}
+        return _new(await keys.new(asked["tenant"], now=now, name=asked.get("name", ""), **more), now)
+    if verb == "revoke":
+        return {"key": _told(await keys.revoke(asked["id"], now), now)}
+    if verb == "rotate":
+        return _new(await keys.rotate(asked["id"], asked["grace"], now), now)
+    raise _nothing(verb)
+
+
+def _nothing(verb: str) -> UsageError:
+    return UsageError(f"nothing to do for key {verb}", hint="is this the same version of headway?")
+
+
+def _listed(keys: Iterable[Key], now: float) -> dict[str, Any]:
+    return {"keys": [_told(each, now) for each in keys]}
 
 
 def _new(made: NewKey, now: float) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from headway.sites.base import Inventory, Replica, ReplicaState
 from headway.store.journal import RecordedDecision
 from headway.store.models import DesiredModel, Way
 
-__all__ = ["View", "decision_view"]
+__all__ = ["View", "decision_view", "model_state", "replica_view"]
 
 # Which Replica speaks for a Model that is not ready: the one with the most to tell, first.
 _TELLING = (
@@ -104,7 +104,7 @@ class View:
         current = [each for each in replicas if each.revision in variants]
         ready = [each for each in replicas if each.state is ReplicaState.READY]
         telling = min(current, key=lambda each: _TELLING.index(each.state), default=None)
-        state = _model_state(count, current, ready)
+        state = model_state(count, current, ready)
         return ModelView(
             name=model.name,
             state=state,
@@ -120,7 +120,7 @@ class View:
             replicas_ready=len(ready),
             since=max((each.since for each in current), default=wanted.created),
             replicas=[
-                _replica_view(each, variants.get(each.revision, ""))
+                replica_view(each, variants.get(each.revision, ""))
                 for each in sorted(replicas, key=lambda each: each.name)
             ],
             derived={} if revision.variant else dict(wanted.derived),
@@ -172,7 +172,7 @@ def decision_view(recorded: RecordedDecision) -> DecisionView:
     )
 
 
-def _model_state(wanted: int, current: Sequence[Replica], ready: Sequence[Replica]) -> ModelState:
+def model_state(wanted: int, current: Sequence[Replica], ready: Sequence[Replica]) -> ModelState:
     states = {each.state for each in current}
     current_ready = sum(each.state is ReplicaState.READY for each in current)
     if current_ready >= wanted:
@@ -208,7 +208,7 @@ def _stopping(name: str, replicas: Sequence[Replica]) -> ModelView:
         replicas_wanted=0,
         replicas_ready=0,
         since=first.since,
-        replicas=[_replica_view(each) for each in replicas],
+        replicas=[replica_view(each) for each in replicas],
         derived={},
     )
 
@@ -226,7 +226,7 @@ def _variant_view(way: Way, ready: Sequence[Replica]) -> VariantView:
     )
 
 
-def _replica_view(replica: Replica, variant: str = "") -> ReplicaView:
+def replica_view(replica: Replica, variant: str = "") -> ReplicaView:
     return ReplicaView(
         name=replica.name,
         revision=replica.revision,

@@ -1,7 +1,7 @@
 """`python -m tests.cluster`: a control plane with simulated nodes to try things on by hand, until Ctrl-C.
 
-    export KUBEBUILDER_ASSETS=…        a folder with etcd, kube-apiserver, kube-controller-manager, kube-scheduler
-    python -m tests.cluster            prints the KUBECONFIG to use from another terminal
+export KUBEBUILDER_ASSETS=…        a folder with etcd, kube-apiserver, kube-controller-manager, kube-scheduler
+python -m tests.cluster            prints the KUBECONFIG to use from another terminal
 """
 
 from __future__ import annotations

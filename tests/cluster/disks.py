@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
 
 from headway.wire.kube.cluster import ApiRefusal, Cluster
 from headway.wire.kube.manifest import Manifest, Ref
@@ -15,7 +14,7 @@ __all__ = ["PROVISIONER", "Disks"]
 
 log = logging.getLogger(__name__)
 
-PROVISIONER = "tests.headway.dev/disks"
+PROVISIONER = "disks.tests.headway.dev"
 CHOSEN = "volume.kubernetes.io/storage-provisioner"
 NODE = "volume.kubernetes.io/selected-node"
 CLASSES = {"disk": ("WaitForFirstConsumer", True), "shared": ("Immediate", False)}
@@ -52,8 +51,11 @@ class Disks:
             task.add_done_callback(self._making.discard)
 
     async def _make(self, claim: Manifest) -> None:
-        with suppress(ApiRefusal):  # made already
+        try:
             await self._cluster.create(_volume(claim))
+        except ApiRefusal as refusal:
+            if refusal.status != 409:  # made already
+                log.error("no volume for %s: %s", claim["metadata"]["name"], refusal)
 
 
 def _class(name: str, mode: str, *, default: bool) -> Manifest:

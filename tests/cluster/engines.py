@@ -36,8 +36,12 @@ class Engine:
                 "--port", str(ports_of(self._pod)[0]), *flags_of(self._pod), *self._more]  # fmt: skip
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *argv, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
-                env={**os.environ, "PYTHONPATH": str(ROOT)}, preexec_fn=end_with_us,
+                *argv,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                preexec_fn=end_with_us,
             )
 
     @property

@@ -70,7 +70,9 @@ class Identities:
         }
         return self._write(f"{user.replace(':', '_')}-{namespace}.kubeconfig", msgspec.json.encode(said))
 
-    def _signed(self, name: x509.Name, key: ec.EllipticCurvePublicKey, *extensions: x509.ExtensionType) -> x509.Certificate:
+    def _signed(
+        self, name: x509.Name, key: ec.EllipticCurvePublicKey, *extensions: x509.ExtensionType
+    ) -> x509.Certificate:
         now = datetime.datetime.now(datetime.UTC)
         builder = x509.CertificateBuilder().subject_name(name).issuer_name(self._name).public_key(key)
         builder = builder.serial_number(x509.random_serial_number())

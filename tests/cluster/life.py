@@ -46,6 +46,12 @@ class Life:
         self._grace = 30.0
         self._address = world.addresses.take()
         self.engine: Engine | None = None
+        self.lost = False  # its machine hangs: nobody starts it again
+
+    @property
+    def node(self) -> str:
+        name: str = self._pod["spec"]["nodeName"]
+        return name
 
     @property
     def log(self) -> Path:
@@ -94,19 +100,18 @@ class Life:
             await self._write(pod_status.running(self._pod, self._address, ready=False, started=started))
         if how.never_ready or await self._ends_within(how.load_seconds):
             return
-        ready = True
-        await self._probed(ready)
-        if not self._ending.is_set():
+        if not self.engine:
             await self._write(pod_status.running(self._pod, self._address, ready=True, started=started))
-        while self.engine and not await self._ends_within(PROBE_SECONDS):
+            return
+        ready, restarts = False, 0
+        while not await self._ends_within(PROBE_SECONDS):
             if (seen := self.engine.runs and await self.engine.ready(self._world.http)) != ready:
                 ready = seen
-                await self._write(pod_status.running(self._pod, self._address, ready=ready, started=started))
-
-    async def _probed(self, ready: bool) -> None:
-        while self.engine and not await self.engine.ready(self._world.http):
-            if await self._ends_within(PROBE_SECONDS):
-                return
+                status = pod_status.running(self._pod, self._address, ready=ready, started=started, restarts=restarts)
+                await self._write(status)
+            if not self.engine.runs and not self.lost:
+                restarts += 1
+                await self.engine.open()
 
     async def _ends_within(self, seconds: float) -> bool:
         if not seconds:

@@ -45,6 +45,10 @@ class Played:
         """The machine hangs."""
         self._do(self._player.lose(name))
 
+    def kill_engine(self, namespace: str, pod: str) -> None:
+        """The container starts again, as its kubelet sees to."""
+        self._loop.call_soon_threadsafe(self._player.kill_engine, namespace, pod)
+
     def behave(self, behaves: Callable[[Manifest], Behaviour]) -> None:
         """For pods that come from now on."""
         self._player.world.behaves = behaves

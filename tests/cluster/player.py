@@ -78,10 +78,16 @@ class Player:
     async def lose(self, name: str) -> None:
         """The machine hangs: its engines stop, nobody says so; the node is marked as the node controller would."""
         self._lost.add(name)
-        for ref, (_, life, _) in self._lives.items():
-            if self._pods.objects[ref]["spec"]["nodeName"] == name and life.engine:
+        for life in self._on(name):
+            life.lost = True
+            if life.engine:
                 life.engine.kill()
         await self._cluster.patch(NODE, name, {"status": {"conditions": _conditions("Unknown")}}, sub="status")
+
+    def kill_engine(self, namespace: str, pod: str) -> None:
+        engine = self._lives[Ref(POD.api_version, POD.kind, namespace, pod)][1].engine
+        assert engine, f"{pod} has no engine"
+        engine.kill()
 
     def log_of(self, namespace: str, pod: str) -> Path:
         return self.world.folder / f"{namespace}_{pod}.log"
@@ -89,6 +95,9 @@ class Player:
     def lives(self) -> int:
         """Pods whose life goes on."""
         return len(self._lives)
+
+    def _on(self, node: str) -> list[Life]:
+        return [life for _, life, _ in self._lives.values() if life.node == node]
 
     async def _join(self, node: Manifest) -> None:
         name = node["metadata"]["name"]
@@ -98,7 +107,7 @@ class Player:
         with suppress(ApiRefusal):
             await self._cluster.create({**node, "status": status})
         await self._beat(name)
-        while await self._tainted(name):
+        while await self._tainted(name):  # noqa: ASYNC110 - others do it
             await asyncio.sleep(0.05)
 
     async def _tainted(self, name: str) -> bool:
@@ -112,11 +121,8 @@ class Player:
         self._lost.discard(name)
         await self._cluster.delete(NODE, name)
         await self._cluster.delete(LEASE, name, LEASES)
-        for ref, (_, life, task) in list(self._lives.items()):
-            pod = self._pods.objects.get(ref)
-            if pod and pod["spec"].get("nodeName") == name:
-                life.end(0)
-                await asyncio.wait([task])
+        for life in self._on(name):
+            life.end(0)
 
     async def _renew(self) -> None:
         while True:
@@ -130,7 +136,9 @@ class Player:
         at = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         spec = {"holderIdentity": name, "leaseDurationSeconds": LEASE_SECONDS, "renewTime": at}
         metadata = {"name": name, "namespace": LEASES}
-        await self._cluster.apply({"apiVersion": LEASE.api_version, "kind": LEASE.kind, "metadata": metadata, "spec": spec})
+        await self._cluster.apply(
+            {"apiVersion": LEASE.api_version, "kind": LEASE.kind, "metadata": metadata, "spec": spec}
+        )
 
     def _changed(self, ref: Ref) -> None:
         pod = self._pods.objects.get(ref)
@@ -162,9 +170,15 @@ def _conditions(ready: str) -> list[Manifest]:
 
 
 def _info() -> Manifest:
-    words = ("machineID", "systemUUID", "bootID", "kernelVersion", "osImage", "containerRuntimeVersion", "kubeProxyVersion")
-    return {each: "played" for each in words} | {
+    words = (
+        "machineID",
+        "systemUUID",
+        "bootID",
+        "kernelVersion",
+        "osImage",
+        "containerRuntimeVersion",
+        "kubeProxyVersion",
+    )
+    return dict.fromkeys(words, "played") | {
         "kubeletVersion": "v1.36.0", "operatingSystem": "linux", "architecture": "amd64"
     }  # fmt: skip
-
-

@@ -19,15 +19,16 @@ def waiting(pod: Manifest, reason: str = "ContainerCreating", message: str = "")
     return _status(pod, "Pending", state, initialized=not _inits(pod))
 
 
-def running(pod: Manifest, address: str, *, ready: bool, started: str) -> Manifest:
-    status = _status(pod, "Running", {"running": {"startedAt": started}}, ready=ready)
+def running(pod: Manifest, address: str, *, ready: bool, started: str, restarts: int = 0) -> Manifest:
+    status = _status(pod, "Running", {"running": {"startedAt": started}}, ready=ready, restarts=restarts)
     return status | {"podIP": address, "podIPs": [{"ip": address}]}
 
 
 def failing(pod: Manifest, address: str, reason: str, restarts: int) -> Manifest:
     """Started, ended, and waiting for its next start."""
-    ended_so = {"exitCode": 137 if reason == "OOMKilled" else 1, "reason": "OOMKilled" if reason == "OOMKilled" else "Error",
-                "startedAt": now(), "finishedAt": now()}  # fmt: skip
+    killed = reason == "OOMKilled"
+    ended_so = {"exitCode": 137 if killed else 1, "reason": reason if killed else "Error"}
+    ended_so |= {"startedAt": now(), "finishedAt": now()}
     state = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off restarting failed container"}}
     status = _status(pod, "Running", state, restarts=restarts, last={"terminated": ended_so})
     return status | {"podIP": address, "podIPs": [{"ip": address}]}
@@ -48,7 +49,9 @@ def _status(
     conditions = {"PodScheduled": True, "PodReadyToStartContainers": phase == "Running", "Initialized": initialized,
                   "ContainersReady": runs, "Ready": runs}  # fmt: skip
     more = {"reason": "PodCompleted"} if complete else {}
-    containers = [_container(each, state, ready=runs, restarts=restarts, last=last) for each in pod["spec"]["containers"]]
+    containers = [
+        _container(each, state, ready=runs, restarts=restarts, last=last) for each in pod["spec"]["containers"]
+    ]
     done = {"terminated": {"exitCode": 0, "reason": "Completed", "startedAt": now(), "finishedAt": now()}}
     return {
         "phase": phase,

@@ -39,7 +39,11 @@ def deployment(namespace: str, replicas: int = 1, *, name: str = "chat", limits:
 
 
 def service(namespace: str, name: str = "chat") -> Manifest:
-    spec = {"selector": {"headway.dev/model": name}, "clusterIP": "None", "ports": [{"name": "http", "port": 8000, "targetPort": "http"}]}
+    spec = {
+        "selector": {"headway.dev/model": name},
+        "clusterIP": "None",
+        "ports": [{"name": "http", "port": 8000, "targetPort": "http"}],
+    }
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": namespace}, "spec": spec}
 
 
@@ -48,11 +52,13 @@ async def pods(cluster: Cluster, namespace: str) -> list[Manifest]:
 
 
 async def ready(cluster: Cluster, namespace: str, count: int) -> list[Manifest]:
-    async def look() -> list[Manifest] | None:
-        found = [each for each in await pods(cluster, namespace) if _condition(each, "Ready") == "True"]
-        return found if len(found) == count else None
+    found: list[Manifest] = []
 
-    found: list[Manifest] = await until(look)
+    async def look() -> bool:
+        found[:] = [each for each in await pods(cluster, namespace) if _condition(each, "Ready") == "True"]
+        return len(found) == count
+
+    await until(look)
     return found
 
 
@@ -60,9 +66,7 @@ def _condition(pod: Manifest, kind: str) -> str:
     return next((each["status"] for each in pod["status"].get("conditions", []) if each["type"] == kind), "")
 
 
-async def test_pods_run_where_their_gpus_are(
-    cluster: Cluster, namespace: str, fleet: Callable[..., None]
-) -> None:
+async def test_pods_run_where_their_gpus_are(cluster: Cluster, namespace: str, fleet: Callable[..., None]) -> None:
     fleet(cpu_node("cpu"), gpu_node("gpu", 4), mig_node("mig", {"1g.10gb": 7}))
     await cluster.apply(deployment(namespace, 3))
     await cluster.apply(deployment(namespace, 2, name="small", limits={"nvidia.com/mig-1g.10gb": 1}))
@@ -92,7 +96,11 @@ async def test_pods_fail_as_told(
     await cluster.apply(deployment(namespace))
 
     async def waits() -> str:
-        told = [each["state"] for pod in await pods(cluster, namespace) for each in pod["status"].get("containerStatuses", [])]
+        told = [
+            each["state"]
+            for pod in await pods(cluster, namespace)
+            for each in pod["status"].get("containerStatuses", [])
+        ]
         return next((each["waiting"]["reason"] for each in told if "waiting" in each), "")
 
     assert await until(waits) == reason
@@ -132,7 +140,7 @@ async def test_requests_flow_to_the_address_in_the_slice_and_drain_before_the_en
 ) -> None:
     """The hook of the manifest holds the engine until it says so, the slice says that it ends meanwhile."""
     fleet(gpu_node("gpu"))
-    hook = {"lifecycle": {"preStop": {"sleep": {"seconds": 3600}}}}
+    hook = {"lifecycle": {"preStop": {"sleep": {"seconds": 20}}}}
     await cluster.apply(service(namespace))
     await cluster.apply(deployment(namespace, container=hook))
 
@@ -152,10 +160,25 @@ async def test_requests_flow_to_the_address_in_the_slice_and_drain_before_the_en
         assert await until(lambda: endpoint(terminating=True, serving=True, ready=False)) == url
         assert (await http.post(f"{url}/v1/chat/completions", json=asked)).status_code == 200
     (pod,) = await pods(cluster, namespace)
-    await cluster.delete(POD, pod["metadata"]["name"], namespace, grace=0)  # the hook would take an hour
+    await cluster.delete(POD, pod["metadata"]["name"], namespace, grace=0)  # the hook would take longer
 
 
-async def test_a_dead_engine_is_seen(
+async def test_an_engine_that_is_killed_starts_again(
+    cluster: Cluster, namespace: str, fleet: Callable[..., None], serving: Played
+) -> None:
+    fleet(gpu_node("gpu"))
+    await cluster.apply(deployment(namespace))
+    (pod,) = await ready(cluster, namespace, 1)
+    serving.kill_engine(namespace, pod["metadata"]["name"])
+
+    async def restarted() -> bool:
+        (found,) = await ready(cluster, namespace, 1)
+        return bool(found["status"]["containerStatuses"][0]["restartCount"] == 1)
+
+    await until(restarted)
+
+
+async def test_a_node_that_hangs_takes_its_pods_with_it(
     cluster: Cluster, namespace: str, fleet: Callable[..., None], serving: Played
 ) -> None:
     fleet(gpu_node("gpu"))

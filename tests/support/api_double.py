@@ -1,7 +1,7 @@
 """An API server's double for what needs no server semantics: lists, watches, plain writes, and being away.
 
-It keeps what it is given, numbers every change, and tells watchers. No admission, no defaults, no conflicts but those of
-a wrong resourceVersion. What depends on a server's own mind is in tests/cluster.
+It keeps what it is given, numbers every change, and tells watchers. No admission, no defaults, no conflicts but those
+of a wrong resourceVersion. What depends on a server's own mind is in tests/cluster.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -93,10 +94,8 @@ class ApiDouble:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
                 method, target, _ = head.split("\r\n")[0].split(" ")
-                length = next(
-                    (int(x.split(":")[1]) for x in head.split("\r\n") if x.lower().startswith("content-l")), 0
-                )
-                body = json.loads(await reader.readexactly(length)) if length else {}
+                length = re.search(r"(?i)content-length: *(\d+)", head)
+                body = json.loads(await reader.readexactly(int(length[1]))) if length else {}
                 self.asked.append((method, target))
                 parts = urlsplit(target)
                 query = {name: values[0] for name, values in parse_qs(parts.query).items()}
@@ -104,23 +103,24 @@ class ApiDouble:
                 if query.get("watch"):
                     await self._watch(writer, of, namespace, query)
                     break
-                status, found = await self._answer(method, of, namespace, name, query, body)
+                if method == "GET" and not name:
+                    status, found = 200, self._listed(of, namespace, query)
+                else:
+                    status, found = await self._answer(method, (of.plural, namespace, name), body)
                 writer.write(answer_bytes(json.dumps(found).encode(), status))
                 await writer.drain()
         self._writers.discard(writer)
         writer.close()
 
-    async def _answer(
-        self, method: str, of: Resource, namespace: str, name: str, query: dict[str, str], body: Manifest
-    ) -> tuple[int, Manifest]:
-        known = self._objects.get((of.plural, namespace, name))
-        if method == "GET" and not name:
-            items = [each for each in self._objects.values() if _matches(each, of, namespace, query)]
-            return 200, {"items": items, "metadata": {"resourceVersion": str(self._version)}}
+    def _listed(self, of: Resource, namespace: str, query: dict[str, str]) -> Manifest:
+        items = [each for each in self._objects.values() if _matches(each, of, namespace, query)]
+        return {"items": items, "metadata": {"resourceVersion": str(self._version)}}
+
+    async def _answer(self, method: str, at: tuple[str, str, str], body: Manifest) -> tuple[int, Manifest]:
         if method == "POST":
-            if self._objects.get((of.plural, namespace, body["metadata"]["name"])):
-                return 409, _status(409, "AlreadyExists")
-            return 201, await self.put(_stored(body))
+            there = self._objects.get((*at[:2], body["metadata"]["name"]))
+            return (409, _status(409, "AlreadyExists")) if there else (201, await self.put(_stored(body)))
+        known = self._objects.get(at)
         if known is None:
             return 404, _status(404, "NotFound")
         if method == "PATCH":

@@ -45,7 +45,6 @@ class Pool:
     none of Headway's own kinds is installed. `model`: only this one's; empty = of each Model there."""
 
     def __init__(self, cluster: Cluster, namespace: str, model: str, changed: Callable[[], None]) -> None:
-        self._namespace = namespace
         asked = f"{MODEL}={model}" if model else MODEL
         slices = resource("EndpointSlice")
         self._slices = Mirror(cluster, slices, lambda _: changed(), namespace=namespace, labels=asked)
@@ -62,7 +61,7 @@ class Pool:
     def parts(self, now: float) -> Parts:
         slices = tuple(self._slices.objects.values())
         names = sorted({labels(each)[MODEL] for each in slices})
-        replicas = replicas_of(slices, dict.fromkeys(names, self._namespace))
+        replicas = replicas_of(slices)
         ready = [each for each in replicas if each.state is ReplicaState.READY]
         return Parts(
             tuple(

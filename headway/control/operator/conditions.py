@@ -36,7 +36,7 @@ class Condition:
 
 
 def written(conditions: Iterable[Condition], before: Sequence[Mapping[str, Any]], generation: int, now: str) -> Any:
-    """As the API has them. `before`: those that are there, whose times stay while their status does; `now`: RFC 3339."""
+    """As the API has them. `before`: what is there, whose times stay while the status does; `now`: RFC 3339."""
     since = {each["type"]: (each["status"], each.get("lastTransitionTime", now)) for each in before}
     return [_written(each, since.get(each.type, ("", now)), generation, now) for each in conditions]
 

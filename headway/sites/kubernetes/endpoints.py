@@ -28,17 +28,22 @@ _SAID = {
 }
 
 
-def replicas_of(slices: Iterable[Manifest], namespaces: Mapping[str, str]) -> tuple[Replica, ...]:
+def replicas_of(slices: Iterable[Manifest], namespaces: Mapping[str, str] | None = None) -> tuple[Replica, ...]:
     """One for each pod: of a pod in slices of both address families the IPv4 address, which every cluster routes.
-    `namespaces`: of each Model that is served; a slice elsewhere that names it is somebody else's and passed over."""
+    `namespaces`: of each Model that is served; a slice elsewhere that names it is somebody else's and passed over. None
+    where the slices are of one namespace: all of them count."""
     found: dict[tuple[str, str], Replica] = {}
     for each in sorted(slices, key=lambda one: (one.get("addressType", ""), one["metadata"]["name"])):
         port = _port(each.get("ports") or ())
-        is_its_own = namespaces.get(labels(each).get(MODEL, "")) == each["metadata"]["namespace"]
-        for endpoint in each.get("endpoints") or () if port and is_its_own else ():
+        for endpoint in each.get("endpoints") or () if port and _counts(each, namespaces) else ():
             replica = _replica(each, endpoint, port)
             found.setdefault((replica.name, replica.revision), replica)
     return tuple(sorted(found.values(), key=lambda replica: replica.name))
+
+
+def _counts(of: Manifest, namespaces: Mapping[str, str] | None) -> bool:
+    model = labels(of).get(MODEL)
+    return model is not None and (namespaces is None or namespaces.get(model) == of["metadata"]["namespace"])
 
 
 def _replica(of: Manifest, endpoint: Mapping[str, Any], port: int) -> Replica:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from headway.errors import HeadwayError, ResourceError
-from headway.sites.kubernetes.labels import MANAGED
+from headway.sites.kubernetes.labels import MANAGED, SYSTEM
 from headway.store.keys import Key, NewKey, made, replaced, unknown_key
 from headway.wire.kube.cluster import ApiRefusal, Cluster
 from headway.wire.kube.manifest import Manifest
@@ -25,8 +25,6 @@ from headway.wire.kube.resource import resource
 
 __all__ = ["SECRET", "SYSTEM", "ClusterKeys", "keys_in"]
 
-SYSTEM = "headway"
-"""The namespace of operator, gateway, Tenants and keys."""
 SECRET = "headway-keys"  # noqa: S105 - its name
 TRIES = 5
 """Of a write that met another one."""

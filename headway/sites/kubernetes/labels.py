@@ -13,15 +13,21 @@ __all__ = [
     "COMPONENT",
     "FINALIZER",
     "HASH",
+    "LAST",
     "MANAGED",
     "MODEL",
     "PRICE",
     "REVISION",
+    "SYSTEM",
     "TENANT",
     "VARIANT",
+    "WANTED",
     "WHY",
     "of_model",
 ]
+
+SYSTEM = "headway"
+"""The namespace of operator, gateway, Tenants and keys, where nobody says another."""
 
 MANAGED = "app.kubernetes.io/managed-by"  # = headway
 COMPONENT = "app.kubernetes.io/component"  # operator | gateway | replica | weights | app
@@ -34,7 +40,9 @@ ADAPTERS = f"{GROUP}/adapters"
 
 PRICE = f"{GROUP}/price"  # of a node: what an hour of the whole node costs, a number in the Site's currency
 
-HASH = f"{GROUP}/applied"  # annotation: SHA-256 of what Headway applied, to see a change of its own wish
+HASH = f"{GROUP}/derived-from"  # annotation: digest of the wish that the object was derived from
+LAST = f"{GROUP}/last-applied"  # annotation: what the operator applied, as JSON and without replicas
+WANTED = f"{GROUP}/wanted"  # annotation: the replicas that the Model wanted when Headway last said so
 WHY = f"{GROUP}/why"  # annotation: JSON, pointer -> reason of each derived value
 FINALIZER = f"{GROUP}/drain"
 

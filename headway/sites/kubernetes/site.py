@@ -17,11 +17,10 @@ from headway.errors import UsageError
 from headway.policy.decision import Decision
 from headway.sites.base import Inventory, Replica
 from headway.sites.kubernetes import observe
-from headway.sites.kubernetes.endpoints import replicas_of
 from headway.sites.kubernetes.happenings import decision_of
-from headway.sites.kubernetes.labels import COMPONENT, MANAGED, MODEL
-from headway.sites.kubernetes.pods import replica_of, serving_container
-from headway.sites.kubernetes.requests import is_over
+from headway.sites.kubernetes.labels import MODEL
+from headway.sites.kubernetes.pods import serving_container
+from headway.sites.kubernetes.replicas import OURS, replicas_of_pods
 from headway.sites.kubernetes.stock import inventory_of
 from headway.sites.kubernetes.workload import end, workload_of
 from headway.spec.revision import Revision
@@ -34,7 +33,6 @@ __all__ = ["KubernetesSite", "Objects"]
 
 KEPT = 200
 """Decisions that nobody asked for yet."""
-OURS = f"{MANAGED}=headway,{COMPONENT}=replica"
 
 Objects = Callable[[Revision, int], Awaitable[Sequence[Manifest]]]
 """What serves so many Replicas of a Revision there; the workload's `replicas` is the number."""
@@ -85,9 +83,7 @@ class KubernetesSite:
 
     def replicas(self) -> Sequence[Replica]:
         """Pods that ended for good (evicted, their node shut down) are none: their workload made others."""
-        where = {each.name: (each.host, each.port) for each in replicas_of(self._slices.objects.values())}
-        pods = sorted(self._pods.objects.items())
-        return [replica_of(pod, address=where.get(at.name, ("", 0))) for at, pod in pods if not is_over(pod)]
+        return replicas_of_pods(self._pods.objects.values(), self._slices.objects.values())
 
     def decisions(self) -> Sequence[Decision]:
         told = list(self._told or ())

@@ -26,6 +26,7 @@ __all__ = ["MANAGER", "ApiRefusal", "Change", "Cluster", "Listing"]
 
 MANAGER = "headway"
 PAGE = 500
+SWITCHED = 101
 WATCH_SECONDS = 300
 """The server ends a watch after this; the next one goes on from the last version seen."""
 
@@ -157,6 +158,14 @@ class Cluster:
             async for line in answer.aiter_lines():
                 yield line
 
+    @asynccontextmanager
+    async def upgraded(self, path: str, asked: Mapping[str, Any], head: Mapping[str, str]) -> AsyncIterator[Any]:
+        """The connection itself (`read`, `write`), once the server has agreed to speak another protocol on it."""
+        async with self._stream(path, asked, quiet=None, head=head) as answer:
+            if answer.status_code != SWITCHED:
+                raise ApiRefusal(answer.status_code, "", "the API server does not pass this on to the node")
+            yield answer.extensions["network_stream"]
+
     async def ask(self, path: str) -> Manifest:
         """GET of anything: `/version`, `/apis`, `/openapi/v3`."""
         return await self._ask("GET", path)
@@ -186,13 +195,13 @@ class Cluster:
 
     @asynccontextmanager
     async def _stream(
-        self, path: str, asked: Mapping[str, Any], *, quiet: float | None
+        self, path: str, asked: Mapping[str, Any], *, quiet: float | None, head: Mapping[str, str] | None = None
     ) -> AsyncIterator[httpx2.Response]:
         import httpx2  # noqa: PLC0415
 
         patience = httpx2.Timeout(10.0, read=quiet)
         with self._told():
-            async with self._http.stream("GET", path, params=_said(asked), timeout=patience) as answer:
+            async with self._http.stream("GET", path, params=_said(asked), headers=head, timeout=patience) as answer:
                 if answer.status_code >= 400:
                     raise _refused(answer.status_code, await answer.aread())
                 yield answer

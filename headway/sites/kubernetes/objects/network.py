@@ -10,15 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from headway.sites.kubernetes.labels import COMPONENT, MODEL
+from headway.sites.kubernetes.labels import COMPONENT, MODEL, SYSTEM
 from headway.sites.kubernetes.objects.derived import Derived
 from headway.wire.kube.manifest import Manifest
 
 __all__ = ["GATEWAY_PORT", "METRICS_PORT", "NAMESPACE_NAME", "SCALER_PORT", "SYSTEM", "model_policies"]
 __all__ += ["system_policies", "tenant_policies"]
 
-SYSTEM = "headway"
-"""The namespace of operator, gateway, Tenants and keys."""
 GATEWAY_PORT, METRICS_PORT, SCALER_PORT = 8484, 8486, 9486
 NAMESPACE_NAME = "kubernetes.io/metadata.name"  # the API server puts it on every namespace
 POSTGRES_PORT = 5432

@@ -1,0 +1,137 @@
+"""The operator's process: it stands by, leads, and ends in order.
+
+Whoever loses the lease ends the process: nothing that a leader had begun may go on beside the next one, and a process
+that is gone has nothing left. The container starts again and stands by.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from headway.control.operator.figures import Figures
+from headway.control.operator.lease import Elector
+from headway.control.operator.operator import Operator
+from headway.control.operator.settings import OperatorSettings
+from headway.control.serving import Stop, serve_app
+from headway.errors import ResourceError
+from headway.sites.kubernetes.observe import served
+from headway.wire.kube.cluster import Cluster
+
+__all__ = ["LEASE", "run"]
+
+log = logging.getLogger(__name__)
+
+LEASE = "headway-operator"
+LOST = 1
+"""Exit status when the lease is somebody else's."""
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+
+
+async def run(settings: OperatorSettings, context: str = "") -> int:
+    """Until SIGTERM (0), or until the lease is lost (1). Raises what keeps it from starting at all."""
+    cluster = Cluster.open(context)
+    stop = Stop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    elector = Elector(cluster, LEASE, settings.namespace, settings.identity, settings.terms)
+    process = _Process(cluster, settings, elector, stop)
+    others: list[Coroutine[Any, Any, None]] = []
+    if settings.port:
+        others.append(serve_app(process.app(), _listen(settings), stop))
+    try:
+        return await _until(stop, process.work(), others)
+    finally:
+        await cluster.close()
+
+
+class _Process:
+    def __init__(self, cluster: Cluster, settings: OperatorSettings, elector: Elector, stop: Stop) -> None:
+        self._cluster, self._settings, self._elector, self._stop = cluster, settings, elector, stop
+        self._figures = Figures()
+        self._operator: Operator | None = None
+
+    async def work(self) -> int:
+        """Stand by, then lead until told to stop (0) or the lease is lost (1)."""
+        leading = asyncio.create_task(self._lead())
+        stopping = asyncio.create_task(self._stop.wait())
+        await asyncio.wait([leading, stopping], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if leading.done():
+            return leading.result()
+        leading.cancel()
+        await asyncio.wait([leading], timeout=self._settings.stop_within)
+        await self._elector.release()
+        return 0
+
+    async def _lead(self) -> int:
+        await self._elector.acquire()
+        log.info("%s leads", self._settings.identity)
+        lost = asyncio.Event()
+        operator = Operator(self._cluster, await served(self._cluster), self._settings, self._figures)
+        keeping = asyncio.create_task(self._elector.keep(lost.set))
+        running: asyncio.Task[None] | None = None
+        try:
+            await operator.open()
+            self._operator = operator
+            self._figures.leads.set(1)
+            running = asyncio.create_task(operator.run())
+            losing = asyncio.create_task(lost.wait())
+            await asyncio.wait([running, losing], return_when=asyncio.FIRST_COMPLETED)
+            losing.cancel()
+            if running.done():
+                running.result()
+            return LOST
+        finally:
+            self._figures.leads.set(0)
+            for each in filter(None, (keeping, running)):
+                each.cancel()
+            await operator.close()
+
+    def app(self) -> Starlette:
+        def said(make: Callable[[], tuple[int, str | bytes]]) -> Callable[[Request], Response]:
+            def answer(_: Request) -> Response:
+                status, text = make()
+                return PlainTextResponse(text, status, media_type=TEXT)
+
+            return answer
+
+        return Starlette(
+            routes=[
+                Route("/healthz", said(lambda: (200, "ok\n"))),
+                Route("/readyz", said(lambda: (200, "leads\n" if self._operator else "stands by\n"))),
+                Route("/metrics", said(self._metrics)),
+            ]
+        )
+
+    def _metrics(self) -> tuple[int, bytes]:
+        return 200, self._operator.figures() if self._operator else self._figures.text()
+
+
+def _listen(settings: OperatorSettings) -> socket.socket:
+    try:
+        return socket.create_server((settings.host, settings.port), reuse_port=False)
+    except OSError as error:
+        raise ResourceError(f"port {settings.port} cannot be had: {error}", hint="give another one: --port") from error
+
+
+async def _until(stop: Stop, work: Coroutine[Any, Any, int], besides: list[Coroutine[Any, Any, None]]) -> int:
+    """The result of `work`; the others end with it, and it with the first of them that ends."""
+    first, others = asyncio.create_task(work), [asyncio.create_task(each) for each in besides]
+    try:
+        await asyncio.wait([first, *others], return_when=asyncio.FIRST_COMPLETED)
+        stop.set()
+        return await first
+    finally:
+        for each in others:
+            await asyncio.wait([each], timeout=3.0)
+            each.cancel()
