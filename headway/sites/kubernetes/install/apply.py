@@ -106,7 +106,7 @@ def _waits(deployment: Manifest) -> str:
     there = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
     if status.get("observedGeneration", 0) >= generation and min(there) >= wanted:
         return ""
-    conditions = {each["type"]: each for each in status.get("conditions", ())}
+    conditions = {each["type"]: each for each in status.get("conditions") or ()}
     failure = conditions.get("ReplicaFailure", {}).get("message", "")
     return failure or f"{there[1]} of {wanted} pods are ready"
 
@@ -118,7 +118,7 @@ async def _served(cluster: Cluster, crd: Manifest) -> None:
         async with asyncio.timeout(KINDS_WITHIN):
             while True:
                 found = await cluster.get(of, name)
-                conditions = (found or {}).get("status", {}).get("conditions", ())
+                conditions = (found or {}).get("status", {}).get("conditions") or ()  # null at first
                 if any(each["type"] == "Established" and each["status"] == "True" for each in conditions):
                     return
                 await asyncio.sleep(POLL)
