@@ -16,8 +16,8 @@ from headway.cli import (
     chat,
     doctor,
     down,
-    export,
     explain,
+    export,
     import_,
     install,
     key,
@@ -32,6 +32,7 @@ from headway.cli import (
     site,
     status,
     up,
+    weights,
 )
 from headway.errors import HeadwayError
 
@@ -68,6 +69,7 @@ for verb in (
     perf,
     doctor,
     schema,
+    weights,
     parts,
 ):
     verb.register(app)
