@@ -44,11 +44,13 @@ class Hand:
 
     async def carry_out(self, owner: Manifest, plan: Plan) -> Outcome:
         has = tuple(owner["metadata"].get("finalizers") or ())
-        writes, refused = 0, []
+        writes = 0
+        refused: list[Refused] = []
         if plan.finalizers and not set(plan.finalizers) <= set(has):
             await self._finalize(owner, plan.finalizers)
             writes += 1
-        for each in (*plan.apply, *plan.scale, *plan.end):
+        todo: tuple[Apply | Scale | End, ...] = (*plan.apply, *plan.scale, *plan.end)
+        for each in todo:
             try:
                 await self._do(each)
                 writes += 1
@@ -104,7 +106,9 @@ class Hand:
 def _refuse_others(at: Ref, there: Manifest) -> None:
     """An object that somebody else made under the name that ours would have is never taken over."""
     if labels(there).get(MANAGED) != "headway":
-        raise ApiRefusal(409, "AlreadyExists", f"{at} is there already and not Headway's: rename the Model, or delete it")
+        raise ApiRefusal(
+            409, "AlreadyExists", f"{at} is there already and not Headway's: rename the Model, or delete it"
+        )
 
 
 def _of(each: Apply | Scale | End) -> Ref:

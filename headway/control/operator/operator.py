@@ -15,9 +15,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from headway.control.operator.carry import Hand, Outcome
 from headway.control.operator.conditions import Condition, conditions_of, turned, written
 from headway.control.operator.copies import OURS, Copies
-from headway.control.operator.carry import Hand, Outcome
 from headway.control.operator.events import Told, tell
 from headway.control.operator.figures import Figures
 from headway.control.operator.passes import Passes
@@ -107,7 +107,7 @@ class Operator:
         return "done"
 
     def _patient(self, plan: Plan) -> Plan:
-        """Repairs of one object that come again and again are a fight with another writer: ever more seldom, and told."""
+        """Repairs of one object that come again and again are a fight with another writer: ever more seldom."""
         now, span = time.monotonic(), self._settings.resync
         kept: list[Apply] = []
         later, contested = span, []

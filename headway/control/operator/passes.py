@@ -109,8 +109,8 @@ class Passes:
         return {at.name: each for at, each in there.items() if self._copies.owner_of(at.name) == at}
 
 
-def _derive(way: Serving, facts: Facts, namespace: str, replicas: int | None) -> tuple[Derived, ...]:
-    return replica_objects(way.model, way.revision, facts, namespace=namespace, replicas=replicas)
+def _derive(way: Serving, facts: Facts, namespace: str) -> tuple[Derived, ...]:
+    return replica_objects(way.model, way.revision, facts, namespace=namespace, replicas=way.count)
 
 
 def _shared(wish: Wish, facts: Facts, namespace: str) -> tuple[Derived, ...]:
