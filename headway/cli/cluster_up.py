@@ -1,0 +1,216 @@
+"""`headway up FILE --on SITE`: the file's objects into the cluster by server-side apply, then their way until they
+answer, as the operator tells it.
+
+What a person's command writes is what the file says and no more; other fields (a `scale` that an autoscaler wrote) are
+not its own. A field that somebody else wrote differently is a fault that names them, unless `--force` is given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from headway.cli.cluster_state import gateway_of
+from headway.cli.follow import Shown
+from headway.cli.on import CLI_MANAGER, SYSTEM, Place, connected
+from headway.cli.progress import PROMPTS, view
+from headway.control.cluster_view import model_view
+from headway.errors import EngineError, SpecError, UsageError
+from headway.sites.kubernetes.gateway_address import inside
+from headway.sites.kubernetes.labels import MODEL
+from headway.sites.kubernetes.objects.custom import custom
+from headway.sites.kubernetes.replicas import OURS, replicas_of_pods
+from headway.spec.model import Model
+from headway.wire.kube.cluster import ApiRefusal, Cluster
+from headway.wire.kube.manifest import Manifest, Ref, ref
+from headway.wire.kube.mirror import Mirror
+from headway.wire.kube.resource import resource
+
+if TYPE_CHECKING:
+    from headway.spec.kinds import SpecObject
+
+__all__ = ["as_there", "up_there"]
+
+LOOK_AGAIN = 5.0
+"""Seconds without news until it is looked at all the same: for messages that say how long something takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    ref: Ref
+    change: str  # added, changed, unchanged
+
+
+def up_there(
+    where: Place,
+    objects: Sequence[SpecObject],
+    places: Mapping[str, str],
+    *,
+    prune: bool,
+    force: bool,
+    detach: bool,
+    timeout: float,
+) -> None:
+    """Prints what came of it. Raises SpecError for what the API server refuses, EngineError for a Model that will not
+    answer; what was applied stays."""
+    try:
+        asyncio.run(_up(where, objects, places, prune=prune, force=force, detach=detach, timeout=timeout))
+    except KeyboardInterrupt:
+        print(f"it stays as it was applied; see headway ls{where.flag}", file=sys.stderr)
+        raise
+
+
+def as_there(found: SpecObject, where: Place, namespace: str) -> Manifest:
+    """The object that a cluster gets: with the Site's defaults under it, and a profile of the Site's very name over it
+    (the operator knows the profile of its kind, and not what this person calls the place)."""
+    if isinstance(found, Model):
+        if where.defaults is not None:
+            found = found.over(where.defaults)
+        if where.name in found.profiles:
+            found = found.on(where.name, "kubernetes").model_copy(update={"profiles": {}})
+    return custom(found, SYSTEM if found.kind == "Tenant" else namespace)
+
+
+async def _up(
+    where: Place,
+    objects: Sequence[SpecObject],
+    places: Mapping[str, str],
+    *,
+    prune: bool,
+    force: bool,
+    detach: bool,
+    timeout: float,
+) -> None:
+    async with connected(where) as cluster:
+        applied = []
+        for each in objects:
+            applied.append(await _apply(cluster, as_there(each, where, cluster.namespace), places, force=force))
+        with view() as shown:
+            for gone in await _prune(cluster, objects) if prune else ():
+                shown.removed(gone)
+            address = await gateway_of(cluster)
+            models = [each for each in applied if each.ref.kind == "Model"]
+            if not detach:
+                await _follow(cluster, where, models, f"{address or inside(SYSTEM)}/v1", timeout, shown)
+    for done in applied:
+        if detach or done.ref.kind != "Model":
+            print(f"{done.ref.name}  {done.ref.kind.lower()}  {done.change}")
+    _say_what_next(where, objects, address)
+
+
+async def _apply(cluster: Cluster, manifest: Manifest, places: Mapping[str, str], *, force: bool) -> Applied:
+    at = ref(manifest)
+    of = resource(at.kind, at.api_version)
+    try:
+        before = await cluster.get(of, at.name, at.namespace)
+        after = await cluster.apply(manifest, force=force)
+    except ApiRefusal as refusal:
+        raise _told(refusal, at, places.get(at.name, "")) from None
+    same = before is not None and before["metadata"]["generation"] == after["metadata"]["generation"]
+    return Applied(at, "unchanged" if same else "changed" if before else "added")
+
+
+def _told(refusal: ApiRefusal, at: Ref, place: str) -> Exception:
+    file, _, line = place.rpartition(":")
+    where: dict[str, Any] = {"file": file, "line": int(line)} if line.isdigit() else {}
+    if refusal.status == 404 and "namespace" in refusal.message:
+        hint = f"make it: kubectl create namespace {at.namespace}; or name another in the Site"
+        return UsageError(f"there is no namespace {at.namespace}", hint=hint)
+    if refusal.status == 404:
+        return UsageError(f"the cluster has no kind {at.kind}", hint="headway install puts it there")
+    if refusal.status == 409:
+        message = f"somebody else wrote some of it: {refusal.message}"
+        return SpecError(message, hint="leave it to them, or take it over: --force", field=at.name, **where)
+    if refusal.status == 422:
+        return SpecError(refusal.message, hint="correct it", field=at.name, **where)
+    return refusal
+
+
+async def _prune(cluster: Cluster, objects: Sequence[SpecObject]) -> list[str]:
+    """What this command once applied there, of the kinds that the file names, and the file does not name any more."""
+    names = {(each.kind, each.name) for each in objects}
+    gone = []
+    for kind in dict.fromkeys(each.kind for each in objects):
+        of = resource(kind)
+        for each in (await cluster.list(of, SYSTEM if kind == "Tenant" else cluster.namespace)).items:
+            metadata = each["metadata"]
+            ours = any(owner.get("manager") == CLI_MANAGER for owner in metadata.get("managedFields") or ())
+            if ours and (kind, metadata["name"]) not in names:
+                await cluster.delete(of, metadata["name"], metadata["namespace"], uid=metadata["uid"])
+                gone.append(metadata["name"])
+    return gone
+
+
+async def _follow(
+    cluster: Cluster, where: Place, applied: Sequence[Applied], address: str, timeout: float, shown: Shown
+) -> None:
+    """Until every Model answers. `timeout` in seconds, 0 = none."""
+    news = asyncio.Event()
+
+    def changed(_: Ref) -> None:
+        news.set()
+
+    selects = (("Model", ""), ("Pod", OURS), ("EndpointSlice", MODEL))
+    mirrors = [
+        Mirror(cluster, resource(kind), changed, namespace=cluster.namespace, labels=labels) for kind, labels in selects
+    ]
+    await asyncio.gather(*(each.open() for each in mirrors))
+    waiting, began = {each.ref: each for each in applied}, time.monotonic()
+    try:
+        while True:
+            for at, of in list(waiting.items()):
+                if _look(mirrors, at, of, where, address, shown):
+                    del waiting[at]
+            if not waiting:
+                return
+            if timeout and time.monotonic() - began > timeout:
+                late = next(iter(waiting)).name
+                raise EngineError(f"{late}: not ready within {timeout:g} s", hint=f"headway status {late}{where.flag}")
+            news.clear()
+            with_patience = min(LOOK_AGAIN, timeout) if timeout else LOOK_AGAIN
+            await _either(news, with_patience)
+    finally:
+        await asyncio.gather(*(each.close() for each in mirrors))
+
+
+async def _either(news: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(news.wait(), seconds)
+    except TimeoutError:
+        return
+
+
+def _look(mirrors: Sequence[Mirror], at: Ref, of: Applied, where: Place, address: str, shown: Shown) -> bool:
+    """Whether it answers. Raises EngineError for one that will not by waiting."""
+    models, pods, slices = (each.objects for each in mirrors)
+    manifest = models.get(at)
+    if manifest is None:
+        raise EngineError(f"{at.name}: taken down by somebody else", hint=f"headway ls{where.flag}")
+    replicas = [each for each in replicas_of_pods(pods.values(), slices.values()) if each.model == at.name]
+    told = msgspec.to_builtins(model_view(manifest, replicas, address, where.name))
+    if told["state"] == "ready":
+        shown.ready(told, of.change)
+        return True
+    if told["state"] == "failed":
+        raise EngineError(f"{at.name}: {told['message']}", hint=told["next_action"])
+    shown.show(told)
+    return False
+
+
+def _say_what_next(where: Place, objects: Sequence[SpecObject], address: str) -> None:
+    models = [each for each in objects if isinstance(each, Model)]
+    if models and not address:
+        print(f"the gateway has no address outside the cluster; headway chat{where.flag} goes through the API server")
+    if models:
+        prompt = PROMPTS.get(models[0].task or "chat")
+        asked = f'headway chat {models[0].name} "{prompt}"' if prompt else f"headway status {models[0].name}"
+        print(f"Try: {asked}{where.flag}")
+    for each in objects:
+        if each.kind == "Tenant":
+            print(f"Give it a key: headway key new {each.name}{where.flag}")
