@@ -16,8 +16,8 @@ from headway.cli import (
     chat,
     doctor,
     down,
-    export,
     explain,
+    export,
     import_,
     install,
     key,
@@ -31,6 +31,7 @@ from headway.cli import (
     site,
     status,
     up,
+    weights,
 )
 from headway.errors import HeadwayError
 
@@ -66,6 +67,7 @@ for verb in (
     perf,
     doctor,
     schema,
+    weights,
     parts,
 ):
     verb.register(app)

@@ -145,7 +145,7 @@ def _claims(parts: Parts) -> list[Tree] | None:
 
 def _volumes(parts: Parts) -> list[Tree]:
     container = parts.container
-    found = fetch.volumes(parts.revision, parts.way, container.convert)
+    found = fetch.volumes(parts.revision, parts.way, container.form)
     found += [{"name": _volume_name(each), "emptyDir": {}} for each in container.writable]
     if container.shared_memory_bytes:
         size = mebibytes(container.shared_memory_bytes)
