@@ -1,7 +1,7 @@
 """What runs an App on this machine: its program, as a child like any engine, with the gateway's address and its key.
 
-It stands behind the Protocol of engines, so that an App is prepared, placed, probed, started again, adopted and ended as
-a Replica is; no Model can name it. The App as a whole is in the Revision's `args`: nothing is derived when it starts.
+It stands behind the Protocol of engines, so that an App is prepared, placed, probed, started again, adopted and ended
+as a Replica is; no Model can name it. All of the App is in the Revision, so nothing is derived when it starts.
 """
 
 from __future__ import annotations
