@@ -117,7 +117,7 @@ def _write(wanted: Installation, chart: Path | None) -> None:
         return
     from headway.sites.kubernetes.install.chart import chart_files  # noqa: PLC0415
 
-    for name, text in chart_files(wanted.namespace).items():
+    for name, text in chart_files().items():
         path = chart / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-import headway
+from headway.engines.own_image import own_image
 from headway.errors import UsageError
 from headway.sites.kubernetes.objects.network import SYSTEM
 from headway.spec.fault import Fault
 from headway.spec.names import check_name
 
-__all__ = ["IMAGE", "Installation", "ServiceType", "installation"]
+__all__ = ["Installation", "ServiceType", "installation"]
 
 ServiceType = Literal["ClusterIP", "LoadBalancer", "NodePort"]
-IMAGE = f"headway:{headway.__version__}"
-"""What `docker build -t` makes of the Containerfile; nobody publishes one, so a registry of yours comes before it."""
 _LEDGER = re.compile(r"secret:[a-z0-9][a-z0-9.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
 _RANGE = re.compile(r"([1-9]\d{0,2})(?:\.\.([1-9]\d{0,2}))?", re.ASCII)
 
@@ -31,7 +29,7 @@ class Installation:
     for a private registry. All of them lie in `namespace`.
     """
 
-    image: str = IMAGE
+    image: str = field(default_factory=own_image)
     namespace: str = SYSTEM
     gateways: tuple[int, int] = (0, 0)
     operators: int = 1
@@ -77,7 +75,7 @@ def installation(
     for option, name in [*names.items(), *(("--secret", each) for each in secrets)]:
         _checked(option, name)
     return Installation(
-        image=image or IMAGE,
+        image=image or own_image(),
         namespace=namespace,
         gateways=_gateways(gateways),
         operators=operators,
