@@ -18,7 +18,7 @@ from headway.sites.kubernetes.facts import Facts, Gpus
 from headway.sites.kubernetes.objects import gpu_labels
 from headway.spec.gpu import GpuWish, parse_gpu
 
-__all__ = ["Accelerators", "accelerators"]
+__all__ = ["RESOURCES", "Accelerators", "accelerators"]
 
 NVIDIA = "nvidia.com/gpu"
 RESOURCES: dict[Vendor, str] = {"nvidia": NVIDIA, "amd": "amd.com/gpu", "google": "google.com/tpu"}

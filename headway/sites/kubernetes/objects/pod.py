@@ -9,7 +9,7 @@ from typing import Any
 from headway.engines.container import INDEX, LEADER, Container
 from headway.sites.kubernetes import labels
 from headway.sites.kubernetes.objects import drain, fetch, spot
-from headway.sites.kubernetes.objects.accelerators import Accelerators
+from headway.sites.kubernetes.objects.accelerators import RESOURCES, Accelerators
 from headway.sites.kubernetes.objects.derived import Because, because
 from headway.sites.kubernetes.objects.needs import resources
 from headway.sites.kubernetes.objects.probes import probes
@@ -177,10 +177,8 @@ def _affinity(parts: Parts) -> Tree | None:
 
 def _tolerations(parts: Parts) -> list[Any]:
     found: list[Any] = []
-    if resource := parts.accelerators.resource or parts.accelerators.device_class:
-        key = resource if parts.accelerators.resource else "nvidia.com/gpu"
-        family = key if "mig-" not in key else "nvidia.com/gpu"
-        taint = {"key": family, "operator": "Exists", "effect": "NoSchedule"}
+    if vendor := parts.accelerators.shape.vendor:
+        taint = {"key": RESOURCES[vendor], "operator": "Exists", "effect": "NoSchedule"}
         found.append(because(taint, "GPU nodes are usually kept free of others by this taint"))
     if parts.revision.place.get("spot") in ("prefer", "only"):
         found += [because(each, "spot machines are kept free of others by this taint") for each in spot.tolerations()]
