@@ -13,7 +13,7 @@ from headway.control.operator.applied import last, marked, needed, with_replicas
 from headway.control.operator.conditions import Condition
 from headway.control.operator.events import Told
 from headway.control.operator.plan import Apply, End, Plan, Scale
-from headway.control.operator.standing import Standing, conditions_of, status_of
+from headway.control.operator.standing import Standing, conditions_of, many, status_of
 from headway.control.operator.wish import Serving, Wish
 from headway.control.operator.workloads import KINDS, Workload, is_group, pods_of, replica_facts, workloads_of
 from headway.policy import converge
@@ -97,7 +97,7 @@ def stand_still(seen: ModelSeen, reason: Reason, message: str, next_action: str)
     pods = pods_of(seen.pods, seen.children.values())
     workloads = workloads_of(seen.children.values(), pods, seen.scalers)
     ready = sum(each.is_ready for each in pods)
-    answers = f"{ready} replicas of before answer" if ready else message
+    answers = f"{many(ready)} of before answer" if ready else message
     conditions = (
         Condition("Ready", bool(ready), Reason.READY if ready else reason, answers, "" if ready else next_action),
         Condition("Progressing", False, reason, "waits for a change of the object"),
@@ -124,7 +124,7 @@ def leave(seen: ModelSeen, gone_for: float) -> Plan:
     if gone_for > grace + LEAVES_WITHIN:
         told = f"{len(pods)} pods did not end within {gone_for:.0f} s; the Model goes without them"
         return Plan(finalizers=(), end=ends, events=(Told(Reason.KILLED_FROM_OUTSIDE, told, warning=True),))
-    message = f"{len(pods)} replicas end their last requests"
+    message = f"waits for {many(len(pods))} to end"
     conditions = (
         Condition("Ready", False, Reason.DRAINING, message),
         Condition("Progressing", True, Reason.DRAINING, message),
@@ -167,7 +167,7 @@ class _Way:
     def told(self) -> str:
         if not self.holder or self.workload is None:
             return ""
-        says = f"{self.holder} says {self.workload.count} replicas of {self.workload.at.name}"
+        says = f"{self.holder} says {many(self.workload.count)} of {self.workload.at.name}"
         return f"{says}, the Model {self.target}"
 
     @property

@@ -15,7 +15,7 @@ from headway.sites.kubernetes.labels import COMPONENT, MODEL
 from headway.sites.kubernetes.pending import Pending
 from headway.wire.kube.manifest import Manifest
 
-__all__ = ["Standing", "conditions_of", "status_of"]
+__all__ = ["Standing", "conditions_of", "many", "status_of"]
 
 _WORST = (
     ReplicaState.FAILED,
@@ -92,6 +92,10 @@ def status_of(standing: Standing) -> dict[str, Any]:
     return status | ({"next": worst.next_action} if worst and worst.next_action else {})
 
 
+def many(replicas: int) -> str:
+    return "1 replica" if replicas == 1 else f"{replicas} replicas"
+
+
 def _external(wish: Wish) -> tuple[Condition, ...]:
     where = [each.revision.source.uri for each in wish.ways]
     return (
@@ -103,13 +107,13 @@ def _external(wish: Wish) -> tuple[Condition, ...]:
 
 def _ready(standing: Standing, worst: _Trouble | None, note: str) -> Condition:
     if standing.ready:
-        of = f"{standing.ready} of {standing.wanted} replicas answer" if standing.wanted else f"{standing.ready} leave"
+        of = f"{standing.ready} of {many(standing.wanted)} answer" if standing.wanted else f"{standing.ready} leave"
         return Condition("Ready", True, Reason.READY, of + note)
     if not standing.wanted:
         return Condition("Ready", False, Reason.AS_WANTED, f"replicas: 0 is wanted{note}", "write replicas or scale")
     if worst is None:
-        return Condition("Ready", False, Reason.STARTING, f"0 of {standing.wanted} replicas answer{note}")
-    message = f"0 of {standing.wanted} replicas answer: {worst.message}{note}"
+        return Condition("Ready", False, Reason.STARTING, f"0 of {many(standing.wanted)} answer{note}")
+    message = f"0 of {many(standing.wanted)} answer: {worst.message}{note}"
     return Condition("Ready", False, worst.reason, message, worst.next_action)
 
 
@@ -122,11 +126,11 @@ def _progressing(standing: Standing, fresh: int, worst: _Trouble | None) -> Cond
         return Condition("Progressing", True, Reason.NEW_REVISION, message)
     if fresh < standing.wanted:
         reason = worst.reason if worst else Reason.TOO_FEW_REPLICAS
-        return Condition("Progressing", True, reason, f"{fresh} of {standing.wanted} replicas answer")
+        return Condition("Progressing", True, reason, f"{fresh} of {many(standing.wanted)} answer")
     if len(standing.current) > standing.wanted:
         message = f"{len(standing.current)} run, {standing.wanted} wanted"
         return Condition("Progressing", True, Reason.TOO_MANY_REPLICAS, message)
-    return Condition("Progressing", False, Reason.AS_WANTED, f"{standing.wanted} replicas, as wanted")
+    return Condition("Progressing", False, Reason.AS_WANTED, f"{many(standing.wanted)}, as wanted")
 
 
 def _degraded(missing: int, worst: _Trouble | None, held: Sequence[str]) -> Condition:

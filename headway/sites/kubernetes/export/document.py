@@ -101,7 +101,7 @@ def _note(text: str, indent: str) -> Iterator[str]:
         if line.startswith(" "):
             yield f"{indent}# {line}"
             continue
-        yield from (f"{indent}# {part}" for part in textwrap.wrap(line, max(40, WIDTH - len(indent) - 2)))
+        yield from (f"{indent}# {part}" for part in textwrap.wrap(line, max(40, WIDTH - len(indent) - 2), break_on_hyphens=False))
 
 
 def _escaped(key: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from headway.sites.kubernetes.export.way import Way, way_of
 from headway.sites.kubernetes.facts import UNKNOWN, Facts
-from headway.sites.kubernetes.install.options import Installation
+from headway.engines.own_image import own_image
 from headway.sites.kubernetes.objects.network import SYSTEM
 from headway.spec.model import Model
 from headway.spec.route import Route
@@ -31,7 +31,7 @@ class Wish:
     host: str = "models.example.com"
     issuer: str = "letsencrypt"
     prometheus: str = "http://prometheus-operated.monitoring:9090"
-    image: str = field(default_factory=lambda: Installation().image)
+    image: str = field(default_factory=own_image)
 
     def of(self, model: Model) -> Iterator[Way]:
         return (each for each in self.ways if each.model.name == model.name)

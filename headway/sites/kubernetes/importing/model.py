@@ -35,7 +35,9 @@ _EMBEDS: Mapping[str, tuple[Any, ...]] = {
     "task": ("embed", "embedding"),
 }
 """Options by which an engine is told to embed."""
-_DERIVED = "probes, Service, PodDisruptionBudget, security context, shared memory, node affinity and tolerations of GPUs"
+_DERIVED = (
+    "probes, Service, PodDisruptionBudget, security context, shared memory, node affinity and tolerations of GPUs"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,9 @@ def _environment(container: Mapping[str, Any], lost: list[str]) -> dict[str, str
 
 def _size(container: Mapping[str, Any], gpu: str) -> dict[str, Any]:
     """Cores where they do the work, and memory: what it asks for now. With a GPU Headway's own figures do as well."""
-    requests = (container.get("resources") or {}).get("requests") or (container.get("resources") or {}).get("limits") or {}
+    requests = (
+        (container.get("resources") or {}).get("requests") or (container.get("resources") or {}).get("limits") or {}
+    )
     found: dict[str, Any] = {}
     if "cpu" in requests:
         found["cpu"] = str(requests["cpu"])

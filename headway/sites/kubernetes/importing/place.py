@@ -48,7 +48,10 @@ class Place:
 
 def place(spec: Mapping[str, Any], container: Mapping[str, Any]) -> Place:
     """Of a pod's spec and its engine's container."""
-    limits = {**(container.get("resources") or {}).get("requests", {}), **(container.get("resources") or {}).get("limits", {})}
+    limits = {
+        **(container.get("resources") or {}).get("requests", {}),
+        **(container.get("resources") or {}).get("limits", {}),
+    }
     wanted: list[tuple[str, str, list[str]]] = list(_requirements(spec))
     products = next((values for key, how, values in wanted if key in _PRODUCT and how == "In"), [])
     least = max((int(values[0]) for key, how, values in wanted if key in _MEMORY and how in ("Gt", "Gte")), default=0)

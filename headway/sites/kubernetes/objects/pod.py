@@ -18,7 +18,7 @@ from headway.sites.kubernetes.objects.security import container_security, pod_se
 from headway.sites.kubernetes.objects.weights import Way
 from headway.spec.revision import Revision
 
-__all__ = ["ENGINE", "Parts", "grace_seconds", "pod_labels", "pod_spec", "selector", "template"]
+__all__ = ["ENGINE", "Group", "Parts", "grace_seconds", "pod_labels", "pod_spec", "selector", "template"]
 
 ENGINE = "engine"
 CLAIM = "gpu"
@@ -42,6 +42,16 @@ class Parts:
     claim_template: str = ""  # of DRA
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """How the pods of one Replica find each other: the first one's address, each one's number (`metadata.…`: a field of
+    the pod). `alike`: they have one template."""
+
+    leader: str
+    index: str
+    alike: bool = False
+
+
 def selector(revision: Revision) -> Tree:
     """Of one Revision's pods, and never of the Job that fetches for them."""
     return {labels.COMPONENT: "replica", labels.MODEL: revision.model, labels.REVISION: revision.id}
@@ -51,8 +61,8 @@ def pod_labels(revision: Revision) -> Tree:
     return dict(labels.of_model(revision.model, revision.id, revision.variant))
 
 
-def template(parts: Parts, *, worker: bool = False, group: Mapping[str, str] | None = None) -> Tree:
-    """`worker`: a pod of a Replica of several that is not the first; `group`: how those find each other."""
+def template(parts: Parts, *, worker: bool = False, group: Group | None = None) -> Tree:
+    """`worker`: a pod of a Replica of several that is not the first."""
     local = ",".join(each["name"] for each in _volumes(parts) if "emptyDir" in each)
     evict = because(local, "so that a node's autoscaler may move it: what lies there is made anew")
     return {
@@ -61,7 +71,7 @@ def template(parts: Parts, *, worker: bool = False, group: Mapping[str, str] | N
     }
 
 
-def pod_spec(parts: Parts, *, worker: bool = False, group: Mapping[str, str] | None = None) -> Tree:
+def pod_spec(parts: Parts, *, worker: bool = False, group: Group | None = None) -> Tree:
     revision, way = parts.revision, parts.way
     priority = revision.place.get("priority")
     spec: Tree = {
@@ -87,9 +97,10 @@ def grace_seconds(revision: Revision) -> int:
     return round(float(revision.place.get("drain", WHOLE))) + drain.NEWS + SETTLE
 
 
-def _engine(parts: Parts, *, worker: bool, group: Mapping[str, str] | None) -> Tree:
+def _engine(parts: Parts, *, worker: bool, group: Group | None) -> Tree:
+    alike = group is not None and group.alike
     container, found = parts.container, parts.accelerators
-    hook = [] if worker else drain.hook(container)
+    hook = drain.hook(container)
     waits = (
         because({"exec": {"command": hook}}, f"until {container.busy} is 0, so that no answer is cut") if hook else None
     )
@@ -97,13 +108,12 @@ def _engine(parts: Parts, *, worker: bool, group: Mapping[str, str] | None) -> T
     return {
         "name": ENGINE,
         "image": because(image or container.image, "as written" if image else "the release Headway is made for"),
-        "command": list(container.command),
-        "args": [*container.args, *(container.worker_args if worker else ())],
+        **_program(container, worker=worker, alike=alike),
         "env": [*_group_env(group), *fetch.env_of(container.env)],
         "ports": [{"name": "http", "containerPort": container.port}],
         "resources": _resources(parts),
         "lifecycle": {"preStop": waits} if waits else None,
-        **({} if worker else probes(container, parts.revision.engine, parts.weights // found.shape.pods)),
+        **({} if worker else probes(container, parts.revision.engine, parts.weights // found.shape.pods, alike=alike)),
         "securityContext": container_security(),
         "volumeMounts": [
             *fetch.mount(parts.revision, parts.way),
@@ -113,10 +123,20 @@ def _engine(parts: Parts, *, worker: bool, group: Mapping[str, str] | None) -> T
     }
 
 
-def _group_env(group: Mapping[str, str] | None) -> list[Tree]:
+def _program(container: Container, *, worker: bool, alike: bool) -> Tree:
+    """Where the pods of a Replica have one template, each adds what only it needs by its number."""
+    if not (alike and container.worker_args):
+        more = container.worker_args if worker else ()
+        return {"command": list(container.command), "args": [*container.args, *more]}
+    by_number = f'if [ "$HEADWAY_INDEX" = 0 ]; then exec "$@"; else exec "$@" {" ".join(container.worker_args)}; fi'
+    started = because(["sh", "-c", by_number, "sh"], "the pods of a Replica have one template: the first one answers")
+    return {"command": started, "args": [*container.command, *container.args]}
+
+
+def _group_env(group: Group | None) -> list[Tree]:
     if group is None:
         return []
-    named = {LEADER[2:-1]: group["leader"], INDEX[2:-1]: group["index"]}
+    named = {LEADER[2:-1]: group.leader, INDEX[2:-1]: group.index}
     return [_from(name, value) for name, value in named.items()]
 
 

@@ -44,9 +44,7 @@ def _service(way: Way, prometheus: str) -> Derived:
         each, why_each = target(way.revision)
         metric = {"backend": "prometheus", "serverAddress": prometheus, "query": query(way)}
         aimed = {"type": "AverageValue", "averageValue": str(each)}
-        predictor["autoScaling"] = {
-            "metrics": [{"type": "External", "external": {"metric": metric, "target": aimed}}]
-        }
+        predictor["autoScaling"] = {"metrics": [{"type": "External", "external": {"metric": metric, "target": aimed}}]}
         why["/autoScaling/metrics/0/external/target/averageValue"] = why_each
     predictor |= _pod(way, "kserve-container")
     why |= way.pod.why
@@ -108,7 +106,9 @@ def _bounds(way: Way) -> tuple[dict[str, Any], dict[str, str]]:
     replicas = way.model.replicas
     if replicas.low == replicas.high:
         return {"minReplicas": replicas.wanted, "maxReplicas": replicas.wanted}, {}
-    why = {} if replicas.low else {"/minReplicas": "the file says 0, which KServe's Standard mode reaches with KEDA only"}
+    why = (
+        {} if replicas.low else {"/minReplicas": "the file says 0, which KServe's Standard mode reaches with KEDA only"}
+    )
     return {"minReplicas": max(1, replicas.low), "maxReplicas": replicas.high}, why
 
 

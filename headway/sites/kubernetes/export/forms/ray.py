@@ -25,7 +25,14 @@ VERSION = "2.58.0"
 IMAGE = f"rayproject/ray-llm:{VERSION}-py312-cu130"
 SCHEMES = ("hf", "s3", "gs")
 OWNED = frozenset({"served-model-name", "host", "port", "tokenizer-revision", "revision", "load-format"})
-_PLACE = ("nodeSelector", "affinity", "tolerations", "topologySpreadConstraints", "priorityClassName", "runtimeClassName")
+_PLACE = (
+    "nodeSelector",
+    "affinity",
+    "tolerations",
+    "topologySpreadConstraints",
+    "priorityClassName",
+    "runtimeClassName",
+)
 _SAFE = {
     "allowPrivilegeEscalation": False,
     "capabilities": {"drop": ["ALL"]},
@@ -72,10 +79,11 @@ def _service(way: Way) -> Derived:
 def _serve(way: Way) -> dict[str, Any]:
     replicas, source = way.model.replicas, Source.parse(way.model.source)
     each, _ = target(way.revision)
-    model: dict[str, Any] = {"model_id": way.model.name, "model_source": source.path if source.scheme == "hf" else str(source)}
-    engine = {
-        re.sub(r"[-.]", "_", key): value for key, value in way.revision.args.items() if key not in OWNED
+    model: dict[str, Any] = {
+        "model_id": way.model.name,
+        "model_source": source.path if source.scheme == "hf" else str(source),
     }
+    engine = {re.sub(r"[-.]", "_", key): value for key, value in way.revision.args.items() if key not in OWNED}
     if source.revision:
         engine["revision"] = source.revision
     scaling = {"min_replicas": replicas.low, "max_replicas": max(1, replicas.high), "target_ongoing_requests": each}

@@ -153,7 +153,9 @@ def _scaled(
 ) -> Derived:
     metadata = {"name": name, "namespace": namespace, "labels": labels}
     body = {"scaleTargetRef": ref, **spec}
-    return Derived({"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": metadata, "spec": body}, why, note)
+    return Derived(
+        {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": metadata, "spec": body}, why, note
+    )
 
 
 def _target(way: Way) -> dict[str, str]:
@@ -165,5 +167,3 @@ def _least(replicas: Replicas) -> tuple[int, str]:
     if replicas.low:
         return replicas.low, "as the file says"
     return 1, "the file says 0, and without Headway's gateway nobody would hold the requests while one starts"
-
-

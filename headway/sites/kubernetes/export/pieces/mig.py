@@ -52,7 +52,7 @@ def mig(wish: Wish) -> Iterator[Derived]:
         f"MIG layout for {asked} (as many as all Replicas take at most) on {whole.name}: {gpus}. A node's GPUs are all "
         "cut alike, and must be idle while they are cut.\n"
         "  kubectl patch clusterpolicies.nvidia.com/cluster-policy --type merge -p "
-        f"'{{\"spec\": {{\"mig\": {{\"strategy\": \"mixed\"}}, \"migManager\": {{\"config\": {{\"name\": \"{NAME}\"}}}}}}}}'\n"
+        f'\'{{"spec": {{"mig": {{"strategy": "mixed"}}, "migManager": {{"config": {{"name": "{NAME}"}}}}}}}}\'\n'
         "  kubectl label node NODE nvidia.com/mig.config=headway-1 --overwrite"
     )
     yield Derived(manifest, {}, note)

@@ -41,7 +41,9 @@ def ingress(wish: Wish) -> Iterator[Derived]:
         "/spec/rules/0/http/paths/0/path": "the API alone: /metrics and /healthz stay inside",
         "/spec/rules/0/host": "--host",
     }
-    yield Derived(manifest, why, "Callers from outside. The annotations are those of ingress-nginx; others ignore them.")
+    yield Derived(
+        manifest, why, "Callers from outside. The annotations are those of ingress-nginx; others ignore them."
+    )
 
 
 def certificate(wish: Wish) -> Iterator[Derived]:
