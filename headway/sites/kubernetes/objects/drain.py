@@ -17,7 +17,8 @@ NEWS = 5
 _PYTHON = (
     "import os,time,urllib.request as u\n"
     "time.sleep({news})\n"
-    "host=os.environ.get('HEADWAY_LEADER','127.0.0.1')\n"
+    "e=os.environ\n"
+    "host=e.get('HEADWAY_LEADER') or e.get('LWS_LEADER_ADDRESS') or '127.0.0.1'\n"
     "def busy():\n"
     " try:\n"
     "  t=u.urlopen(f'http://{{host}}:{port}{path}',timeout=5).read().decode()\n"

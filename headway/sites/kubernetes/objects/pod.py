@@ -44,8 +44,8 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """How the pods of one Replica find each other: the first one's address, each one's number (`metadata.…`: a field of
-    the pod). `alike`: they have one template."""
+    """How the pods of one Replica find each other: the first one's address, each one's number. `alike`: they have one
+    template, and these are set by us (`metadata.…`: of a field of the pod); else they name variables that are there."""
 
     leader: str
     index: str
@@ -108,7 +108,7 @@ def _engine(parts: Parts, *, worker: bool, group: Group | None) -> Tree:
     return {
         "name": ENGINE,
         "image": because(image or container.image, "as written" if image else "the release Headway is made for"),
-        **_program(container, worker=worker, alike=alike),
+        **_program(container, worker=worker, group=group),
         "env": [*_group_env(group), *fetch.env_of(container.env)],
         "ports": [{"name": "http", "containerPort": container.port}],
         "resources": _resources(parts),
@@ -123,18 +123,27 @@ def _engine(parts: Parts, *, worker: bool, group: Group | None) -> Tree:
     }
 
 
-def _program(container: Container, *, worker: bool, alike: bool) -> Tree:
+def _program(container: Container, *, worker: bool, group: Group | None) -> Tree:
     """Where the pods of a Replica have one template, each adds what only it needs by its number."""
-    if not (alike and container.worker_args):
-        more = container.worker_args if worker else ()
-        return {"command": list(container.command), "args": [*container.args, *more]}
+    if group is None or not group.alike:
+        args = [*container.args, *(container.worker_args if worker else ())]
+        named = {LEADER: group.leader, INDEX: group.index} if group else {}
+        return {"command": list(container.command), "args": [_named(each, named) for each in args]}
+    if not container.worker_args:
+        return {"command": list(container.command), "args": list(container.args)}
     by_number = f'if [ "$HEADWAY_INDEX" = 0 ]; then exec "$@"; else exec "$@" {" ".join(container.worker_args)}; fi'
     started = because(["sh", "-c", by_number, "sh"], "the pods of a Replica have one template: the first one answers")
     return {"command": started, "args": [*container.command, *container.args]}
 
 
+def _named(arg: str, named: Mapping[str, str]) -> str:
+    for placeholder, value in named.items():
+        arg = arg.replace(placeholder, value)
+    return arg
+
+
 def _group_env(group: Group | None) -> list[Tree]:
-    if group is None:
+    if group is None or not group.alike:
         return []
     named = {LEADER[2:-1]: group.leader, INDEX[2:-1]: group.index}
     return [_from(name, value) for name, value in named.items()]
