@@ -185,7 +185,8 @@ async def test_who_waits_is_told_for_what(
     assert "needs 1 x nvidia.com/gpu" in told
     assert "1 node has it, all taken" in told
     assert f"frees when Job {namespace}/training ends" in told
-    assert "largest free is 40GB" in told
+    assert "with 80GB" in told
+    assert "largest free is 43GB (A100" in told
     await cluster.delete(JOB, "training", namespace)
     await until(lambda: settled(cluster, namespace))
 
@@ -210,7 +211,8 @@ def _job(namespace: str) -> Manifest:
         "containers": [container],
     }
     metadata = {"name": "training", "namespace": namespace}
-    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"template": {"spec": pod}}}
+    template = {"metadata": {"annotations": {"tests.headway.dev/start-seconds": "600"}}, "spec": pod}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"template": template}}
 
 
 @pytest.mark.usefixtures("nodes")

@@ -57,6 +57,7 @@ FRESH = 0.5
 """Seconds that Facts may be old where freshness decides nothing: reckoning them anew for each of a thousand changes
 would take longer than the changes."""
 
+Essence = tuple[str, int, str, tuple[tuple[str, str], ...]]
 Concerned = Callable[[Ref, float], None]
 
 
@@ -83,6 +84,7 @@ class Copies:
         self._facts_of = {kind: self._mirror("", kind, self._room_changed) for kind in named}
         self._by_owner, self._by_model, self._by_target = Index(_owner), Index(_model), Index(_target)
         self._by_name: dict[str, set[Ref]] = {}
+        self._essence: dict[Ref, Essence] = {}
         self.waiting: set[Ref] = set()
         """Models with a Replica that no node takes: what gets free concerns them."""
         self._facts, self._facts_at, self._stale = Facts(known=False), 0.0, True
@@ -161,17 +163,22 @@ class Copies:
 
     def _own_changed(self, at: Ref) -> None:
         manifest = self._own[at.kind].objects.get(at)
+        if at.kind == "Model":
+            for route in self._routes_to(at.name):
+                self._concerned(route, 0.1)
+        if manifest is not None and self._essence.get(at) == (essence := _essence(manifest)):
+            return  # only its status, and that is our own writing
+        if manifest is None:
+            self._essence.pop(at, None)
+            self.waiting.discard(at)
+        else:
+            self._essence[at] = essence
         alike = self._by_name.setdefault(at.name, set())
         (alike.discard if manifest is None else alike.add)(at)
         if not alike:
             del self._by_name[at.name]
         for each in {at, *alike} if at.kind in ("Model", "Route") else {at}:
             self._concerned(each, 0.0)
-        if at.kind == "Model":
-            for route in self._routes_to(at.name):
-                self._concerned(route, 0.1)
-        if manifest is None:
-            self.waiting.discard(at)
 
     def _routes_to(self, model: str) -> Iterable[Ref]:
         for at, route in self._own["Route"].objects.items():
@@ -246,6 +253,13 @@ class Copies:
     def _mirrors(self) -> list[Mirror]:
         others = (self._own, self._children, self._scalers, self._facts_of)
         return [self._pods, self._nodes, *(each for some in others for each in some.values())]
+
+
+def _essence(own: Manifest) -> Essence:
+    """What makes another pass come out otherwise: its spec (by generation), its end, what people annotate."""
+    metadata = own["metadata"]
+    notes = tuple(sorted((metadata.get("annotations") or {}).items()))
+    return metadata["uid"], metadata.get("generation", 0), metadata.get("deletionTimestamp", ""), notes
 
 
 def _owner(child: Manifest) -> str | None:

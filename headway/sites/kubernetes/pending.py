@@ -144,7 +144,7 @@ def _all_taken(need: _Need, facts: Facts, having: Sequence[NodeFacts], pods: Ite
     parts = [str(need), f"{_count(having)} it, " + (f"at most {left} free on one" if left else "all taken")]
     spare = max((gpus for each in facts.nodes for gpus in _spare(each)), key=lambda one: one.memory_bytes, default=None)
     if spare is not None and spare.memory_bytes and spare.memory_bytes < need.memory_bytes:
-        parts.append(f"largest free is {_size(spare.memory_bytes)}")
+        parts.append(f"largest free is {_size(spare.memory_bytes)}" + (f" ({spare.product})" if spare.product else ""))
     if frees := _frees(holders):
         parts.append(frees)
     action = _accept(need, spare.memory_bytes) if spare is not None else ""
@@ -234,5 +234,5 @@ def _name(gpus: Gpus) -> str:
 
 
 def _size(count: float) -> str:
-    """GPUs are sold by round numbers: 81920 MiB is an 80GB GPU."""
-    return f"{count / (1 << 30):.0f}GB" if count >= (1 << 30) else f"{count / MIB:.0f}MB"
+    """In the unit of `gpu: 24GB..`."""
+    return f"{count / 1e9:.0f}GB" if count >= 1e9 else f"{count / 1e6:.0f}MB"
