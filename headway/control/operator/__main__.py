@@ -41,7 +41,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--context", default="", help="of the kubeconfig (inside a pod its service account is used)")
     add("--namespace", default=os.environ.get("POD_NAMESPACE", SYSTEM), help=f"Headway's own ({SYSTEM})")
     add("--site", default="kubernetes", help="the Site's name, for the `profiles` of Models (kubernetes)")
-    add("--identity", default=os.environ.get("POD_NAME", ""), help="who holds the lease (the pod's name, or host and pid)")
+    add(
+        "--identity",
+        default=os.environ.get("POD_NAME", ""),
+        help="who holds the lease (the pod's name, or host and pid)",
+    )
     add("--lease", default="2m", help="how long the lease holds when its holder's node is gone (2m)")
     add("--host", default="0.0.0.0", help="of the port below")  # noqa: S104
     add("--port", type=int, default=8486, help="/healthz, /readyz and /metrics; 0 = none (8486)")

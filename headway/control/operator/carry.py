@@ -104,7 +104,9 @@ class Hand:
 def _refuse_others(at: Ref, there: Manifest) -> None:
     """An object that somebody else made under the name that ours would have is never taken over."""
     if labels(there).get(MANAGED) != "headway":
-        raise ApiRefusal(409, "AlreadyExists", f"{at} is there already and not Headway's: rename the Model, or delete it")
+        raise ApiRefusal(
+            409, "AlreadyExists", f"{at} is there already and not Headway's: rename the Model, or delete it"
+        )
 
 
 def _of(each: Apply | Scale | End) -> Ref:

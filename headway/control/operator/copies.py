@@ -116,7 +116,9 @@ class Copies:
     def tenants(self, tenant: str) -> dict[Ref, Manifest]:
         """Objects of a Tenant: they lie in a namespace of its own, and no owner can be named there."""
         mirrors = self._children.values()
-        return {at: each for mirror in mirrors for at, each in mirror.objects.items() if labels(each).get(TENANT) == tenant}
+        return {
+            at: each for mirror in mirrors for at, each in mirror.objects.items() if labels(each).get(TENANT) == tenant
+        }
 
     def pods(self, model: Ref) -> Sequence[Manifest]:
         return list(self._by_model.get((model.namespace, model.name)).values())
@@ -196,7 +198,11 @@ class Copies:
         if isinstance(key, tuple):
             namespace, name = key
             self._concerned(Ref(OURS, "Model", namespace, name), 0.05)
-        if pod is None or "deletionTimestamp" in pod["metadata"] or (pod.get("status") or {}).get("phase") == "Succeeded":
+        if (
+            pod is None
+            or "deletionTimestamp" in pod["metadata"]
+            or (pod.get("status") or {}).get("phase") == "Succeeded"
+        ):
             self._room_may_be()
 
     def _room_changed(self, _: Ref) -> None:
@@ -266,5 +272,3 @@ def _target(scaler: Manifest) -> tuple[str, str, str] | None:
     if not target.get("name"):
         return None
     return scaler["metadata"]["namespace"], target.get("kind", "Deployment"), target["name"]
-
-

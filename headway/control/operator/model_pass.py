@@ -15,7 +15,7 @@ from headway.control.operator.events import Told
 from headway.control.operator.plan import Apply, End, Plan, Scale
 from headway.control.operator.standing import Standing, conditions_of, status_of
 from headway.control.operator.wish import Serving, Wish
-from headway.control.operator.workloads import KINDS, Pod, Workload, pods_of, replica_facts, workloads_of
+from headway.control.operator.workloads import KINDS, Workload, pods_of, replica_facts, workloads_of
 from headway.engines import registry
 from headway.policy import converge
 from headway.policy.decision import Action, Decision, Reason
@@ -172,11 +172,11 @@ class _Object:
     way: _Way | None = None
 
 
-def _objects(
-    seen: ModelSeen, wish: Wish, ways: Sequence[_Way], derive: Derive, shared: DeriveShared
-) -> list[_Object]:
+def _objects(seen: ModelSeen, wish: Wish, ways: Sequence[_Way], derive: Derive, shared: DeriveShared) -> list[_Object]:
     """All that shall be, shared things first."""
-    found = [_Object(ref(each.manifest, seen.namespace), each.manifest) for each in shared(wish, seen.facts, seen.namespace)]
+    found = [
+        _Object(ref(each.manifest, seen.namespace), each.manifest) for each in shared(wish, seen.facts, seen.namespace)
+    ]
     for way in ways:
         for each in derive(way.serving, seen.facts, seen.namespace, way.written):
             at = ref(each.manifest, seen.namespace)
@@ -256,8 +256,6 @@ def _events(decisions: Sequence[Decision], apply: Sequence[Apply], scale: Sequen
         elif made.is_new and at.kind in KINDS and (why := started.get(labels(made.manifest).get(REVISION))):
             yield Told(why.reason, why.message)
     for each in scale:
-        leaves = each.wanted == 0 and each.count < each.wanted or "leaves" in each.why
+        leaves = (each.wanted == 0 and each.count < each.wanted) or "leaves" in each.why
         reason = Reason.OLD_REVISION if leaves else Reason.TOO_FEW_REPLICAS
         yield Told(reason, f"{each.workload.kind} {each.workload.name}: {each.why}")
-
-

@@ -15,9 +15,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from headway.control.operator.carry import Hand, Outcome
 from headway.control.operator.conditions import Condition, conditions_of, turned, written
 from headway.control.operator.copies import OURS, Copies
-from headway.control.operator.carry import Hand, Outcome
 from headway.control.operator.events import Told, tell
 from headway.control.operator.figures import Figures
 from headway.control.operator.passes import Passes

@@ -83,7 +83,9 @@ def _own(
     return Plan(apply=tuple(each for each in apply if each), end=tuple(_ends(children, set(wanted))))
 
 
-def _ends(children: Mapping[Ref, Manifest], wanted: set[Ref], why: str = "nothing asks for it any more") -> Iterable[End]:
+def _ends(
+    children: Mapping[Ref, Manifest], wanted: set[Ref], why: str = "nothing asks for it any more"
+) -> Iterable[End]:
     for at, each in children.items():
         if at not in wanted and at.kind not in STAYS and "deletionTimestamp" not in each["metadata"]:
             yield End(at, each["metadata"]["uid"], why)

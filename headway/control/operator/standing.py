@@ -10,7 +10,6 @@ from headway.control.operator.conditions import Condition
 from headway.control.operator.events import Told
 from headway.control.operator.wish import Wish
 from headway.control.operator.workloads import Pod, Workload
-from headway.engines import registry
 from headway.policy.decision import Reason
 from headway.sites.base import ReplicaState
 from headway.sites.kubernetes.labels import COMPONENT, MODEL
@@ -19,7 +18,13 @@ from headway.wire.kube.manifest import Manifest
 
 __all__ = ["Standing", "conditions_of", "status_of"]
 
-_WORST = (ReplicaState.FAILED, ReplicaState.BACKOFF, ReplicaState.PENDING, ReplicaState.PREPARING, ReplicaState.STARTING)
+_WORST = (
+    ReplicaState.FAILED,
+    ReplicaState.BACKOFF,
+    ReplicaState.PENDING,
+    ReplicaState.PREPARING,
+    ReplicaState.STARTING,
+)
 _HELPLESS = (Reason.NO_SUCH_GPU, Reason.SPEC_INVALID, Reason.CRASH_LOOP)
 """Nothing will come of it by itself: callers need not be held."""
 
