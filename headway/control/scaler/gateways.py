@@ -120,6 +120,6 @@ async def _get(http: Any, url: str) -> str | None:
     try:
         answer = await http.get(f"{url}/metrics")
     except httpx2.HTTPError as error:
-        log.info("the gateway at %s does not answer: %s", url, error or type(error).__name__)
+        log.info("the gateway at %s does not answer: %s", url, str(error) or type(error).__name__)
         return None
     return str(answer.text) if answer.status_code == 200 else None

@@ -123,7 +123,7 @@ class ScalerServer:
             raise  # abort has raised
 
     def _handlers(self) -> grpc.GenericRpcHandler:
-        def one(method: Any, asked: Any, answer: Any) -> grpc.RpcMethodHandler:
+        def one(method: Any, asked: Any, answer: Any) -> Any:
             return grpc.unary_unary_rpc_method_handler(method, asked.FromString, answer.SerializeToString)
 
         stream = grpc.unary_stream_rpc_method_handler(
