@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from headway.control.replica_view import model_state, replica_view
 from headway.control.snapshot import ModelState, ModelView, ReplicaView, RouteView, TenantView, UsedView, VariantView
-from headway.control.view import model_state, replica_view
 from headway.engines.registry import Revised, revise_elsewhere
 from headway.errors import HeadwayError
 from headway.sites.base import Replica, ReplicaState
