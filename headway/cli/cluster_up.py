@@ -16,16 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from headway.cli.app_secret import ensure_secret
 from headway.cli.cluster_state import gateway_of
 from headway.cli.follow import Shown
 from headway.cli.on import CLI_MANAGER, SYSTEM, Place, on_cluster
 from headway.cli.progress import PROMPTS, view
 from headway.control.cluster_view import model_view
+from headway.control.waiting import first_of
 from headway.errors import EngineError, SpecError, UsageError
+from headway.sites.base import Replica
 from headway.sites.kubernetes.gateway_address import inside
-from headway.sites.kubernetes.labels import MODEL
 from headway.sites.kubernetes.objects.custom import custom
-from headway.sites.kubernetes.replicas import OURS, replicas_of_pods
+from headway.sites.kubernetes.site import KubernetesSite
+from headway.spec.app import App
 from headway.spec.model import Model
 from headway.wire.kube.cluster import ApiRefusal, Cluster
 from headway.wire.kube.manifest import Manifest, Ref, ref
@@ -94,6 +97,7 @@ async def _up(
     applied = []
     for each in objects:
         applied.append(await _apply(cluster, as_there(each, where, cluster.namespace), places, force=asked.force))
+    await _give_keys(cluster, objects)
     with view() as shown:
         for gone in await _prune(cluster, objects) if asked.prune else ():
             shown.removed(gone)
@@ -117,6 +121,16 @@ async def _apply(cluster: Cluster, manifest: Manifest, places: Mapping[str, str]
         raise _told(refusal, at, places.get(at.name, "")) from None
     same = before is not None and before["metadata"]["generation"] == after["metadata"]["generation"]
     return Applied(at, "unchanged" if same else "changed" if before else "added")
+
+
+async def _give_keys(cluster: Cluster, objects: Sequence[SpecObject]) -> None:
+    """To Apps, once the Tenants are there. Who may not do it is told so; the App is there and waits for it."""
+    for each in objects:
+        if isinstance(each, App) and (manifest := await cluster.get(resource("App"), each.name)) is not None:
+            try:
+                await ensure_secret(cluster, each, manifest, time.time())
+            except UsageError as error:
+                print(f"{each.name}: {error}", file=sys.stderr)
 
 
 def _told(refusal: ApiRefusal, at: Ref, place: str) -> Exception:
@@ -155,53 +169,41 @@ async def _follow(
 ) -> None:
     """Until every Model answers. `timeout` in seconds, 0 = none."""
     news = asyncio.Event()
-
-    def changed(_: Ref) -> None:
-        news.set()
-
-    selects = (("Model", ""), ("Pod", OURS), ("EndpointSlice", MODEL))
-    mirrors = [
-        Mirror(cluster, resource(kind), changed, namespace=cluster.namespace, labels=labels) for kind, labels in selects
-    ]
-    await asyncio.gather(*(each.open() for each in mirrors))
+    models = Mirror(cluster, resource("Model"), lambda _: news.set(), namespace=cluster.namespace)
+    site = KubernetesSite(cluster, name=where.name, namespace=cluster.namespace)
     waiting, began = {each.ref: each for each in applied}, time.monotonic()
     try:
+        await asyncio.gather(models.open(), site.open())
         while True:
+            news.clear()
             for at, of in list(waiting.items()):
-                if _look(mirrors, at, of, where, address, shown):
+                if _look(models.objects.get(at), site.replicas(), of, where, address, shown):
                     del waiting[at]
             if not waiting:
                 return
-            if timeout and time.monotonic() - began > timeout:
+            left = timeout - (time.monotonic() - began) if timeout else LOOK_AGAIN
+            if left <= 0:
                 late = next(iter(waiting)).name
                 raise EngineError(f"{late}: not ready within {timeout:g} s", hint=f"headway status {late}{where.flag}")
-            news.clear()
-            with_patience = min(LOOK_AGAIN, timeout) if timeout else LOOK_AGAIN
-            await _either(news, with_patience)
+            await first_of(site.changed(min(left, LOOK_AGAIN)), news.wait())
     finally:
-        await asyncio.gather(*(each.close() for each in mirrors))
+        await asyncio.gather(models.close(), site.close())
 
 
-async def _either(news: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(news.wait(), seconds)
-    except TimeoutError:
-        return
-
-
-def _look(mirrors: Sequence[Mirror], at: Ref, of: Applied, where: Place, address: str, shown: Shown) -> bool:
+def _look(
+    manifest: Manifest | None, replicas: Sequence[Replica], of: Applied, where: Place, address: str, shown: Shown
+) -> bool:
     """Whether it answers. Raises EngineError for one that will not by waiting."""
-    models, pods, slices = (each.objects for each in mirrors)
-    manifest = models.get(at)
+    name = of.ref.name
     if manifest is None:
-        raise EngineError(f"{at.name}: taken down by somebody else", hint=f"headway ls{where.flag}")
-    replicas = [each for each in replicas_of_pods(pods.values(), slices.values()) if each.model == at.name]
-    told = msgspec.to_builtins(model_view(manifest, replicas, address, where.name))
+        raise EngineError(f"{name}: taken down by somebody else", hint=f"headway ls{where.flag}")
+    own = [each for each in replicas if each.model == name]
+    told = msgspec.to_builtins(model_view(manifest, own, address, where.name))
     if told["state"] == "ready":
         shown.ready(told, of.change)
         return True
     if told["state"] == "failed":
-        raise EngineError(f"{at.name}: {told['message']}", hint=told["next_action"])
+        raise EngineError(f"{name}: {told['message']}", hint=told["next_action"])
     shown.show(told)
     return False
 

@@ -25,15 +25,18 @@ def register(app: typer.Typer) -> None:
 
 def down(
     name: Annotated[
-        str | None, typer.Argument(help="A model or a tenant; without it, every model.", autocompletion=complete_any)
+        str | None,
+        typer.Argument(
+            help="A model, a route, an app or a tenant; without it, every model and app.", autocompletion=complete_any
+        ),
     ] = None,
     grace: Annotated[float, typer.Option(help="Seconds beyond the drain deadline before giving up.")] = 10.0,
     on: Annotated[str | None, ON] = None,
 ) -> None:
-    """Stop a model, remove a tenant, or stop everything.
+    """Stop a model or an app, remove a route or a tenant, or stop everything.
 
     Running requests end first, within 30 s. The keys of a tenant that is removed are revoked for good. Without a name
-    every model ends (on a cluster: of the Site's namespace); tenants and keys stay.
+    every model and app ends (on a cluster: of the Site's namespace); tenants and keys stay.
     """
     where = place(on)
     if not where.is_local:

@@ -25,7 +25,7 @@ __all__ = ["register"]
 
 ADDRESS = ("host", "port", "page_port")
 LOCAL_ONLY = (*ADDRESS, "gateway_workers", "sample", "otlp", "trace_sample", "settings")
-KINDS = ("Model", "Tenant", "Route")
+KINDS = ("Model", "Tenant", "Route", "App")
 
 
 def register(app: typer.Typer) -> None:
@@ -74,7 +74,7 @@ def up(
         bool, typer.Option("--force", help="On a cluster: also change fields that somebody else wrote.")
     ] = False,
 ) -> None:
-    """Serve a file's models, routes and tenants, or one model by name.
+    """Serve a file's models, routes, apps and tenants, or one model by name.
 
     Adds and changes what the file names; only what differs moves. On this machine, without -d, it stays, and Ctrl-C
     stops what it started. On a cluster it returns when all answers, and what it applied stays, ready or not.

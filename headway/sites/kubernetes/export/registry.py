@@ -1,4 +1,4 @@
-"""The forms and pieces of `headway export` by name: what each makes, in a line, and what must be on the cluster for it."""
+"""The forms and pieces of `headway export` by name: what each makes, and what must be on the cluster for it."""
 
 from __future__ import annotations
 

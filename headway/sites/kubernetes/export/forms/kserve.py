@@ -25,7 +25,7 @@ _MODE = "serving.kserve.io/deploymentMode"
 def inference_services(wish: Wish) -> Iterator[Derived]:
     for way in wish.ways:
         yield from way.others
-        yield _service(way, wish.prometheus)
+        yield _service(way, wish.words.prometheus)
 
 
 def llm_services(wish: Wish) -> Iterator[Derived]:
@@ -34,7 +34,7 @@ def llm_services(wish: Wish) -> Iterator[Derived]:
         yield from way.others
         scheme = way.model.source.partition("://")[0]
         generates = way.revision.task != "embedding" and scheme in LLM_SCHEMES
-        yield _llm(way) if generates else _service(way, wish.prometheus)
+        yield _llm(way) if generates else _service(way, wish.words.prometheus)
 
 
 def _service(way: Way, prometheus: str) -> Derived:

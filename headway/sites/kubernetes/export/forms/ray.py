@@ -1,7 +1,7 @@
 """`--as rayservice`: a RayService a way, whose replicas Ray Serve's own LLM application starts.
 
-The engine here is the vLLM inside of Ray's image; the pod's place (GPUs, affinity, tolerations) is what Headway derived.
-Ray fetches the weights itself, so that only sources it knows can go this way.
+The engine here is the vLLM inside of Ray's image; the pod's place (GPUs, affinity, tolerations) is what Headway
+derived. Ray fetches the weights itself, so that only sources it knows can go this way.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from headway.sites.kubernetes.export.load import target
 from headway.sites.kubernetes.export.way import Way
 from headway.sites.kubernetes.export.wish import Wish
 from headway.sites.kubernetes.objects.derived import Derived
+from headway.sites.kubernetes.objects.fetch import env_of
 from headway.spec.source import Source
 
 __all__ = ["IMAGE", "ray_services"]
@@ -121,7 +122,7 @@ def _workers(way: Way) -> dict[str, Any]:
     container = {
         "name": "ray-worker",
         "image": IMAGE,
-        "env": [each for each in pod.engine.get("env", ()) if not each["name"].startswith("VLLM_")],
+        "env": env_of(way.revision.env),
         "resources": deepcopy(dict(resources)),
         "securityContext": _SAFE,
     }

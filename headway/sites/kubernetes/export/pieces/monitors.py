@@ -75,7 +75,7 @@ def dcgm(wish: Wish) -> Iterator[Derived]:
         "endpoints": [{"port": DCGM_PORT, "path": "/metrics", "interval": EVERY, "honorLabels": True}],
     }
     why = {
-        "/spec/endpoints/0/honorLabels": "the exporter names the pod that has the GPU; Prometheus would put its own there",
+        "/spec/endpoints/0/honorLabels": "the exporter names the pod that has the GPU; Prometheus would put its own",
         "/spec/namespaceSelector/matchNames/0": "where the GPU operator puts it; alone it is in another namespace",
     }
     made = _object(

@@ -18,6 +18,7 @@ _NGINX = "nginx.ingress.kubernetes.io"
 
 def ingress(wish: Wish) -> Iterator[Derived]:
     backend = {"service": {"name": GATEWAY, "port": {"name": "http"}}}
+    path = {"path": "/v1", "pathType": "Prefix", "backend": backend}
     annotations = {
         f"{_NGINX}/proxy-buffering": "off",
         f"{_NGINX}/proxy-read-timeout": "3600",
@@ -28,10 +29,8 @@ def ingress(wish: Wish) -> Iterator[Derived]:
         "kind": "Ingress",
         "metadata": {"name": GATEWAY, "namespace": wish.system, "labels": _LABELS, "annotations": annotations},
         "spec": {
-            "tls": [{"hosts": [wish.host], "secretName": SECRET}],
-            "rules": [
-                {"host": wish.host, "http": {"paths": [{"path": "/v1", "pathType": "Prefix", "backend": backend}]}}
-            ],
+            "tls": [{"hosts": [wish.words.host], "secretName": SECRET}],
+            "rules": [{"host": wish.words.host, "http": {"paths": [path]}}],
         },
     }
     at = "/metadata/annotations/nginx.ingress.kubernetes.io~1"
@@ -53,8 +52,8 @@ def certificate(wish: Wish) -> Iterator[Derived]:
         "metadata": {"name": GATEWAY, "namespace": wish.system, "labels": _LABELS},
         "spec": {
             "secretName": SECRET,
-            "dnsNames": [wish.host],
-            "issuerRef": {"group": "cert-manager.io", "kind": "ClusterIssuer", "name": wish.issuer},
+            "dnsNames": [wish.words.host],
+            "issuerRef": {"group": "cert-manager.io", "kind": "ClusterIssuer", "name": wish.words.issuer},
             "privateKey": {"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Always"},
         },
     }
