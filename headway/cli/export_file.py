@@ -117,12 +117,26 @@ def _head(asked: Asked, origin: str, makers: Sequence[tuple[str, Maker]], wish: 
         yield f"Needs {'; '.join(needs)}."
     if not wish.facts.known:
         yield "No cluster was looked at (--on SITE does): it fits any that has the devices."
+    expected = [] if asked.pieces else list(_expected(wish))
+    if expected:
+        yield f"Must be there already: {', '.join(expected)}."
     left = [] if asked.pieces else list(_left_out(asked.form, wish))
     if left:
         yield f"Not in it, because it is Headway's gateway that does it: {', '.join(left)}."
     outside = [each.name for each in wish.models if not list(wish.of(each))]
     if outside and asked.form not in OURS:
         yield f"Nothing runs here for {', '.join(outside)}: somebody else serves it."
+
+
+def _expected(wish: Wish) -> Iterator[str]:
+    """What the objects name and somebody else must have made."""
+    secrets = [value for way in wish.ways for value in way.revision.env.values() if value.startswith("secret:")]
+    yield from dict.fromkeys(f"Secret {each.removeprefix('secret:').partition('/')[0]}" for each in secrets)
+    classes = dict.fromkeys(way.model.priority for way in wish.ways if way.model.priority)
+    yield from (f"PriorityClass {each}" for each in classes if each not in wish.facts.priority_classes)
+    there = {each.name for each in wish.facts.storage}
+    written = dict.fromkeys(way.model.weights.storage_class for way in wish.ways if way.model.weights)
+    yield from (f"StorageClass {each}" for each in written if each and each not in there)
 
 
 def _left_out(form: str, wish: Wish) -> Iterator[str]:
