@@ -122,11 +122,11 @@ def test_nobody_uses_it_so_it_sleeps_until_it_is_opened(control: Control, tmp_pa
 
 def test_who_is_connected_uses_it(control: Control, tmp_path: Path) -> None:
     """It sleeps only after the last connection has ended, however long that was open."""
-    apply(control, app(tmp_path, idle="6s"))
+    apply(control, app(tmp_path, idle="1s"))
     address = ready(control)["address"].removeprefix("http://").split(":")
     with socket.create_connection((address[0], int(address[1]))):
         first = eventually(lambda: view(control)["used"])
-        eventually(lambda: view(control)["used"] > first + 12, 90)
+        eventually(lambda: view(control)["used"] > first + 3, 90)
         assert view(control)["state"] == "ready"
     eventually(lambda: view(control)["state"] == "asleep", 60)
 

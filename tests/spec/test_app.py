@@ -22,7 +22,9 @@ def test_a_preset_says_what_is_left_out() -> None:
 
 
 def test_what_is_written_goes_before_the_preset() -> None:
-    whole = app("preset: streamlit\ncommand: [streamlit, run, app.py]\nport: 9000\nenv: {STREAMLIT_SERVER_PORT: x}").whole
+    whole = app(
+        "preset: streamlit\ncommand: [streamlit, run, app.py]\nport: 9000\nenv: {STREAMLIT_SERVER_PORT: x}"
+    ).whole
     assert (whole.command[-1], whole.port, whole.ready) == ("app.py", 9000, "/_stcore/health")
     assert whole.env["STREAMLIT_SERVER_PORT"] == "x"
     assert whole.env["STREAMLIT_SERVER_HEADLESS"] == "true"
@@ -40,7 +42,9 @@ def test_a_folder_is_seen_from_the_file() -> None:
 
 
 def test_an_app_reads_back_as_it_was_dumped() -> None:
-    made = app("preset: notebook\nidle: 30m\nstorage: 10GB\nmodels: [chat]\ntenant: t\ngpu: L4\nprofiles: {x: {idle: 1h}}")
+    made = app(
+        "preset: notebook\nidle: 30m\nstorage: 10GB\nmodels: [chat]\ntenant: t\ngpu: L4\nprofiles: {x: {idle: 1h}}"
+    )
     assert App.model_validate(made.model_dump(mode="json")) == made
 
 

@@ -23,7 +23,13 @@ def at(seconds: float) -> str:
 
 
 def app(used: float | None = None, **spec: Any) -> Manifest:
-    metadata: Manifest = {"name": "notes", "namespace": "team", "uid": "u1", "generation": 1, "creationTimestamp": at(0)}
+    metadata: Manifest = {
+        "name": "notes",
+        "namespace": "team",
+        "uid": "u1",
+        "generation": 1,
+        "creationTimestamp": at(0),
+    }
     if used is not None:
         metadata["annotations"] = {USED: at(used)}
     written = {"preset": "notebook", "idle": "10m"} | spec
