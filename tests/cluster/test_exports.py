@@ -159,6 +159,10 @@ async def test_the_plain_form_runs_with_no_headway(
         gpu_node("a100", 8, "NVIDIA-A100-SXM4-80GB"),
         mig_node("sliced", {"1g.10gb": 7}),
     )
+    secret = {"metadata": {"name": "hf", "namespace": restricted}, "stringData": {"token": "none"}}
+    await cluster.apply({"apiVersion": "v1", "kind": "Secret", **secret})  # both stand at the top of the export
+    for each in printed(FILES[0], "kubernetes", restricted, "priority-classes"):
+        await take(cluster, kinds[each["apiVersion"], each["kind"]], each, dry_run=False)
     for each in printed(FILES[0], "kubernetes", restricted):
         await take(cluster, kinds[each["apiVersion"], each["kind"]], each, dry_run=False)
     deployments = resource("Deployment")
@@ -169,7 +173,11 @@ async def test_the_plain_form_runs_with_no_headway(
             each.get("status", {}).get("availableReplicas", 0) >= (each["spec"].get("replicas") or 1) for each in found
         )
 
-    await until(available)
+    try:
+        await until(available)
+    except TimeoutError:
+        print((await cluster.list(resource("Event"), restricted)).items)
+        raise
     pods = (await cluster.list(resource("Pod"), restricted, labels="app.kubernetes.io/component=replica")).items
     nodes = {labels(each)["headway.dev/model"]: each["spec"]["nodeName"] for each in pods}
     assert nodes["embed"] == "sliced"
