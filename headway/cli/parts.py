@@ -1,5 +1,5 @@
 """The parts alone: `headway gateway` over any OpenAI-compatible servers, `headway mock-engine` instead of a GPU,
-`headway picker` beside somebody else's proxy."""
+`headway picker` beside somebody else's proxy, `headway operator` in a cluster."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_opt
 def register(app: typer.Typer) -> None:
     app.command(context_settings=PASSED_ON, add_help_option=False)(gateway)
     app.command(context_settings=PASSED_ON, add_help_option=False)(picker)
+    app.command(context_settings=PASSED_ON, add_help_option=False)(operator)
     app.command("mock-engine", context_settings=PASSED_ON, add_help_option=False)(mock_engine)
 
 
@@ -42,6 +43,17 @@ def picker(context: typer.Context) -> None:
 
         raise typer.Exit(command.picker(context.args))
     from headway.gateway.picker.__main__ import main  # noqa: PLC0415
+
+    raise typer.Exit(main(context.args))
+
+
+def operator(context: typer.Context) -> None:
+    """Serve the Models of a Kubernetes cluster.
+
+    What its objects ask for is what runs there. headway install puts it on a cluster; its options: headway operator
+    --help.
+    """
+    from headway.control.operator.__main__ import main  # noqa: PLC0415
 
     raise typer.Exit(main(context.args))
 

@@ -12,5 +12,6 @@ SETTING = "HEADWAY_IMAGE"
 
 
 def own_image() -> str:
-    """As `headway install --image` set it for the operator, else that of this release."""
-    return os.environ.get(SETTING) or f"ghcr.io/headway-dev/headway:{headway.__version__}"
+    """As `headway install --image` set it for the operator, else the name that building the Containerfile gives it: no
+    registry has one of ours, and a name in somebody else's would be theirs to fill."""
+    return os.environ.get(SETTING) or f"headway:{headway.__version__}"

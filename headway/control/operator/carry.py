@@ -44,11 +44,13 @@ class Hand:
 
     async def carry_out(self, owner: Manifest, plan: Plan) -> Outcome:
         has = tuple(owner["metadata"].get("finalizers") or ())
-        writes, refused = 0, []
+        writes = 0
+        refused: list[Refused] = []
         if plan.finalizers and not set(plan.finalizers) <= set(has):
             await self._finalize(owner, plan.finalizers)
             writes += 1
-        for each in (*plan.apply, *plan.scale, *plan.end):
+        todo: tuple[Apply | Scale | End, ...] = (*plan.apply, *plan.scale, *plan.end)
+        for each in todo:
             try:
                 await self._do(each)
                 writes += 1

@@ -36,7 +36,7 @@ class Condition:
 
 
 def written(conditions: Iterable[Condition], before: Sequence[Mapping[str, Any]], generation: int, now: str) -> Any:
-    """As the API has them. `before`: those that are there, whose times stay while their status does; `now`: RFC 3339."""
+    """As the API has them. `before`: what is there, whose times stay while the status does; `now`: RFC 3339."""
     since = {each["type"]: (each["status"], each.get("lastTransitionTime", now)) for each in before}
     return [_written(each, since.get(each.type, ("", now)), generation, now) for each in conditions]
 
@@ -63,11 +63,13 @@ def is_true(manifest: Manifest, of_type: str) -> bool:
 
 
 def turned(conditions: Iterable[Condition], before: Sequence[Mapping[str, Any]]) -> list[Condition]:
-    """Those whose status or reason is another than before: what an event is worth."""
-    was = {each["type"]: (each["status"], each["reason"]) for each in before}
-    return [
-        each
-        for each in conditions
-        if was.get(each.type) != ("True" if each.is_true else "False", each.reason.value)
-        and (each.is_true or each.type in was)
-    ]
+    """Those that are worth an event: it answers now, or no more; it is degraded, for this reason, or no more. How it
+    comes to answer is told by the condition alone."""
+    was = {each["type"]: (each["status"] == "True", each["reason"]) for each in before}
+    return [each for each in conditions if _is_news(each, *was.get(each.type, (False, "")))]
+
+
+def _is_news(each: Condition, was_true: bool, reason: str) -> bool:
+    if each.type == "Degraded" and each.is_true and was_true:
+        return each.reason != reason
+    return each.type in ("Ready", "Degraded") and each.is_true != was_true

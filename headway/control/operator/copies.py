@@ -1,7 +1,7 @@
 """The operator's copies of what the cluster has, and which of Headway's objects a change concerns.
 
-Nothing is asked of the API server in a pass but what it writes: everything is read here. `concerned` is called with each
-Model, Route, Tenant or App whose pass could now come out otherwise.
+A pass reads everything here and asks the API server nothing. `concerned` is called with each Model, Route, Tenant or
+App whose pass could now come out otherwise.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from headway.control.operator import kept
 from headway.control.operator.index import Index
 from headway.sites.kubernetes.facts import Facts
-from headway.sites.kubernetes.labels import MANAGED, MODEL, TENANT
+from headway.sites.kubernetes.labels import APP, MANAGED, MODEL, TENANT
 from headway.sites.kubernetes.names import owners
+from headway.sites.kubernetes.objects.app import object_name
 from headway.sites.kubernetes.objects.crds import CLUSTER_KINDS
 from headway.sites.kubernetes.observe import Served, facts_from
 from headway.spec.kinds import KINDS
@@ -37,6 +38,7 @@ CHILD_KINDS = (
     ("policy/v1", "PodDisruptionBudget"),
     ("networking.k8s.io/v1", "NetworkPolicy"),
 )
+VOLUME = ("v1", "PersistentVolumeClaim")
 TENANT_KINDS = (
     ("v1", "Namespace"),
     ("v1", "ResourceQuota"),
@@ -57,6 +59,7 @@ FRESH = 0.5
 """Seconds that Facts may be old where freshness decides nothing: reckoning them anew for each of a thousand changes
 would take longer than the changes."""
 
+Essence = tuple[str, int, str, tuple[tuple[str, str], ...]]
 Concerned = Callable[[Ref, float], None]
 
 
@@ -82,7 +85,9 @@ class Copies:
         named = (*FACTS, *(FACTS_OF_DRA if self._is_served("resource.k8s.io/v1") else ()))
         self._facts_of = {kind: self._mirror("", kind, self._room_changed) for kind in named}
         self._by_owner, self._by_model, self._by_target = Index(_owner), Index(_model), Index(_target)
+        self._by_app = Index(_app)
         self._by_name: dict[str, set[Ref]] = {}
+        self._essence: dict[Ref, Essence] = {}
         self.waiting: set[Ref] = set()
         """Models with a Replica that no node takes: what gets free concerns them."""
         self._facts, self._facts_at, self._stale = Facts(known=False), 0.0, True
@@ -123,6 +128,14 @@ class Copies:
     def pods(self, model: Ref) -> Sequence[Manifest]:
         return list(self._by_model.get((model.namespace, model.name)).values())
 
+    def pods_of_app(self, app: Ref) -> Sequence[Manifest]:
+        return list(self._by_app.get((app.namespace, app.name)).values())
+
+    def volume_of_app(self, app: Ref) -> Manifest | None:
+        """Nobody owns it."""
+        at = Ref(*VOLUME, app.namespace, object_name(app.name))
+        return self._children[VOLUME].objects.get(at)
+
     def all_pods(self) -> Iterable[Manifest]:
         return self._pods.objects.values()
 
@@ -161,17 +174,22 @@ class Copies:
 
     def _own_changed(self, at: Ref) -> None:
         manifest = self._own[at.kind].objects.get(at)
+        if at.kind == "Model":
+            for route in self._routes_to(at.name):
+                self._concerned(route, 0.1)
+        if manifest is not None and self._essence.get(at) == (essence := _essence(manifest)):
+            return  # only its status, and that is our own writing
+        if manifest is None:
+            self._essence.pop(at, None)
+            self.waiting.discard(at)
+        else:
+            self._essence[at] = essence
         alike = self._by_name.setdefault(at.name, set())
         (alike.discard if manifest is None else alike.add)(at)
         if not alike:
             del self._by_name[at.name]
         for each in {at, *alike} if at.kind in ("Model", "Route") else {at}:
             self._concerned(each, 0.0)
-        if at.kind == "Model":
-            for route in self._routes_to(at.name):
-                self._concerned(route, 0.1)
-        if manifest is None:
-            self.waiting.discard(at)
 
     def _routes_to(self, model: str) -> Iterable[Ref]:
         for at, route in self._own["Route"].objects.items():
@@ -194,6 +212,8 @@ class Copies:
     def _pod_changed(self, at: Ref) -> None:
         pod = self._pods.objects.get(at)
         key = self._by_model.put(at, pod)
+        if isinstance(of_app := self._by_app.put(at, pod), tuple):
+            self._concerned(Ref(OURS, "App", *of_app), 0.05)
         self._stale = True
         if isinstance(key, tuple):
             namespace, name = key
@@ -248,6 +268,13 @@ class Copies:
         return [self._pods, self._nodes, *(each for some in others for each in some.values())]
 
 
+def _essence(own: Manifest) -> Essence:
+    """What makes another pass come out otherwise: its spec (by generation), its end, what people annotate."""
+    metadata = own["metadata"]
+    notes = tuple(sorted((metadata.get("annotations") or {}).items()))
+    return metadata["uid"], metadata.get("generation", 0), metadata.get("deletionTimestamp", ""), notes
+
+
 def _owner(child: Manifest) -> str | None:
     owners = child["metadata"].get("ownerReferences") or ()
     return next((each["uid"] for each in owners if each["apiVersion"] == OURS), None)
@@ -264,6 +291,11 @@ def _concern(child: Manifest) -> Ref | None:
 
 def _model(pod: Manifest) -> tuple[str, str] | None:
     name = labels(pod).get(MODEL)
+    return (pod["metadata"]["namespace"], name) if name else None
+
+
+def _app(pod: Manifest) -> tuple[str, str] | None:
+    name = labels(pod).get(APP)
     return (pod["metadata"]["namespace"], name) if name else None
 
 

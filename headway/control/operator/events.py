@@ -1,7 +1,7 @@
 """What the operator did and saw, as Events of the object it concerns (`kubectl describe model chat`).
 
-Only what is new is an event: a write of ours, or a condition that turned. What merely goes on is told by the conditions,
-so an operator with nothing to do writes nothing. An event that cannot be written is no reason to stop.
+Only what is new is an event: a write of ours, or a condition that turned. What merely goes on is told by the
+conditions, so an operator with nothing to do writes nothing. An event that cannot be written is no reason to stop.
 """
 
 from __future__ import annotations

@@ -13,10 +13,9 @@ from headway.control.operator.applied import last, marked, needed, with_replicas
 from headway.control.operator.conditions import Condition
 from headway.control.operator.events import Told
 from headway.control.operator.plan import Apply, End, Plan, Scale
-from headway.control.operator.standing import Standing, conditions_of, status_of
+from headway.control.operator.standing import Standing, conditions_of, many, status_of
 from headway.control.operator.wish import Serving, Wish
-from headway.control.operator.workloads import KINDS, Workload, pods_of, replica_facts, workloads_of
-from headway.engines import registry
+from headway.control.operator.workloads import KINDS, Workload, is_group, pods_of, replica_facts, workloads_of
 from headway.policy import converge
 from headway.policy.decision import Action, Decision, Reason
 from headway.sites.kubernetes.facts import Facts
@@ -59,36 +58,35 @@ class ModelSeen:
         return name
 
 
-Derive = Callable[[Serving, Facts, str, int | None], Sequence[Derived]]
-"""The objects of one way: (way, facts, namespace, replicas) -> what `objects.replica` makes."""
+Derive = Callable[[Serving, Facts, str], Sequence[Derived]]
+"""The objects of one way: (way, facts, namespace) -> what `objects.replica` makes."""
 DeriveShared = Callable[[Wish, Facts, str], Sequence[Derived]]
 """What all Revisions of a Model share."""
 
 
 def decide(seen: ModelSeen, wish: Wish, derive: Derive, shared: DeriveShared) -> Plan:
     """Raises the HeadwayError of what cannot be derived."""
-    pods = pods_of(seen.pods)
+    pods = pods_of(seen.pods, seen.children.values())
     workloads = workloads_of(seen.children.values(), pods, seen.scalers)
-    ways = [_Way(each, workloads.get(each.revision.id)) for each in wish.ways]
-    here = [each for each in ways if not registry.get(each.serving.revision.engine).capabilities.external]
+    ways = [_way(seen, each, derive, workloads) for each in wish.ways]
+    here = [each for each in ways if each.manifest is not None]
+    current = {each.serving.revision.id for each in here}
+    old = [each for revision, each in workloads.items() if revision not in current]
     fits = [name for name, each in seen.pending.items() if each.fits_now]
-    wants = [converge.Want(seen.name, each.serving.revision.id, each.count) for each in here]
+    wants = [converge.Want(seen.name, each.serving.revision.id, each.replicas) for each in here]
     moves = converge.decide(wants, replica_facts(seen.name, pods, has_room=fits))
-    objects = _objects(seen, wish, here, derive, shared)
-    old = [each for revision, each in workloads.items() if revision not in {way.serving.revision.id for way in here}]
-    apply = [made for each in objects if (made := _apply(seen, wish, each))]
-    rescaled = _grown(here, apply) + _shrunk(old, moves)
-    standing = Standing(
-        seen.model, wish, pods, workloads, {way.serving.revision.id: way.count for way in here}, seen.pending
-    )
-    held = [Told(Reason.HELD_BY_OTHERS, each.told) for each in here if each.told]
+    objects = _objects(seen, here, shared(wish, seen.facts, seen.namespace))
+    apply = [made for each in objects.values() if (made := _apply(seen, wish, each))]
+    scale = [*_grown(here, apply), *_shrunk(old, moves)]
+    counts = {each.serving.revision.id: each.replicas for each in here}
+    standing = Standing(seen.model, wish, pods, workloads, counts, seen.pending)
     return Plan(
         apply=tuple(apply),
-        scale=tuple(rescaled),
-        end=tuple(_ended(seen, {each.at for each in objects}, old)),
-        conditions=conditions_of(standing, held),
+        scale=tuple(scale),
+        end=tuple(_ended(seen, set(objects), old)),
+        conditions=conditions_of(standing, [each.told for each in here if each.told]),
         status=status_of(standing),
-        events=tuple(_events(moves.decisions, apply, rescaled)),
+        events=tuple(_events(moves.decisions, apply, scale)),
         finalizers=(FINALIZER,),
         look_again=LOOK_AGAIN if any(map(_is_behind, old)) else None,
     )
@@ -96,10 +94,10 @@ def decide(seen: ModelSeen, wish: Wish, derive: Derive, shared: DeriveShared) ->
 
 def stand_still(seen: ModelSeen, reason: Reason, message: str, next_action: str) -> Plan:
     """It cannot be served as it is written: what runs goes on, and the conditions say what is wrong."""
-    pods = pods_of(seen.pods)
+    pods = pods_of(seen.pods, seen.children.values())
     workloads = workloads_of(seen.children.values(), pods, seen.scalers)
     ready = sum(each.is_ready for each in pods)
-    answers = f"{ready} replicas of before answer" if ready else message
+    answers = f"{many(ready)} of before answer" if ready else message
     conditions = (
         Condition("Ready", bool(ready), Reason.READY if ready else reason, answers, "" if ready else next_action),
         Condition("Progressing", False, reason, "waits for a change of the object"),
@@ -114,7 +112,7 @@ def leave(seen: ModelSeen, gone_for: float) -> Plan:
     cluster collects by itself. `gone_for`: seconds since somebody deleted it."""
     if FINALIZER not in seen.model["metadata"].get("finalizers", ()):
         return Plan()
-    pods = pods_of(seen.pods)
+    pods = pods_of(seen.pods, seen.children.values())
     ends = tuple(
         End(at, each["metadata"]["uid"], "its Model is deleted")
         for at, each in seen.children.items()
@@ -126,7 +124,7 @@ def leave(seen: ModelSeen, gone_for: float) -> Plan:
     if gone_for > grace + LEAVES_WITHIN:
         told = f"{len(pods)} pods did not end within {gone_for:.0f} s; the Model goes without them"
         return Plan(finalizers=(), end=ends, events=(Told(Reason.KILLED_FROM_OUTSIDE, told, warning=True),))
-    message = f"{len(pods)} replicas end their last requests"
+    message = f"waits for {many(len(pods))} to end"
     conditions = (
         Condition("Ready", False, Reason.DRAINING, message),
         Condition("Progressing", True, Reason.DRAINING, message),
@@ -137,31 +135,45 @@ def leave(seen: ModelSeen, gone_for: float) -> Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """One way and its workload, if there is one."""
+    """One way, what is derived of it, and its workload as it is. `manifest`: the workload as it shall be; None = it
+    runs elsewhere."""
 
     serving: Serving
+    objects: Sequence[Derived]
+    manifest: Manifest | None
     workload: Workload | None
 
     @property
+    def target(self) -> int:
+        """`replicas` as Headway would write it."""
+        count: int = self.manifest["spec"]["replicas"] if self.manifest else 0
+        return count
+
+    @property
     def holder(self) -> str:
-        return self.workload.held_by(self.serving.count) if self.workload else ""
+        return self.workload.held_by(self.target) if self.workload else ""
 
     @property
     def count(self) -> int:
-        return self.workload.count if self.workload and self.holder else self.serving.count
+        """`replicas` as it is or shall be."""
+        return self.workload.count if self.workload and self.holder else self.target
+
+    @property
+    def replicas(self) -> int:
+        """Replicas that shall be; of a group of pods there is one, or none."""
+        return min(self.count, 1) if self.manifest and is_group(self.manifest) else self.count
 
     @property
     def told(self) -> str:
         if not self.holder or self.workload is None:
             return ""
-        return f"{self.holder} says {self.workload.count} replicas of {self.workload.at.name}, the Model {self.serving.count}"
+        says = f"{self.holder} says {many(self.workload.count)} of {self.workload.at.name}"
+        return f"{says}, the Model {self.target}"
 
     @property
     def written(self) -> int | None:
         """`replicas` as an apply says it: left out where somebody else owns the field."""
-        if self.workload is None:
-            return self.count
-        others = set(writers(self.workload.manifest, ("spec", "replicas"))) - {MANAGER}
+        others = set(writers(self.workload.manifest, ("spec", "replicas"))) - {MANAGER} if self.workload else ()
         return None if self.holder and others else self.count
 
 
@@ -172,16 +184,20 @@ class _Object:
     way: _Way | None = None
 
 
-def _objects(seen: ModelSeen, wish: Wish, ways: Sequence[_Way], derive: Derive, shared: DeriveShared) -> list[_Object]:
-    """All that shall be, shared things first."""
-    found = [
-        _Object(ref(each.manifest, seen.namespace), each.manifest) for each in shared(wish, seen.facts, seen.namespace)
-    ]
+def _way(seen: ModelSeen, serving: Serving, derive: Derive, workloads: Mapping[str, Workload]) -> _Way:
+    objects = derive(serving, seen.facts, seen.namespace)
+    manifest = next((each.manifest for each in objects if each.manifest["kind"] in KINDS), None)
+    return _Way(serving, objects, manifest, workloads.get(serving.revision.id))
+
+
+def _objects(seen: ModelSeen, ways: Sequence[_Way], shared: Sequence[Derived]) -> dict[Ref, _Object]:
+    """All that shall be, in the order in which it is applied."""
+    found = [_Object(ref(each.manifest, seen.namespace), each.manifest) for each in shared]
     for way in ways:
-        for each in derive(way.serving, seen.facts, seen.namespace, way.written):
-            at = ref(each.manifest, seen.namespace)
-            found.append(_Object(at, each.manifest, way if at.kind in KINDS else None))
-    return list({each.at: each for each in found}.values())
+        for each in way.objects:
+            is_workload = each.manifest is way.manifest
+            found.append(_Object(ref(each.manifest, seen.namespace), each.manifest, way if is_workload else None))
+    return {each.at: each for each in found}
 
 
 def _apply(seen: ModelSeen, wish: Wish, wanted: _Object) -> Apply | None:
@@ -196,7 +212,7 @@ def _apply(seen: ModelSeen, wish: Wish, wanted: _Object) -> Apply | None:
     if made is None:
         return None
     manifest = with_replicas(made.manifest, way.written)
-    return replace(made, manifest=marked(manifest, seen.model, wish.source, way.serving.count))
+    return replace(made, manifest=marked(manifest, seen.model, wish.source, way.target))
 
 
 def _is_placed(way: _Way) -> bool:
@@ -212,11 +228,12 @@ def _grown(ways: Sequence[_Way], apply: Sequence[Apply]) -> list[Scale]:
     applied = {ref(each.manifest) for each in apply}
     found = []
     for each in ways:
-        there, count = each.workload, each.serving.count
+        there, count = each.workload, each.target
         if there is None or there.at in applied or each.holder:
             continue
         if there.count != count or there.told != count:
-            found.append(Scale(there.at, count, count, f"{count} wanted, {there.count} there"))
+            reason = Reason.TOO_MANY_REPLICAS if count < there.count else Reason.TOO_FEW_REPLICAS
+            found.append(Scale(there.at, count, count, f"{count} wanted, {there.count} there", reason))
     return found
 
 
@@ -226,8 +243,11 @@ def _shrunk(old: Sequence[Workload], moves: converge.Plan) -> list[Scale]:
     found = []
     for each in old:
         stay = sum(pod.name not in drained for pod in each.staying)
+        if each.is_group and stay:
+            continue
         if stay < each.count and not _is_behind(each):
-            found.append(Scale(each.at, stay, 0, f"revision {each.revision} leaves: {stay} of {each.count} stay"))
+            why = f"revision {each.revision} leaves: {stay} of {each.count} stay"
+            found.append(Scale(each.at, stay, 0, why, Reason.OLD_REVISION))
     return found
 
 
@@ -256,6 +276,4 @@ def _events(decisions: Sequence[Decision], apply: Sequence[Apply], scale: Sequen
         elif made.is_new and at.kind in KINDS and (why := started.get(labels(made.manifest).get(REVISION))):
             yield Told(why.reason, why.message)
     for each in scale:
-        leaves = (each.wanted == 0 and each.count < each.wanted) or "leaves" in each.why
-        reason = Reason.OLD_REVISION if leaves else Reason.TOO_FEW_REPLICAS
-        yield Told(reason, f"{each.workload.kind} {each.workload.name}: {each.why}")
+        yield Told(each.reason, f"{each.workload.kind} {each.workload.name}: {each.why}")

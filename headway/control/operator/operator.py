@@ -107,7 +107,7 @@ class Operator:
         return "done"
 
     def _patient(self, plan: Plan) -> Plan:
-        """Repairs of one object that come again and again are a fight with another writer: ever more seldom, and told."""
+        """Repairs of one object that come again and again are a fight with another writer: ever more seldom."""
         now, span = time.monotonic(), self._settings.resync
         kept: list[Apply] = []
         later, contested = span, []

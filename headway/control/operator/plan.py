@@ -8,6 +8,7 @@ from typing import Any
 
 from headway.control.operator.conditions import Condition
 from headway.control.operator.events import Told
+from headway.policy.decision import Reason
 from headway.wire.kube.manifest import Manifest, Ref
 
 __all__ = ["Apply", "End", "Plan", "Scale"]
@@ -31,6 +32,7 @@ class Scale:
     count: int
     wanted: int  # what the Model asks for now, to know its next wish from this one
     why: str
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,8 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`finalizers`: what the object's own shall be (None = as they are); they come before all else when added, and after
-    all else when taken off. `look_again`: seconds, None = when something changes."""
+    """`finalizers`: what the object's own shall be (None = as they are); they come before all else when added,
+    and after all else when taken off. `look_again`: seconds, None = when something changes."""
 
     apply: tuple[Apply, ...] = ()
     scale: tuple[Scale, ...] = ()

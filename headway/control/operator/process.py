@@ -45,11 +45,11 @@ async def run(settings: OperatorSettings, context: str = "") -> int:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     elector = Elector(cluster, LEASE, settings.namespace, settings.identity, settings.terms)
     process = _Process(cluster, settings, elector, stop)
-    works = [process.work()]
+    others: list[Coroutine[Any, Any, None]] = []
     if settings.port:
-        works.append(serve_app(process.app(), _listen(settings), stop))
+        others.append(serve_app(process.app(), _listen(settings), stop))
     try:
-        return await _until(stop, works)
+        return await _until(stop, process.work(), others)
     finally:
         await cluster.close()
 
@@ -124,15 +124,14 @@ def _listen(settings: OperatorSettings) -> socket.socket:
         raise ResourceError(f"port {settings.port} cannot be had: {error}", hint="give another one: --port") from error
 
 
-async def _until(stop: Stop, works: list[Coroutine[Any, Any, Any]]) -> int:
-    """The first work's result; the others end with it."""
-    first, *others = [asyncio.create_task(each) for each in works]
+async def _until(stop: Stop, work: Coroutine[Any, Any, int], besides: list[Coroutine[Any, Any, None]]) -> int:
+    """The result of `work`; the others end with it, and it with the first of them that ends."""
+    first, others = asyncio.create_task(work), [asyncio.create_task(each) for each in besides]
     try:
         await asyncio.wait([first, *others], return_when=asyncio.FIRST_COMPLETED)
         stop.set()
-        return int(await first)
+        return await first
     finally:
-        stop.set()
         for each in others:
             await asyncio.wait([each], timeout=3.0)
             each.cancel()

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from headway.control.operator.conditions import Condition
-from headway.control.operator.events import Told
 from headway.control.operator.wish import Wish
 from headway.control.operator.workloads import Pod, Workload
 from headway.policy.decision import Reason
@@ -16,7 +15,7 @@ from headway.sites.kubernetes.labels import COMPONENT, MODEL
 from headway.sites.kubernetes.pending import Pending
 from headway.wire.kube.manifest import Manifest
 
-__all__ = ["Standing", "conditions_of", "status_of"]
+__all__ = ["Standing", "conditions_of", "many", "status_of"]
 
 _WORST = (
     ReplicaState.FAILED,
@@ -66,12 +65,12 @@ class _Trouble:
     is_trouble: bool
 
 
-def conditions_of(standing: Standing, held: Sequence[Told]) -> tuple[Condition, ...]:
+def conditions_of(standing: Standing, held: Sequence[str]) -> tuple[Condition, ...]:
     if not standing.counts and standing.wish is not None:
         return _external(standing.wish)
     wanted, fresh = standing.wanted, sum(each.is_ready for each in standing.current)
     worst = _worst(standing)
-    note = f"; {held[0].message}" if held else ""
+    note = f"; {held[0]}" if held else ""
     return (
         _ready(standing, worst, note),
         _progressing(standing, fresh, worst),
@@ -93,6 +92,10 @@ def status_of(standing: Standing) -> dict[str, Any]:
     return status | ({"next": worst.next_action} if worst and worst.next_action else {})
 
 
+def many(replicas: int) -> str:
+    return "1 replica" if replicas == 1 else f"{replicas} replicas"
+
+
 def _external(wish: Wish) -> tuple[Condition, ...]:
     where = [each.revision.source.uri for each in wish.ways]
     return (
@@ -104,13 +107,13 @@ def _external(wish: Wish) -> tuple[Condition, ...]:
 
 def _ready(standing: Standing, worst: _Trouble | None, note: str) -> Condition:
     if standing.ready:
-        of = f"{standing.ready} of {standing.wanted} replicas answer" if standing.wanted else f"{standing.ready} leave"
+        of = f"{standing.ready} of {many(standing.wanted)} answer" if standing.wanted else f"{standing.ready} leave"
         return Condition("Ready", True, Reason.READY, of + note)
     if not standing.wanted:
         return Condition("Ready", False, Reason.AS_WANTED, f"replicas: 0 is wanted{note}", "write replicas or scale")
     if worst is None:
-        return Condition("Ready", False, Reason.STARTING, f"0 of {standing.wanted} replicas answer{note}")
-    message = f"0 of {standing.wanted} replicas answer: {worst.message}{note}"
+        return Condition("Ready", False, Reason.STARTING, f"0 of {many(standing.wanted)} answer{note}")
+    message = f"0 of {many(standing.wanted)} answer: {worst.message}{note}"
     return Condition("Ready", False, worst.reason, message, worst.next_action)
 
 
@@ -123,24 +126,24 @@ def _progressing(standing: Standing, fresh: int, worst: _Trouble | None) -> Cond
         return Condition("Progressing", True, Reason.NEW_REVISION, message)
     if fresh < standing.wanted:
         reason = worst.reason if worst else Reason.TOO_FEW_REPLICAS
-        return Condition("Progressing", True, reason, f"{fresh} of {standing.wanted} replicas answer")
+        return Condition("Progressing", True, reason, f"{fresh} of {many(standing.wanted)} answer")
     if len(standing.current) > standing.wanted:
         message = f"{len(standing.current)} run, {standing.wanted} wanted"
         return Condition("Progressing", True, Reason.TOO_MANY_REPLICAS, message)
-    return Condition("Progressing", False, Reason.AS_WANTED, f"{standing.wanted} replicas, as wanted")
+    return Condition("Progressing", False, Reason.AS_WANTED, f"{many(standing.wanted)}, as wanted")
 
 
-def _degraded(missing: int, worst: _Trouble | None, held: Sequence[Told]) -> Condition:
+def _degraded(missing: int, worst: _Trouble | None, held: Sequence[str]) -> Condition:
     if missing > 0 and worst is not None and worst.is_trouble:
         return Condition("Degraded", True, worst.reason, worst.message, worst.next_action)
     if held:
-        return Condition("Degraded", False, Reason.HELD_BY_OTHERS, held[0].message)
+        return Condition("Degraded", False, Reason.HELD_BY_OTHERS, held[0])
     return Condition("Degraded", False, Reason.AS_WANTED)
 
 
 def _worst(standing: Standing) -> _Trouble | None:
-    """What keeps the most helpless of the wanted Replicas from answering; before there is a pod, what its workload's own
-    controller says."""
+    """What keeps the most helpless of the wanted Replicas from answering; before there is a pod, what its workload's
+    own controller says."""
     for state in _WORST:
         found = next((each for each in standing.current if each.seen.state is state), None)
         if found is not None:

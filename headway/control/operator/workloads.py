@@ -9,16 +9,17 @@ from headway.policy.converge import Facts as ReplicaFacts
 from headway.policy.decision import Reason
 from headway.sites.base import ReplicaState
 from headway.sites.kubernetes.labels import REVISION, VARIANT, WANTED
+from headway.sites.kubernetes.objects.workload import GROUP_SUFFIX
 from headway.sites.kubernetes.pods import Seen, seconds, seen
 from headway.sites.kubernetes.requests import is_over
 from headway.wire.kube.cluster import MANAGER
 from headway.wire.kube.manifest import Manifest, Ref, labels, ref
 from headway.wire.kube.ownership import writers
 
-__all__ = ["KINDS", "Pod", "Workload", "pods_of", "replica_facts", "workloads_of"]
+__all__ = ["KINDS", "Pod", "Workload", "is_group", "pods_of", "replica_facts", "workloads_of"]
 
 KINDS = ("Deployment", "StatefulSet", "LeaderWorkerSet")
-_WORKER = "leaderworkerset.sigs.k8s.io/worker-index"
+_WORKER, _INDEX = "leaderworkerset.sigs.k8s.io/worker-index", "apps.kubernetes.io/pod-index"
 WAITS_FOR_ROOM = (Reason.NO_FREE_GPU, Reason.NOT_ENOUGH_MEMORY, Reason.UNSCHEDULABLE)
 
 
@@ -70,8 +71,13 @@ class Workload:
 
     @property
     def count(self) -> int:
+        """As its spec says it: pods, of a LeaderWorkerSet groups."""
         count: int = self.manifest["spec"].get("replicas", 1)
         return count
+
+    @property
+    def is_group(self) -> bool:
+        return is_group(self.manifest)
 
     @property
     def staying(self) -> list[Pod]:
@@ -94,10 +100,21 @@ class Workload:
         return others[0]
 
 
-def pods_of(pods: Iterable[Manifest]) -> list[Pod]:
+def is_group(workload: Manifest) -> bool:
+    """A StatefulSet whose pods are one Replica together."""
+    return str(workload["spec"].get("serviceName", "")).endswith(GROUP_SUFFIX)
+
+
+def pods_of(pods: Iterable[Manifest], children: Iterable[Manifest]) -> list[Pod]:
     """Those that are Replicas: not ended for good (their workload made others), and of a group the first."""
-    alive = (each for each in pods if not is_over(each) and labels(each).get(_WORKER, "0") == "0")
-    return [Pod(each, seen(each)) for each in alive]
+    groups = {labels(each).get(REVISION) for each in children if each["kind"] == "StatefulSet" and is_group(each)}
+
+    def is_replica(pod: Manifest) -> bool:
+        said = labels(pod)
+        number = said.get(_INDEX, "0") if said.get(REVISION) in groups else said.get(_WORKER, "0")
+        return number == "0" and not is_over(pod)
+
+    return [Pod(each, seen(each)) for each in pods if is_replica(each)]
 
 
 def workloads_of(
@@ -114,8 +131,8 @@ def workloads_of(
 
 
 def replica_facts(model: str, pods: Sequence[Pod], *, has_room: Iterable[str] = ()) -> list[ReplicaFacts]:
-    """For `policy.converge`. What leaves now will make room itself: nothing more need leave for who waits. Nor for one of
-    `has_room`, pods that fit as things are: the scheduler has only not come to them yet."""
+    """For `policy.converge`. What leaves now will make room itself: nothing more need leave for who waits. Nor for one
+    of `has_room`, pods that fit as things are: the scheduler has only not come to them yet."""
     fits = set(has_room)
     leaving = any(each.leaves for each in pods)
     return [

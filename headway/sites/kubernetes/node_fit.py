@@ -32,9 +32,7 @@ def expressions(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 def above(spec: Mapping[str, Any], label: str) -> int | None:
     """The number that a label's value must be above, of the term that asks for least; None = it need not."""
-    values = [
-        int(each["values"][0]) for each in expressions(spec) if each["key"] == label and each["operator"] == "Gt"
-    ]
+    values = [int(each["values"][0]) for each in expressions(spec) if each["key"] == label and each["operator"] == "Gt"]
     return min(values, default=None)
 
 
@@ -61,29 +59,20 @@ def _term_holds(term: Mapping[str, Any], node: NodeFacts) -> bool:
 
 
 def _holds(expression: Mapping[str, Any], value: str | None) -> bool:
-    values = expression.get("values") or ()
-    match expression["operator"]:
-        case "In":
-            return value in values
-        case "NotIn":
-            return value not in values
-        case "Exists":
-            return value is not None
-        case "DoesNotExist":
-            return value is None
-        case "Gt":
-            return _number(value) > int(values[0]) if _is_number(value) else False
-        case "Lt":
-            return _number(value) < int(values[0]) if _is_number(value) else False
-    return False
+    values: Sequence[str] = expression.get("values") or ()
+    operator: str = expression["operator"]
+    if operator in ("In", "NotIn"):
+        return (value in values) is (operator == "In")
+    if operator in ("Exists", "DoesNotExist"):
+        return (value is not None) is (operator == "Exists")
+    if not values or not _is_number(value):
+        return False
+    number, limit = int(value or 0), int(values[0])
+    return number > limit if operator == "Gt" else operator == "Lt" and number < limit
 
 
 def _is_number(value: str | None) -> bool:
     return value is not None and value.lstrip("-").isdigit()
-
-
-def _number(value: str | None) -> int:
-    return int(value or 0)
 
 
 def _tolerates(toleration: Mapping[str, Any], key: str, value: str, effect: str) -> bool:

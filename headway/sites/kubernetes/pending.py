@@ -55,9 +55,11 @@ class _Need:
     def __str__(self) -> str:
         if not self.resource:
             return f"needs {self.cpu:g} cores and {_size(self.ram)} of memory"
-        products = [value for each in expressions(self.spec) if each["key"] == PRODUCT_LABEL for value in each["values"]]
-        of = f" of {' or '.join(dict.fromkeys(products))}" if 0 < len(products) <= NAMED else ""
-        return f"needs {self.count} x {self.resource}{of}" + (f" with {_size(self.memory_bytes)}" if self.memory_bytes else "")
+        products = _products(self.spec)
+        of = f" of {' or '.join(products)}" if 0 < len(products) <= NAMED else ""
+        return f"needs {self.count} x {self.resource}{of}" + (
+            f" with {_size(self.memory_bytes)}" if self.memory_bytes else ""
+        )
 
 
 def explain(pod: Manifest, facts: Facts, pods: Iterable[Manifest], *, weights_bytes: int = 0) -> Pending:
@@ -82,6 +84,12 @@ def explain(pod: Manifest, facts: Facts, pods: Iterable[Manifest], *, weights_by
             words = "" if told.reason is Reason.PREPARING else f"; the scheduler says: {told.message}"
             return Pending(told.reason, message + words, fits_now=True)
     return _no_cores(need, free)
+
+
+def _products(spec: Mapping[str, Any]) -> list[str]:
+    """Those that its node affinity names."""
+    named = (each for each in expressions(spec) if each["key"] == PRODUCT_LABEL and each["operator"] == "In")
+    return list(dict.fromkeys(value for each in named for value in each["values"]))
 
 
 def _need(pod: Manifest, weights_bytes: int) -> _Need:
@@ -117,7 +125,7 @@ def _nobody(need: _Need, facts: Facts) -> Pending:
         has = f"the cluster has {', '.join(others)}" if others else "the cluster has no GPU that its nodes tell of"
         return Pending(Reason.NO_SUCH_GPU, f"{need}; no node has {need.resource}; {has}", _add(need, others))
     most_each = max(each.count for each in there)
-    if most_each < need.count:
+    if most_each < need.count and not _products(need.spec):
         message = f"{need} on one node; the most that one has is {most_each}"
         return Pending(Reason.NO_SUCH_GPU, message, f"ask for {most_each} GPUs a replica, or add a larger node")
     largest = max(each.memory_bytes for each in there)
@@ -125,8 +133,8 @@ def _nobody(need: _Need, facts: Facts) -> Pending:
         message = f"{need}; the largest here has {_size(largest)}"
         return Pending(Reason.NOT_ENOUGH_MEMORY, message, _accept(need, largest) or "add a node with a larger GPU")
     kinds = sorted({_name(each) for each in there})
-    message = f"{need}; no node with {', '.join(kinds[:NAMED])} fits what the pod asks of its node"
-    return Pending(Reason.NO_SUCH_GPU, message, "headway doctor --on SITE lists the nodes; change `gpu:`")
+    message = f"{need}; no node has that: the cluster has {', '.join(kinds[:NAMED])}"
+    return Pending(Reason.NO_SUCH_GPU, message, "change `gpu:`, or add such a node (headway doctor --on SITE)")
 
 
 def _all_taken(need: _Need, facts: Facts, having: Sequence[NodeFacts], pods: Iterable[Manifest]) -> Pending:
@@ -136,7 +144,7 @@ def _all_taken(need: _Need, facts: Facts, having: Sequence[NodeFacts], pods: Ite
     parts = [str(need), f"{_count(having)} it, " + (f"at most {left} free on one" if left else "all taken")]
     spare = max((gpus for each in facts.nodes for gpus in _spare(each)), key=lambda one: one.memory_bytes, default=None)
     if spare is not None and spare.memory_bytes and spare.memory_bytes < need.memory_bytes:
-        parts.append(f"largest free is {_size(spare.memory_bytes)}")
+        parts.append(f"largest free is {_size(spare.memory_bytes)}" + (f" ({spare.product})" if spare.product else ""))
     if frees := _frees(holders):
         parts.append(frees)
     action = _accept(need, spare.memory_bytes) if spare is not None else ""
@@ -226,5 +234,5 @@ def _name(gpus: Gpus) -> str:
 
 
 def _size(count: float) -> str:
-    """GPUs are sold by round numbers: 81920 MiB is an 80GB GPU."""
-    return f"{count / (1 << 30):.0f}GB" if count >= (1 << 30) else f"{count / MIB:.0f}MB"
+    """In the unit of `gpu: 24GB..`."""
+    return f"{count / 1e9:.0f}GB" if count >= 1e9 else f"{count / 1e6:.0f}MB"

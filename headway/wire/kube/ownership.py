@@ -47,11 +47,11 @@ def missing(owned: Fields, wanted: Mapping[str, Any], *, passed_over: Sequence[s
 def _missing(owned: Fields, wanted: Any, at: str) -> Iterator[str]:
     if isinstance(wanted, Mapping):
         for name, value in wanted.items():
-            if value is None:
+            if _is_nothing(value):
                 continue
             below, path = owned.get(f"f:{name}"), f"{at}.{name}" if at else name
             if below is None:
-                yield from [path] if not isinstance(value, Mapping) or not value else _leaves(value, path)
+                yield from _leaves(value, path)
             elif below:
                 yield from _missing(below, value, path)
     elif isinstance(wanted, Sequence) and not isinstance(wanted, str):
@@ -63,11 +63,19 @@ def _missing(owned: Fields, wanted: Any, at: str) -> Iterator[str]:
                 yield from _missing(below, item, f"{at}[{number}]")
 
 
-def _leaves(wanted: Mapping[str, Any], at: str) -> Iterator[str]:
+def _leaves(wanted: Any, at: str) -> Iterator[str]:
     """Everything below a field that is not owned at all."""
+    if not isinstance(wanted, Mapping):
+        yield at
+        return
     for name, value in wanted.items():
-        if value is not None:
-            yield from _leaves(value, f"{at}.{name}") if isinstance(value, Mapping) and value else (f"{at}.{name}",)
+        if not _is_nothing(value):
+            yield from _leaves(value, f"{at}.{name}")
+
+
+def _is_nothing(value: Any) -> bool:
+    """The server drops empty values, or owns them; either is as it was wanted."""
+    return value is None or (isinstance(value, Mapping | Sequence) and not value)
 
 
 def _item(owned: Fields, item: Any) -> Fields | None:

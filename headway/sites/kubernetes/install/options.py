@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-import headway
+from headway.engines.own_image import own_image
 from headway.errors import UsageError
 from headway.sites.kubernetes.objects.network import SYSTEM
 from headway.spec.fault import Fault
 from headway.spec.names import check_name
 
-__all__ = ["IMAGE", "Installation", "ServiceType", "installation"]
+__all__ = ["Installation", "ServiceType", "installation"]
 
 ServiceType = Literal["ClusterIP", "LoadBalancer", "NodePort"]
-IMAGE = f"headway:{headway.__version__}"
-"""What `docker build -t` makes of the Containerfile; nobody publishes one, so a registry of yours comes before it."""
 _LEDGER = re.compile(r"secret:[a-z0-9][a-z0-9.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
+_QUANTITY = re.compile(r"[1-9]\d*[MGT]i?", re.ASCII)
 _RANGE = re.compile(r"([1-9]\d{0,2})(?:\.\.([1-9]\d{0,2}))?", re.ASCII)
 
 
@@ -28,10 +27,11 @@ class Installation:
     gateways: least and most; a least of 0 is chosen by itself: 2 to 10 with a `ledger`, and 1 without, because each
     gateway would then count budgets and limits for itself. ledger: `secret:NAME/KEY` of a PostgreSQL address. tls: a
     Secret of type kubernetes.io/tls. secrets: names of Secrets that Models with an openai source refer to. pull_secret:
-    for a private registry. All of them lie in `namespace`.
+    for a private registry. All of them lie in `namespace`. volume: how large a claim keeps the budgets of the one
+    gateway that has no ledger, like 1Gi; without it they are forgotten with its pod.
     """
 
-    image: str = IMAGE
+    image: str = field(default_factory=own_image)
     namespace: str = SYSTEM
     gateways: tuple[int, int] = (0, 0)
     operators: int = 1
@@ -40,6 +40,7 @@ class Installation:
     tls: str = ""
     secrets: tuple[str, ...] = ()
     pull_secret: str = ""
+    volume: str = ""
 
     @property
     def gateway_range(self) -> tuple[int, int]:
@@ -65,6 +66,7 @@ def installation(
     tls: str,
     secrets: tuple[str, ...],
     pull_secret: str,
+    volume: str,
 ) -> Installation:
     """From what a person wrote, empty for what they left out. Raises UsageError."""
     if service not in get_args(ServiceType):
@@ -73,19 +75,24 @@ def installation(
         raise UsageError(
             "--ledger does not name a Secret", hint="write secret:NAME/KEY; the address stands in the Secret"
         )
+    if volume and not _QUANTITY.fullmatch(volume):
+        raise UsageError(f"--volume {volume}", hint="write a size like 1Gi")
+    if volume and ledger:
+        raise UsageError("--volume and --ledger", hint="with a ledger the gateway keeps nothing itself: leave one out")
     names = {"--namespace": namespace, "--tls": tls, "--pull-secret": pull_secret}
     for option, name in [*names.items(), *(("--secret", each) for each in secrets)]:
         _checked(option, name)
     return Installation(
-        image=image or IMAGE,
+        image=image or own_image(),
         namespace=namespace,
         gateways=_gateways(gateways),
         operators=operators,
-        service=service,  # type: ignore[arg-type] - looked at above
+        service=service,  # type: ignore[arg-type]
         ledger=ledger,
         tls=tls,
         secrets=secrets,
         pull_secret=pull_secret,
+        volume=volume,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from headway.sites.kubernetes.objects.rules import rules_of
+from headway.sites.kubernetes.objects.rules import KEYS, rules_of
 from headway.sites.kubernetes.objects.status import status_schema
 from headway.sites.kubernetes.objects.structural import Schema, structural
 from headway.spec.kinds import KINDS
@@ -118,6 +118,8 @@ def _schema(kind: str, parts: dict[str, Schema]) -> Schema:
         _place(whole, each.path).setdefault("x-kubernetes-validations", []).append(
             {"rule": each.rule, "message": each.message}
         )
+    for path, key in KEYS.get(kind, {}).items():
+        _place(whole, path).update({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]})
     return whole
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from headway.spec.names import LONGEST as LONGEST_NAME
 
-__all__ = ["RULES", "Rule", "rules_of"]
+__all__ = ["KEYS", "RULES", "Rule", "rules_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,6 @@ _ENV = (
     ),
 )
 _REPLICAS = Rule("", _RANGE, "write a number or a range like 0..8, the lower end first, at most 1000")
-_ONE_MODEL = "self.all(each, self.exists_one(other, other.model == each.model))"
 _CACHE = Rule("", "has(self.responses) || has(self.embeddings)", "write cache: {responses: {}}, or leave it out")
 
 
@@ -82,8 +81,6 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
         NAME,
         *_at("spec.cache", _CACHE),
         Rule("spec.to", "size(self) > 0", "write [{model: big}]"),
-        Rule("spec.to", _ONE_MODEL, "each Model stands once"),
-        Rule("spec.fallback", _ONE_MODEL, "each Model stands once"),
         Rule(
             "spec",
             "!has(self.prefer) || (has(self.slo) && (has(self.slo.ttft) || has(self.slo.itl)))",
@@ -111,6 +108,13 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
     ),
     "App": (NAME,),
 }
+
+
+KEYS: Mapping[str, Mapping[str, str]] = {
+    "Model": {"spec.variants": "name"},
+    "Route": {"spec.to": "model", "spec.fallback": "model"},
+}
+"""Lists whose entries differ in one field: the API server refuses it twice, and merges what two writers apply by it."""
 
 
 def rules_of(kind: str) -> tuple[Rule, ...]:
