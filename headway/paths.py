@@ -69,6 +69,11 @@ class StateDir:
         return self.root / "secrets"
 
     @property
+    def apps(self) -> Path:
+        """What Apps store, a folder each."""
+        return self.root / "apps"
+
+    @property
     def sites(self) -> Path:
         """The Sites that `headway site add` was told of: NAME.yaml, and the name in use in `used`."""
         return self.root / "sites"

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 from headway.errors import UnreachableError, UsageError, from_wire
 from headway.paths import StateDir
@@ -49,18 +50,24 @@ class ControlClient:
         models: list[dict[str, Any]],
         tenants: list[dict[str, Any]],
         routes: list[dict[str, Any]],
+        apps: list[dict[str, Any]],
         *,
         prune: bool,
         origin: str,
         places: dict[str, str],
     ) -> list[dict[str, str]]:
-        asked: dict[str, Any] = {"models": models, "tenants": tenants, "routes": routes}
+        asked: dict[str, Any] = {"models": models, "tenants": tenants, "routes": routes, "apps": apps}
         asked |= {"prune": prune, "origin": origin, "places": places}
         changes: list[dict[str, str]] = self._ask("POST", "/apply", asked, APPLY_WITHIN)["changes"]
         return changes
 
     def keys(self, verb: str, asked: dict[str, Any]) -> dict[str, Any]:
         told: dict[str, Any] = self._ask("POST", f"/keys/{verb}", asked, ANSWER_WITHIN)
+        return told
+
+    def open(self, name: str) -> dict[str, str]:
+        """Wakes an App: what its address ends in, and the password that it asks for."""
+        told: dict[str, str] = self._ask("POST", f"/open/{quote(name, safe='')}", {}, ANSWER_WITHIN)
         return told
 
     def down(self, name: str | None, grace: float) -> list[str]:

@@ -59,12 +59,14 @@ async def look(cluster: Cluster, where: Place) -> dict[str, Any]:
 
 
 async def listed(cluster: Cluster, kind: str, *, labels: str = "") -> list[Manifest]:
-    """Of all namespaces; of the Site's own where this user may not see the others. Raises UsageError for a kind of ours
-    that the cluster has not."""
+    """Of all namespaces; of the Site's own where this user may not see the others. Raises UsageError where there
+    is no Headway."""
     of = resource(kind)
     try:
         return (await cluster.list(of, labels=labels)).items
     except ApiRefusal as refusal:
+        if refusal.status == 404 and kind != "Model":
+            return []  # an older install has not all kinds
         if refusal.status == 404:
             hint = "headway install puts it there"
             raise UsageError(f"Headway is not on the cluster at {cluster.access.server}", hint=hint) from None

@@ -11,6 +11,7 @@ import typer
 from headway.cli.client import ControlClient
 from headway.cli.launch import Addresses, ensure_control, was_killed
 from headway.cli.names import complete_any
+from headway.cli.on import ON, on_cluster, place
 
 __all__ = ["register"]
 
@@ -24,15 +25,28 @@ def register(app: typer.Typer) -> None:
 
 def down(
     name: Annotated[
-        str | None, typer.Argument(help="A model or a tenant; without it, every model.", autocompletion=complete_any)
+        str | None,
+        typer.Argument(
+            help="A model, a route, an app or a tenant; without it, every model and app.", autocompletion=complete_any
+        ),
     ] = None,
     grace: Annotated[float, typer.Option(help="Seconds beyond the drain deadline before giving up.")] = 10.0,
+    on: Annotated[str | None, ON] = None,
 ) -> None:
-    """Stop a model, remove a tenant, or stop everything.
+    """Stop a model or an app, remove a route or a tenant, or stop everything.
 
     Running requests end first, within 30 s. The keys of a tenant that is removed are revoked for good. Without a name
-    every model ends; tenants and keys stay.
+    every model and app ends (on a cluster: of the Site's namespace); tenants and keys stay.
     """
+    where = place(on)
+    if not where.is_local:
+        from headway.cli.cluster_down import remove  # noqa: PLC0415
+
+        with _waiting():
+            gone = on_cluster(where, lambda cluster: remove(cluster, name, grace))
+        for each in gone:
+            print(f"{each}  removed")
+        return
     client = ControlClient()
     if name is None and was_killed(client):
         # Gateway and engines outlived it. A fresh one adopts them, and so can end them.

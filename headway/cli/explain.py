@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import typer
 
+from headway.cli.app import tell_app
 from headway.cli.client import ControlClient
 from headway.cli.gateway_alone import explain as alone
 from headway.cli.names import complete_any
@@ -29,7 +30,9 @@ def explain(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="NAME|REQUEST-ID", help="A model, a route, a tenant, or x-request-id.", autocompletion=complete_any
+            metavar="NAME|REQUEST-ID",
+            help="A model, a route, an app, a tenant, or x-request-id.",
+            autocompletion=complete_any,
         ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
@@ -38,7 +41,7 @@ def explain(
     ] = "",
     on: Annotated[str | None, ON] = None,
 ) -> None:
-    """Tell why it is so: a model, a route, a tenant, or a request.
+    """Tell why it is so: a model, a route, an app, a tenant, or a request.
 
     Of a model: what is wanted, what is there, what was derived and why, the last decisions with their numbers. Of a
     request: what its tenant's limits said, where it waited, where it was sent and why there, its first byte, its end,
@@ -54,6 +57,9 @@ def explain(
         return
     if told["kind"] == "route":
         tell_route(told["route"])
+        return
+    if told["kind"] == "app":
+        tell_app(told["app"], time.time(), told["decisions"])
         return
     if told["kind"] == "tenant":
         tell(told["tenant"])

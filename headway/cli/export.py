@@ -38,8 +38,8 @@ def export(
         typer.Option(
             "--as",
             metavar="FORM",
-            help="kubernetes, headway, kserve, kserve-llm, rayservice, lws, knative, keda, keda-external, gateway-api or "
-            "kueue; --list says what they are. Left out: kubernetes.",
+            help="kubernetes, headway, kserve, kserve-llm, rayservice, lws, knative, keda, keda-external, "
+            "gateway-api or kueue; --list says what they are. Left out: kubernetes.",
             autocompletion=complete_form,
         ),
     ] = None,
@@ -76,10 +76,12 @@ def export(
     --on the cluster is looked at first (its GPUs, volumes, what is installed); without, they fit any.
     """
     from headway.cli.export_file import Asked, exported, told_forms, write  # noqa: PLC0415
+    from headway.sites.kubernetes.export.wish import Words  # noqa: PLC0415
 
     if list_all:
         for line in told_forms():
             print(line)
         return
-    asked = Asked(target, form or "kubernetes", tuple(pieces or ()), on, namespace or "", host, issuer, prometheus)
+    words = Words(host, issuer, prometheus)
+    asked = Asked(target, form or "kubernetes", tuple(pieces or ()), on, namespace or "", words)
     write(exported(asked), bare=bare, as_json=as_json, out=out)

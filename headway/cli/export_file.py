@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import headway
@@ -14,9 +14,10 @@ from headway.cli.target import read
 from headway.errors import SpecError, UsageError
 from headway.sites.kubernetes.export.document import text_of
 from headway.sites.kubernetes.export.registry import FORMS, PIECES, Maker, named
-from headway.sites.kubernetes.export.wish import Wish, wished
-from headway.sites.kubernetes.facts import UNKNOWN, Facts
+from headway.sites.kubernetes.export.wish import Wish, Words, wished
+from headway.sites.kubernetes.facts import UNKNOWN
 from headway.sites.kubernetes.objects.derived import Derived
+from headway.sites.kubernetes.observe import facts as observe
 from headway.spec.kinds import SpecObject
 from headway.spec.model import Model
 from headway.spec.route import Route
@@ -36,9 +37,7 @@ class Asked:
     pieces: Sequence[str]
     on: str | None
     namespace: str
-    host: str
-    issuer: str
-    prometheus: str
+    words: Words = field(default_factory=Words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +73,12 @@ def _makers(asked: Asked) -> list[tuple[str, Maker]]:
 
 
 def _wish(asked: Asked, objects: Sequence[SpecObject], origin: str, makers: Sequence[tuple[str, Maker]]) -> Wish:
-    facts, namespace, site = UNKNOWN, asked.namespace or "default", ""
-    if asked.on is not None:
-        where = place(asked.on)
-        if where.is_local:
-            raise UsageError("--on local: this machine takes no objects", hint="leave --on out, or name a cluster")
-        facts, site = _looked(asked.on), where.name
-        namespace = asked.namespace or where.namespace or "default"
-    else:
+    where = place(asked.on)
+    if where.is_local:
         needed = frozenset().union(*(maker.groups for _, maker in makers))
-        facts = replace(facts, groups=facts.groups | needed)
+        facts = replace(UNKNOWN, groups=UNKNOWN.groups | needed)
+    else:
+        facts = on_cluster(where, observe)
     models = [each for each in objects if isinstance(each, Model)]
     if not models and not any(isinstance(each, Tenant) for each in objects):
         raise SpecError("has no kind: Model", hint="write what is to be served", file=origin)
@@ -92,18 +87,10 @@ def _wish(asked: Asked, objects: Sequence[SpecObject], origin: str, makers: Sequ
         [each for each in objects if isinstance(each, Tenant)],
         [each for each in objects if isinstance(each, Route)],
         facts=facts,
-        namespace=namespace,
-        site=site,
-        host=asked.host,
-        issuer=asked.issuer,
-        prometheus=asked.prometheus,
+        namespace=asked.namespace or where.namespace or "default",
+        site="" if where.is_local else where.name,
+        words=asked.words,
     )
-
-
-def _looked(on: str) -> Facts:
-    from headway.sites.kubernetes.observe import facts  # noqa: PLC0415
-
-    return on_cluster(place(on), facts)
 
 
 def _if_any(maker: Maker, wish: Wish) -> list[Derived]:
@@ -134,7 +121,9 @@ def _head(asked: Asked, origin: str, makers: Sequence[tuple[str, Maker]], wish: 
     if not wish.facts.known:
         yield "No cluster was looked at (--on SITE does): it fits any that has the devices."
     if not asked.pieces and asked.form not in GATEWAY_FORMS and (wish.routes or wish.tenants):
-        left = ", ".join(f"{each.kind} {each.name}" for each in (*wish.routes, *wish.tenants))
+        left = ", ".join(
+            [*(f"Route {each.name}" for each in wish.routes), *(f"Tenant {each.name}" for each in wish.tenants)]
+        )
         yield f"Not in it, because Headway's gateway does it: {left}."
     outside = [each.name for each in wish.models if not list(wish.of(each))]
     if outside and asked.form not in ("headway", "keda-external"):

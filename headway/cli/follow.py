@@ -44,7 +44,7 @@ def follow(client: ControlClient, changes: list[dict[str, str]], timeout: float,
     ours = dict.fromkeys(waiting, began)
     snapshot: dict[str, Any]
     for snapshot in client.events():
-        models = {each["name"]: each for each in snapshot["models"]}
+        models = {each["name"]: each for each in (*snapshot["models"], *snapshot.get("apps", ()))}
         now = time.monotonic()
         for name, change in list(waiting.items()):
             model = models.get(name)
@@ -67,8 +67,8 @@ def follow(client: ControlClient, changes: list[dict[str, str]], timeout: float,
 
 
 def is_model(change: dict[str, str]) -> bool:
-    """And no Tenant, for which there is nothing to wait."""
-    return change.get("kind", "Model") == "Model"
+    """Or an App, which is waited for in the same way; no Tenant, for which there is nothing to wait."""
+    return change.get("kind", "Model") in ("Model", "App")
 
 
 def is_ready(model: dict[str, Any]) -> bool:

@@ -19,13 +19,16 @@ def register(app: typer.Typer) -> None:
 
 def import_(
     target: Annotated[
-        str, typer.Argument(help="A file of manifests, a folder of them, - for standard input; with --on: deployment/NAME.")
+        str,
+        typer.Argument(help="A file of manifests, a folder of them, - for standard input; with --on: deployment/NAME."),
     ],
     on: Annotated[str | None, ON] = None,
     namespace: Annotated[
         str | None, typer.Option("--namespace", "-n", help="With --on: where it runs. Left out: the Site's.")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the Models to this file.", metavar="FILE")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write the Models to this file.", metavar="FILE")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Read Deployments and StatefulSets that serve models, and write the Models that say the same.

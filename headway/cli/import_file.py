@@ -31,9 +31,7 @@ def found_in(target: str, on: str | None, namespace: str) -> list[Imported]:
     found = [each for each in (imported(workload, manifests) for workload in workloads) if each is not None]
     if not found:
         there = f"{len(workloads)} workloads, none with" if workloads else "no Deployment or StatefulSet, so no"
-        raise SpecError(
-            f"{there} engine that is known", hint="vLLM, SGLang, llama.cpp and TGI are known", file=target
-        )
+        raise SpecError(f"{there} engine that is known", hint="vLLM, SGLang, llama.cpp and TGI are known", file=target)
     return found
 
 

@@ -47,6 +47,14 @@ def install(
     secret: Annotated[
         list[str] | None, typer.Option(help="A Secret that a Model with an openai source refers to. May be repeated.")
     ] = None,
+    volume: Annotated[
+        str,
+        typer.Option(
+            help="For budgets, without a ledger; none: forgotten with the pod. Left out: 1Gi where the cluster "
+            "gives volumes by itself.",
+            metavar="SIZE|none",
+        ),
+    ] = "",
     pull_secret: Annotated[str, typer.Option(help="A Secret of the registry that has the image.")] = "",
     export: Annotated[bool, typer.Option("--export", help="Print the YAML, and touch no cluster.")] = False,
     chart: Annotated[
@@ -71,12 +79,12 @@ def install(
         tls=tls,
         secrets=tuple(secret or ()),
         pull_secret=pull_secret,
+        volume="" if volume == "none" else volume,
     )
     if export or chart:
         _write(wanted, chart)
         return
-    where = place(on)
-    _put(where, wanted, force=force, wait=wait)
+    _put(place(on), wanted, force=force, wait=wait, choose=not volume)
 
 
 def uninstall(
@@ -103,7 +111,8 @@ def uninstall(
         print(f"stayed: {shown}{more}; Headway does not look after them any more")
         print(f"again: headway install{where.flag}; for good: headway uninstall --purge{where.flag}")
     elif left.namespace:
-        print(f"stayed: namespace {namespace}, for the keys in it; for good: headway uninstall --purge{where.flag}")
+        print(f"stayed: namespace {namespace}, for the keys and budgets in it")
+        print(f"for good: headway uninstall --purge{where.flag}")
     else:
         print("nothing of Headway is left there")
 
@@ -124,12 +133,14 @@ def _write(wanted: Installation, chart: Path | None) -> None:
     print(f"{chart}: helm install headway {chart} --namespace {wanted.namespace} --create-namespace")
 
 
-def _put(where: Place, wanted: Installation, *, force: bool, wait: float) -> None:
-    from headway.sites.kubernetes.install.apply import apply, check_version, ready  # noqa: PLC0415
+def _put(where: Place, asked: Installation, *, force: bool, wait: float, choose: bool) -> None:
+    """`choose`: a volume for budgets, if the cluster has them."""
+    from headway.sites.kubernetes.install.apply import apply, check_version, ready, with_volume  # noqa: PLC0415
     from headway.sites.kubernetes.install.whole import install as whole  # noqa: PLC0415
 
     async def work(cluster: Cluster) -> dict[str, str]:
         major, minor = await check_version(cluster)
+        wanted = await with_volume(cluster, asked) if choose else asked
         print(f"{where.name}: Kubernetes {major}.{minor}, namespace {wanted.namespace}", file=sys.stderr)
         await apply(cluster, [each.manifest for each in whole(wanted)], wanted.namespace, _tell_applied, force=force)
         parts = ("headway-operator", "headway-gateway") if wait else ()
@@ -138,10 +149,10 @@ def _put(where: Place, wanted: Installation, *, force: bool, wait: float) -> Non
     for name, waits in on_cluster(where, work).items():
         if waits:
             told = f"{name} is not ready after {wait:g} s: {waits}"
-            hint = f"kubectl -n {wanted.namespace} describe pods; --image names an image that the nodes can pull"
+            hint = f"kubectl -n {asked.namespace} describe pods; --image names an image that the nodes can pull"
             raise HeadwayError(told, hint=hint)
-    port = 443 if wanted.tls else 80
-    print(f"gateway: {'https' if wanted.tls else 'http'}://headway-gateway.{wanted.namespace}:{port}/v1 in the cluster")
+    port = 443 if asked.tls else 80
+    print(f"gateway: {'https' if asked.tls else 'http'}://headway-gateway.{asked.namespace}:{port}/v1 in the cluster")
     print(f"next: headway up FILE{where.flag}")
 
 

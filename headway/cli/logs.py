@@ -25,7 +25,7 @@ def logs(
     replica: Annotated[str, typer.Option(help="Of this replica only.")] = "",
     on: Annotated[str | None, ON] = None,
 ) -> None:
-    """Print the engines' logs of a model."""
+    """Print the engines' logs of a model, or an app's."""
     where = place(on)
     if not where.is_local:
         _of_cluster(where, name, replica, lines, follow)

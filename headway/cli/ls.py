@@ -1,4 +1,4 @@
-"""`headway ls`: the models, routes and tenants, one line each."""
+"""`headway ls`: the models, routes, apps and tenants, one line each."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ def ls(
     ] = False,
     on: Annotated[str | None, ON] = None,
 ) -> None:
-    """List the models, the routes and the tenants.
+    """List the models, the routes, the apps and the tenants.
 
-    Of models state, replicas, why; of routes where they lead; of tenants what they may and what they used this month.
+    Of models state, replicas, why; of routes where they lead; of apps state and address; of tenants what they may
+    and what they used this month.
     """
     where = place(on)
     snapshot = state(where)
@@ -38,17 +39,22 @@ def ls(
         print("no tenants: whoever reaches the gateway may use it", file=sys.stderr)
         return
     routes = [] if tenants else snapshot.get("routes", [])
-    if not tenants and not snapshot["models"]:
+    apps = [] if tenants else snapshot.get("apps", [])
+    if not tenants and not snapshot["models"] and not apps:
         print(f"no models; add one: headway up smollm2-135m-instruct{where.flag}", file=sys.stderr)
-    from headway.cli.tables import models_table, routes_table, show, tenants_table  # noqa: PLC0415
+    from headway.cli.tables import apps_table, models_table, routes_table, show, tenants_table  # noqa: PLC0415
 
     if snapshot["models"] and not tenants:
         show(models_table(snapshot))
     if routes:
         print()
         show(routes_table(routes))
+    if apps:
+        if snapshot["models"]:
+            print()
+        show(apps_table(apps, snapshot["at"]))
     if there:
-        if snapshot["models"] and not tenants:
+        if (snapshot["models"] or apps) and not tenants:
             print()
         show(tenants_table(there))
     if not snapshot["models"]:

@@ -7,7 +7,16 @@ from typing import Any
 from headway.cli.client import ControlClient
 from headway.errors import HeadwayError, UsageError
 
-__all__ = ["complete_any", "complete_name", "complete_tenant", "model_named", "route_named", "tenant_named"]
+__all__ = [
+    "app_named",
+    "complete_any",
+    "complete_app",
+    "complete_name",
+    "complete_tenant",
+    "model_named",
+    "route_named",
+    "tenant_named",
+]
 
 COMPLETE_WITHIN = 1.0
 """Seconds that a person waits for TAB."""
@@ -23,7 +32,15 @@ def complete_tenant(incomplete: str) -> list[str]:
 
 
 def complete_any(incomplete: str) -> list[str]:
-    return _complete(incomplete, "models", "routes", "tenants")
+    return _complete(incomplete, "models", "routes", "apps", "tenants")
+
+
+def complete_app(incomplete: str) -> list[str]:
+    return _complete(incomplete, "apps")
+
+
+def app_named(snapshot: dict[str, Any], name: str) -> dict[str, Any] | None:
+    return next((each for each in snapshot.get("apps", []) if each["name"] == name), None)
 
 
 def _complete(incomplete: str, *kinds: str) -> list[str]:

@@ -100,7 +100,13 @@ def on_cluster(where: Place, work: Callable[[Cluster], Awaitable[Told]]) -> Told
 
     async def run() -> Told:
         async with connected(where) as cluster:
-            return await work(cluster)
+            try:
+                return await work(cluster)
+            finally:  # of several questions at once the first fault ends the verb: the others must not outlive it
+                others = asyncio.all_tasks() - {asyncio.current_task()}
+                for each in others:
+                    each.cancel()
+                await asyncio.gather(*others, return_exceptions=True)
 
     return asyncio.run(run())
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from headway.cli.bench_asked import complete_workload
+from headway.cli.on import complete_site
 from headway.errors import UsageError
 
 __all__ = ["register"]
@@ -29,7 +30,9 @@ def plan(
         str | None,
         typer.Option(
             "--on",
-            help="A Site: its name in FILE, another file, or local. Left out: FILE's, else all GPUs, list prices.",
+            help="A Site: its name in FILE or of headway site ls, a context of the kubeconfig, another file, or local. "
+            "Left out: FILE's, else the one in use, else all GPUs at list prices.",
+            autocompletion=complete_site,
         ),
     ] = None,
     workload: Annotated[

@@ -130,7 +130,7 @@ def _plan(
             "a plan chooses one way to serve a Model", "leave variants out, or plan a file of each", ("variants",)
         )
     demand, goal = asked_for.demand, asked_for.goal
-    asked = asked_of(model, accelerator)
+    asked = asked_of(model, accelerator, place.currency)
     share = constants().engines[facts.engine].memory_share
     performance = Performance(place.name, fits(calibrations(StateDir.default())))
     question = Question(asked, demand, goal, terms, facts.engine, share, performance, performance.by)

@@ -1,4 +1,5 @@
-"""Where `headway plan` may serve: a Site of the file or of another one, this machine, or whatever can be rented."""
+"""Where `headway plan` may serve: a Site of the file, of another one or of `headway site`, a live cluster, this
+machine, or whatever can be rented."""
 
 from __future__ import annotations
 
@@ -6,29 +7,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from headway.cli.known_sites import LOCAL, KnownSites
+from headway.cli.on import Place as Where
+from headway.cli.on import place
 from headway.cli.plan_facts import Facts
 from headway.cli.target import FILES, read
 from headway.errors import SpecError, UsageError
 from headway.perf.catalog.accelerators import accelerator, accelerators
 from headway.perf.plan.offer import Offer, of_catalogue, of_site
+from headway.sites.kubernetes.facts import Facts as ClusterFacts
 from headway.spec.fault import Fault, nearest
 from headway.spec.kinds import SpecObject
+from headway.spec.model import Model
 from headway.spec.site import Site
 
 __all__ = ["LOCAL", "Place", "place_of"]
 
-LOCAL = "local"
-
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`kind`: as profiles of Models call it; `about`: for people."""
+    """`kind`: as profiles of Models call it; `about`: for people; `cluster`: what is known of a live one."""
 
     name: str
     kind: str
     currency: str
     offers: Sequence[Offer]
     about: str
+    cluster: ClusterFacts | None = None
 
 
 def place_of(wanted: str | None, objects: Sequence[SpecObject], lines: Mapping[str, str], facts: Facts) -> Place:
@@ -38,14 +43,21 @@ def place_of(wanted: str | None, objects: Sequence[SpecObject], lines: Mapping[s
     if wanted is None and len(sites) > 1:
         names = ", ".join(each.name for each in sites)
         raise UsageError(f"the file has several Sites: {names}", hint="say which: --on NAME")
-    if wanted == LOCAL or (wanted is None and not sites and facts.engine == "llamacpp"):
+    used = KnownSites().used()
+    if wanted == LOCAL or (wanted is None and not sites and used == LOCAL and facts.engine == "llamacpp"):
         return _this_machine(facts)
-    if wanted is None:
-        return _of_site(sites[0], lines.get(sites[0].name, "")) if sites else _whole_catalogue()
+    models = [each.name for each in objects if isinstance(each, Model)]
+    if wanted is None and sites:
+        return _of_site(sites[0], lines.get(sites[0].name, ""), models)
+    wanted = wanted or used
+    if wanted == LOCAL:  # nobody said a place
+        return _whole_catalogue()
     for each in sites:
         if each.name == wanted:
-            return _of_site(each, lines.get(each.name, ""))
-    return _of_file(wanted, [each.name for each in sites])
+            return _of_site(each, lines.get(each.name, ""), models)
+    if known := KnownSites().get(wanted):
+        return _of_site(known, f"headway site {wanted}", models)
+    return _elsewhere(wanted, [each.name for each in sites], models)
 
 
 def _whole_catalogue() -> Place:
@@ -53,21 +65,37 @@ def _whole_catalogue() -> Place:
     return Place("catalogue", "", "USD", offers, "any GPU of the catalogue, at list prices")
 
 
-def _of_file(wanted: str, names: Sequence[str]) -> Place:
+def _elsewhere(wanted: str, names: Sequence[str], models: Sequence[str]) -> Place:
+    """Another file with a Site, or a cluster of the kubeconfig."""
     path = Path(wanted)
     if path.suffix not in FILES and not path.is_file():
-        meant = nearest(wanted, [*names, LOCAL])
-        there = f"there are {', '.join([*names, LOCAL])}" if names else "name a file with a Site, or local"
-        raise UsageError(f"--on: no Site {wanted!r}", hint=f"did you mean {meant}?" if meant else there)
+        try:
+            where = place(wanted)
+        except UsageError as error:
+            meant = nearest(wanted, [*names, LOCAL])
+            there = f"there are {', '.join([*names, LOCAL])}" if names else "name a file with a Site, or local"
+            hint = f"did you mean {meant}?" if meant else there if names else error.hint
+            raise UsageError(f"--on: no Site {wanted!r}", hint=hint) from None
+        return _live(where, None, models)
     objects, _, lines = read(wanted)
     sites = [each for each in objects if isinstance(each, Site)]
     if len(sites) != 1:
         found = f"several Sites: {', '.join(each.name for each in sites)}" if sites else "no Site"
         raise SpecError(f"holds {found}", hint="write one kind: Site in it", file=wanted)
-    return _of_site(sites[0], lines.get(sites[0].name, wanted))
+    return _of_site(sites[0], lines.get(sites[0].name, wanted), models)
 
 
-def _of_site(site: Site, line: str) -> Place:
+def _live(where: Where, site: Site | None, models: Sequence[str]) -> Place:
+    from headway.cli.plan_cluster import live_offers  # noqa: PLC0415
+
+    live = live_offers(where, site, models)
+    currency = site.currency if site else "USD"
+    return Place(where.name, "kubernetes", currency, live.offers, live.told, live.facts)
+
+
+def _of_site(site: Site, line: str, models: Sequence[str]) -> Place:
+    if site.inventory is None:
+        return _live(Where(site.name, site.context or "", site.namespace or ""), site, models)
     file, _, number = line.rpartition(":")
     try:
         offers = of_site(site, accelerator)

@@ -100,13 +100,15 @@ def say_what_next(snapshot: dict[str, Any], changes: list[dict[str, str]]) -> No
     for each in tenants:
         print(f"{each['name']}  {each['kind'].lower()}  {each['change']}")
     print(f"page {snapshot['control']['page']}")
-    models = {each["name"]: each for each in snapshot["models"]}
+    models = {each["name"]: each for each in (*snapshot["models"], *snapshot.get("apps", ()))}
     named = [models[each["name"]] for each in changes if each["change"] != "removed" and is_model(each)]
-    talking = next((each for task in PROMPTS for each in named if each["task"] == task), None)
+    talking = next((each for task in PROMPTS for each in named if each.get("task") == task), None)
     if talking:
         print(f'Try: headway chat {talking["name"]} "{PROMPTS[talking["task"]]}"')
-    elif named:
-        print(f"Try: headway status {named[0]['name']}")
+    elif models_alone := [each for each in named if "task" in each]:
+        print(f"Try: headway status {models_alone[0]['name']}")
+    for each in (one for one in named if "task" not in one):
+        print(f"Open it: headway open {each['name']}")
     without_keys = {each["name"] for each in snapshot.get("tenants", ()) if not each["keys"]}
     for each in tenants:
         if each["name"] in without_keys:

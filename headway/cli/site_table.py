@@ -73,4 +73,4 @@ def _prices(node: NodeFacts, site: Site | None) -> Iterator[str]:
     for gpus in offered(node):
         found = price_of(node, gpus, site)
         if found is not None:
-            yield f"{found.hourly:.2f} {found.currency}/h each ({found.whose})"
+            yield f"{found.hourly:.2f} {found.currency}/h each ({found.whose.partition(',')[0]})"

@@ -52,14 +52,15 @@ def stop_everything(client: ControlClient) -> None:
 
 
 def _others(client: ControlClient, added: list[str]) -> list[str]:
-    models = client.get("/state")["models"]
-    return [each["name"] for each in models if each["name"] not in added and each["state"] != "stopping"]
+    state = client.get("/state")
+    there = (*state["models"], *state.get("apps", ()))
+    return [each["name"] for each in there if each["name"] not in added and each["state"] != "stopping"]
 
 
 def _kill(client: ControlClient) -> None:
     """The control process first, so that it starts nothing again; `down` has already made it want nothing."""
     snapshot = client.get("/state", within=STATE_WITHIN)
-    engines = [each["pid"] for model in snapshot["models"] for each in model["replicas"]]
+    engines = [each["pid"] for one in (*snapshot["models"], *snapshot.get("apps", ())) for each in one["replicas"]]
     for pid in (snapshot["control"]["pid"], snapshot["gateway"]["pid"], *engines):
         if pid:
             with contextlib.suppress(ProcessLookupError):

@@ -17,6 +17,7 @@ from headway.cli.route import summary
 from headway.cli.words import ago, duration, money, one_line, size
 
 __all__ = [
+    "apps_table",
     "decisions_table",
     "keys_table",
     "models_table",
@@ -39,6 +40,7 @@ COLOURS = {
     "backoff": "yellow",
     "failed": "red",
     "stopping": "dim",
+    "asleep": "dim",
     "draining": "dim",
     "active": "green",
     "replaced": "yellow",
@@ -72,6 +74,21 @@ def models_table(snapshot: dict[str, Any]) -> Table:
             ago(snapshot["at"], model["since"]),
             Text(", ".join(each["name"] for each in model.get("variants", ())) or model["source"]),
             Text("" if model["state"] == "ready" else one_line(model["message"])),
+        )
+    return table
+
+
+def apps_table(apps: list[dict[str, Any]], now: float) -> Table:
+    table = plain_table("APP", "STATE", "PROGRAM", "TENANT", "SINCE", "ADDRESS", "WHY")
+    for each in apps:
+        table.add_row(
+            each["name"],
+            _state(each["state"]),
+            Text(one_line(each["program"])),
+            each["tenant"] or "-",
+            ago(now, each["since"]),
+            Text(each["address"] or "-"),
+            Text("" if each["state"] == "ready" else one_line(each["message"])),
         )
     return table
 

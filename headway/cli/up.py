@@ -15,15 +15,17 @@ import typer
 
 from headway.cli.client import ControlClient
 from headway.cli.launch import Addresses, ensure_control
+from headway.cli.on import ON, place
 from headway.cli.stop import stop_everything, take_back
 from headway.cli.target import read
 from headway.cli.unserved import to_serve
-from headway.errors import Cancelled, HeadwayError
+from headway.errors import Cancelled, HeadwayError, UsageError
 
 __all__ = ["register"]
 
 ADDRESS = ("host", "port", "page_port")
-KINDS = ("Model", "Tenant", "Route")
+LOCAL_ONLY = (*ADDRESS, "gateway_workers", "sample", "otlp", "trace_sample", "settings")
+KINDS = ("Model", "Tenant", "Route", "App")
 
 
 def register(app: typer.Typer) -> None:
@@ -67,14 +69,26 @@ def up(
     timeout: Annotated[
         float, typer.Option(min=0, help="Seconds to wait until all is ready; 0 = as long as it takes.")
     ] = 0,
+    on: Annotated[str | None, ON] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="On a cluster: also change fields that somebody else wrote.")
+    ] = False,
 ) -> None:
-    """Serve a file's models, routes and tenants, or one model by name.
+    """Serve a file's models, routes, apps and tenants, or one model by name.
 
-    Adds and changes what the file names; only what differs moves. Without -d it stays, and Ctrl-C stops what it
-    started.
+    Adds and changes what the file names; only what differs moves. On this machine, without -d, it stays, and Ctrl-C
+    stops what it started. On a cluster it returns when all answers, and what it applied stays, ready or not.
     """
+    where = place(on)
     objects, origin, places = read(target)
     objects = to_serve(objects, places)
+    if not where.is_local:
+        from headway.cli.cluster_up import up_there  # noqa: PLC0415
+
+        if others := [f"--{name.replace('_', '-')}" for name in LOCAL_ONLY if _given(context, name)]:
+            raise UsageError(f"{', '.join(others)} is for this machine", hint="headway install has a cluster's options")
+        up_there(where, objects, places, prune=prune, force=force, detach=detach, timeout=timeout)
+        return
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     wish: dict[str, Any] = {f"{kind.lower()}s": [] for kind in KINDS}
     for each in objects:

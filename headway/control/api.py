@@ -2,9 +2,10 @@
 
     GET  /state              Snapshot
     GET  /events             NDJSON of Snapshots: one at once, then on change, at least every second
-    POST /apply              {"models": […], "tenants": […], "routes": […], "prune": bool, "origin": file,
+    POST /apply              {"models": […], "tenants": […], "routes": […], "apps": […], "prune": bool, "origin": file,
                              "places": {name: "file:line"}} -> {"changes": […]}
     POST /down               {"name": name or null, "grace": seconds} -> {"removed": […]}; null ends the process too
+    POST /open/{name}        wake an App; {"link": what its address ends in, "token": the password it asks for}
     GET  /explain/{what}     a Model with its Decisions, a Tenant with its keys, or a request's Story
     POST /keys/{verb}        ls, new, revoke, rotate: control.keys
     GET  /logs/{name}        text: ?lines=100&follow=0|1&replica=NAME
@@ -35,7 +36,7 @@ from headway.control.snapshot import Snapshot
 from headway.control.view import View, decision_view
 from headway.control.waiting import first_of
 from headway.errors import HeadwayError, UnreachableError, UsageError
-from headway.spec.check import from_json, route_from_json, tenant_from_json
+from headway.spec.check import app_from_json, from_json, route_from_json, tenant_from_json
 
 __all__ = ["ControlApi"]
 
@@ -56,6 +57,7 @@ class ControlApi:
             Route("/events", _told(self._events)),
             Route("/apply", _told(self._apply), methods=["POST"]),
             Route("/down", _told(self._down), methods=["POST"]),
+            Route("/open/{name}", _told(self._open), methods=["POST"]),
             Route("/explain/{what}", _told(self._explain)),
             Route("/logs/{name}", _told(self._logs)),
             Route("/keys/{verb}", _told(self._keys), methods=["POST"]),
@@ -83,8 +85,9 @@ class ControlApi:
         models = [from_json(each) for each in asked["models"]]
         tenants = [tenant_from_json(each) for each in asked.get("tenants", ())]
         routes = [route_from_json(each) for each in asked.get("routes", ())]
+        apps = [app_from_json(each) for each in asked.get("apps", ())]
         changes = await self._desire.apply(
-            models, tenants, routes, prune=asked["prune"], origin=asked["origin"], places=asked.get("places", {})
+            models, tenants, routes, apps, prune=asked["prune"], origin=asked["origin"], places=asked.get("places", {})
         )
         return _json({"changes": changes})
 
@@ -95,6 +98,17 @@ class ControlApi:
             self._stop.stop_everything()
         return _json({"removed": removed})
 
+    async def _open(self, request: Request) -> Response:
+        name, apps = request.path_params["name"], self._control.apps
+        if (there := apps.all().get(name)) is None:
+            known = ", ".join(apps.all()) or "none"
+            raise UnknownError(f"no app {name!r} here", hint=f"apps: {known}")
+        apps.wake(name)
+        self._control.poke()
+        await self._control.passed()
+        token = apps.read(name, "token")
+        return _json({"link": there.app.whole.preset.link.format(token=token), "token": token})
+
     async def _explain(self, request: Request) -> Response:
         what = request.path_params["what"]
         await self._control.passed()  # so that what just ended is told too
@@ -103,6 +117,9 @@ class ControlApi:
             decisions = self._control.journal.decisions_of(what, EXPLAINED_DECISIONS)
             told = [decision_view(each) for each in decisions]
             return _json({"kind": "model", "model": self._view.model(wanted, replicas), "decisions": told})
+        if (app := self._view.app(what)) is not None:
+            decisions = self._control.journal.decisions_of(what, EXPLAINED_DECISIONS)
+            return _json({"kind": "app", "app": app, "decisions": [decision_view(each) for each in decisions]})
         if what in self._control.wanted.tenants.all():
             keys = answer(self._control.wanted.keys, "ls", {"tenant": what}, time.time())
             return _json({"kind": "tenant", "tenant": self._view.tenant(what), **keys})
@@ -111,7 +128,7 @@ class ControlApi:
         if (story := await self._control.gateway.story(what)) is not None:
             return _json({"kind": "request", "story": story})
         raise UnknownError(
-            f"no model, route, tenant or request {what!r} here", hint="headway ls names all but the requests"
+            f"no model, route, app, tenant or request {what!r} here", hint="headway ls names all but the requests"
         )
 
     async def _keys(self, request: Request) -> Response:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from headway.control.replica_view import model_state, replica_view
 from headway.control.snapshot import ModelState, ModelView, ReplicaView, RouteView, TenantView, UsedView, VariantView
-from headway.control.view import model_state, replica_view
 from headway.engines.registry import Revised, revise_elsewhere
 from headway.errors import HeadwayError
 from headway.sites.base import Replica, ReplicaState
@@ -106,6 +106,9 @@ def _told(
         return ("preparing" if state == "ready" else state), "Preparing", NOT_LOOKED, NO_OPERATOR
     if said["status"] == "True":
         state = state if state in ("ready", "degraded") else "ready"
+        degraded = condition(manifest, "Degraded")
+        if state == "degraded" and degraded.get("status") == "True":
+            return state, degraded["reason"], degraded["message"], status.get("next", "")
         message = said["message"] or f"{len(ready)} of {wanted} replicas answer"
         return state, said["reason"], message, status.get("next", "")
     hopeless = condition(manifest, "Progressing").get("status") == "False"

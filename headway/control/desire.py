@@ -11,11 +11,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from headway.control.apps import tenant_of
 from headway.control.loop import ControlLoop
 from headway.control.settings import ControlSettings
 from headway.engines import registry
 from headway.errors import HeadwayError, SpecError, UsageError
+from headway.spec.app import App
 from headway.spec.check import as_one
+from headway.spec.fault import Fault
 from headway.spec.model import Model
 from headway.spec.route import Route
 from headway.spec.tenant import Tenant
@@ -35,6 +38,7 @@ class Desire:
         models: Sequence[Model],
         tenants: Sequence[Tenant],
         routes: Sequence[Route] = (),
+        apps: Sequence[App] = (),
         *,
         prune: bool,
         origin: str,
@@ -45,12 +49,13 @@ class Desire:
         places = places or {}
         async with self._one_at_a_time:
             known = self._control.models.all()
-            self._check(models, tenants, routes, known, prune=prune, places=places)
+            self._check(models, tenants, routes, apps, known, prune=prune, places=places)
             pins = (self._pin(each, known.get(each.name), places.get(each.name, origin)) for each in models)
             wanted = await asyncio.gather(*pins)
             changes = self._control.wanted.apply(
                 wanted, tenants, routes, prune=prune, origin=origin, now=time.time(), places=places
             )
+            changes += self._want_apps(apps, prune=prune, places=places)
         self._control.poke()
         await self._control.passed()
         return changes
@@ -66,13 +71,14 @@ class Desire:
             return [name]
         async with self._one_at_a_time:
             there = {each.model for each in self._control.site.replicas()}
-            if name is not None and name not in self._control.models.all() and name not in there:
+            wanted = {**self._control.models.all(), **self._control.apps.all()}
+            if name is not None and name not in wanted and name not in there:
                 known = ", ".join(self._control.models.all()) or "none"
                 raise UsageError(f"no model {name!r} here", hint=f"models: {known}")
             if name is None:
                 for route in self._control.wanted.routes.all():
                     self._control.wanted.routes.remove(route)
-            gone = self._control.models.remove(name)
+            gone = [*self._control.models.remove(name), *self._remove_apps(name)]
         self._control.poke()
         deadline = self._settings.drain_deadline + self._settings.stop_grace + grace
         try:
@@ -86,12 +92,34 @@ class Desire:
             ) from None
         return gone
 
+    def _want_apps(self, apps: Sequence[App], *, prune: bool, places: Mapping[str, str]) -> list[Change]:
+        """After the Tenants, whose keys they get; those that are there get other keys if their Tenant is another now."""
+        control, now = self._control, time.time()
+        here = [each.on(control.site.name, control.site.kind) for each in apps]
+        wanted = [(each, control.apps.revise(each, now)) for each in here]
+        changes = control.wanted.apps.apply(wanted, prune=prune and bool(apps), places=places, now=now)
+        for each in changes:
+            if each.change == "removed":
+                control.apps.forget(each.name, now)
+            elif each.change == "unchanged":
+                control.apps.wake(each.name)
+        control.apps.settle(now)
+        return changes
+
+    def _remove_apps(self, name: str | None) -> list[str]:
+        gone = [each for each in self._control.apps.all() if name in (None, each)]
+        for each in gone:
+            self._control.wanted.apps.remove(each)
+            self._control.apps.forget(each, time.time())
+        return gone
+
     async def _remove_tenant(self, name: str) -> list[str]:
         async with self._one_at_a_time:
             left = self._control.wanted.tenants.all().keys() - {name}
             if not left and self._control.models.all():
                 self._refuse_open_gateway("the last Tenant stays")
             self._control.wanted.tenants.remove(name, time.time())
+            self._control.apps.settle(time.time())
         self._control.poke()
         await self._control.passed()
         return [name]
@@ -101,6 +129,7 @@ class Desire:
         models: Sequence[Model],
         tenants: Sequence[Tenant],
         routes: Sequence[Route],
+        apps: Sequence[App],
         known: dict[str, DesiredModel],
         *,
         prune: bool,
@@ -115,9 +144,12 @@ class Desire:
         all_models |= {each.name: each for each in models}
         all_tenants |= {each.name: each for each in tenants}
         all_routes |= {each.name: each for each in routes}
+        all_apps = {} if prune and apps else {name: each.app for name, each in self._control.apps.all().items()}
+        all_apps |= {each.name: each for each in apps}
         was = {name: each.origin for kind in (known, roads, there) for name, each in kind.items()}
         faults = [
-            *_clashes({"Model": all_models, "Route": all_routes, "Tenant": all_tenants}, was, places),
+            *_clashes({"Model": all_models, "Route": all_routes, "App": all_apps, "Tenant": all_tenants}, was, places),
+            *_of_apps(apps, all_tenants, places),
             *(
                 SpecError(fault.message, hint=fault.hint, field=f"{name}.{'.'.join(fault.path)}", **_at(places, name))
                 for name, fault in faults_between(
@@ -170,6 +202,15 @@ def _clashes(
                 hint = "callers could not tell them apart: choose another name"
                 yield SpecError(message, hint=hint, field=f"{name}.name", **_at(places, name))
             seen.setdefault(name, kind)
+
+
+def _of_apps(apps: Sequence[App], tenants: Mapping[str, Tenant], places: Mapping[str, str]) -> Iterator[SpecError]:
+    for each in apps:
+        try:
+            tenant_of(each, tenants)
+        except Fault as fault:
+            field = f"{each.name}.{'.'.join(fault.path)}"
+            yield SpecError(fault.message, hint=fault.hint, field=field, **_at(places, each.name))
 
 
 def _at(places: Mapping[str, str], name: str) -> dict[str, Any]:

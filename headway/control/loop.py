@@ -10,8 +10,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
+from headway.control.apps import Apps
 from headway.control.gateway_process import GatewayProcess
 from headway.control.routes import elsewhere, endpoint_id, key_entries, route_rules, routes, tenant_rules
 from headway.control.settings import ControlSettings
@@ -21,6 +22,7 @@ from headway.gateway.table import ModelRoute
 from headway.policy.converge import Facts, Plan, Want, decide
 from headway.policy.decision import Action, Decision, Reason
 from headway.sites.base import Inventory, Replica, ReplicaState, Site
+from headway.store.apps import DesiredApp
 from headway.store.desired import DesiredState
 from headway.store.journal import Journal
 from headway.store.models import DesiredModel
@@ -47,6 +49,7 @@ class Observation:
     running: dict[str, int]  # endpoint id -> requests in it
     stats: Stats | None
     inventory: Inventory
+    apps: dict[str, DesiredApp] = field(default_factory=dict)
 
 
 class ControlLoop:
@@ -62,6 +65,7 @@ class ControlLoop:
     ) -> None:
         self.site, self.wanted, self.models = site, wanted, wanted.models
         self.journal, self.gateway = journal, gateway
+        self.apps = Apps(wanted, settings.state)
         self._settings = settings
         self._leaving: dict[str, Leaving] = {}
         self._poked = asyncio.Event()
@@ -91,7 +95,9 @@ class ControlLoop:
     async def step(self) -> None:
         try:
             self.observation = await self.observe()
-            plan = decide(_wants(self.observation.desired), self._facts())
+            await self._let_sleep()
+            apps = self.apps.wants(self.observation.apps)
+            plan = decide([*_wants(self.observation.desired), *apps], self._facts())
             await self.apply(plan)
             await self.record(plan)
         finally:
@@ -102,12 +108,21 @@ class ControlLoop:
         await self.gateway.keep()
         stats = self.gateway.stats
         running = {each.id: each.running for each in stats.endpoints} if stats else {}
-        return Observation(self.models.all(), self.site.replicas(), running, stats, await self.site.inventory())
+        apps, inventory = self.apps.all(), await self.site.inventory()
+        return Observation(self.models.all(), self.site.replicas(), running, stats, inventory, apps)
+
+    async def _let_sleep(self) -> None:
+        """Apps that nobody uses are wanted no more until somebody opens them."""
+        seen, now = self.observation, time.time()
+        if asleep := await self.apps.look(seen.apps, seen.replicas, now):
+            self.journal.add_decisions(asleep, now)
+            self.observation = replace(seen, apps=self.apps.all())
 
     async def apply(self, plan: Plan) -> None:
         """Start what is missing, stop routing to what leaves, end what has left."""
         ways = (way for each in self.observation.desired.values() for way in each.ways)
         revisions = {way.revision.id: way.revision for way in ways}
+        revisions |= {each.revision.id: each.revision for each in self.observation.apps.values()}
         for want in plan.ensure:
             await self.site.ensure(revisions[want.revision], want.count)
         replicas = self.site.replicas()

@@ -25,6 +25,8 @@ from headway.control.serving import Stop, serve_app
 from headway.control.settings import ControlSettings
 from headway.control.view import View
 from headway.engines import registry
+from headway.engines.app import AppEngine
+from headway.engines.base import Engine
 from headway.errors import HeadwayError
 from headway.sites.local.site import LocalSite
 from headway.store.database import Database
@@ -56,7 +58,7 @@ def run(settings: ControlSettings, page: Page) -> int:
 
 async def _serve(settings: ControlSettings, page: Page) -> None:
     database = Database(settings.state.database)
-    site = LocalSite(settings.state, registry.get)
+    site = LocalSite(settings.state, _engines(settings))
     gateway = GatewayProcess(settings)
     control = ControlLoop(site, DesiredState(database), Journal(database), gateway, settings)
     view = View(control, settings)
@@ -79,6 +81,12 @@ async def _serve(settings: ControlSettings, page: Page) -> None:
         page_socket.close()
         await site.close()
         database.close()
+
+
+def _engines(settings: ControlSettings) -> Callable[[str], Engine]:
+    """By name: what serves Models, and what runs Apps."""
+    apps: Engine = AppEngine(f"http://{settings.address_for_apps}:{settings.port}/v1", settings.state.apps)
+    return lambda name: apps if name == apps.name else registry.get(name)
 
 
 async def _until(stop: Stop, works: Sequence[Coroutine[None, None, None]]) -> None:

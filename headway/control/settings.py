@@ -44,6 +44,13 @@ class ControlSettings:
     """Seconds over which tokens/s is taken: long enough to be steady, short enough to follow."""
 
     @property
+    def address_for_apps(self) -> str:
+        """By which a program on this machine reaches the gateway."""
+        anywhere = self.host in ("0.0.0.0", "::", "")  # noqa: S104
+        host = "127.0.0.1" if anywhere else self.host
+        return f"[{host}]" if ":" in host else host
+
+    @property
     def is_open_to_others(self) -> bool:
         """Whether other machines could reach the gateway. A name is looked at as it stands, not looked up."""
         try:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 __all__ = [
+    "AppView",
     "ControlView",
     "DecisionView",
     "GatewayView",
@@ -165,6 +166,28 @@ class RouteView(msgspec.Struct):
     since: float
 
 
+class AppView(msgspec.Struct):
+    """`state` is ready, … as of a Model, or asleep: it was idle. `address`: http://host:port; empty while it does not
+    run. `idle` in seconds, `used` the last use as far as it was seen; `tenant` whose key it has."""
+
+    name: str
+    state: ModelState | Literal["asleep"]
+    reason: str
+    message: str
+    next_action: str
+    program: str
+    tenant: str
+    revision: str
+    address: str
+    replicas_wanted: int
+    replicas_ready: int
+    since: float
+    replicas: list[ReplicaView]
+    idle: float | None = None
+    used: float | None = None
+    progress: dict[str, Any] | None = None
+
+
 class Snapshot(msgspec.Struct):
     at: float
     control: ControlView
@@ -174,3 +197,4 @@ class Snapshot(msgspec.Struct):
     decisions: list[DecisionView]  # newest first, at most 50
     tenants: list[TenantView] = []
     routes: list[RouteView] = []
+    apps: list[AppView] = []

@@ -9,16 +9,18 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 import headway
+from headway.control.app_view import app_view
 from headway.control.loop import ControlLoop
+from headway.control.replica_view import TELLING, model_state, progress_of, replica_view, url_host
 from headway.control.route_view import route_views
 from headway.control.settings import ControlSettings
 from headway.control.snapshot import (
+    AppView,
     ControlView,
     DecisionView,
     GatewayView,
     ModelState,
     ModelView,
-    ReplicaView,
     RouteView,
     SiteView,
     Snapshot,
@@ -26,33 +28,12 @@ from headway.control.snapshot import (
     VariantView,
 )
 from headway.control.tenant_view import tenant_views
-from headway.engines.base import Progress
 from headway.gateway.record import Stats
 from headway.sites.base import Inventory, Replica, ReplicaState
 from headway.store.journal import RecordedDecision
 from headway.store.models import DesiredModel, Way
 
-__all__ = ["View", "decision_view", "model_state", "replica_view"]
-
-# Which Replica speaks for a Model that is not ready: the one with the most to tell, first.
-_TELLING = (
-    ReplicaState.FAILED,
-    ReplicaState.BACKOFF,
-    ReplicaState.PENDING,
-    ReplicaState.PREPARING,
-    ReplicaState.STARTING,
-    ReplicaState.DRAINING,
-    ReplicaState.READY,
-)
-_STATE: dict[ReplicaState, ModelState] = {
-    ReplicaState.FAILED: "failed",
-    ReplicaState.BACKOFF: "starting",
-    ReplicaState.PENDING: "pending",
-    ReplicaState.PREPARING: "preparing",
-    ReplicaState.STARTING: "starting",
-    ReplicaState.DRAINING: "stopping",
-    ReplicaState.READY: "starting",
-}
+__all__ = ["View", "decision_view"]
 
 
 class View:
@@ -70,7 +51,8 @@ class View:
         for each in self._control.site.replicas():
             by_model.setdefault(each.model, []).append(each)
         models = [self.model(wanted, by_model.get(name, [])) for name, wanted in sorted(seen.desired.items())]
-        stopping = [_stopping(name, each) for name, each in sorted(by_model.items()) if name not in seen.desired]
+        known = seen.desired.keys() | seen.apps.keys()
+        stopping = [_stopping(name, each) for name, each in sorted(by_model.items()) if name not in known]
         return Snapshot(
             at=now,
             control=self._control_view(),
@@ -80,6 +62,7 @@ class View:
             decisions=[decision_view(each) for each in self._control.journal.decisions()],
             tenants=tenant_views(self._control.wanted, now),
             routes=route_views(self._control.wanted, {each.name: each.state for each in models}, self._address, now),
+            apps=[self._app(name, by_model.get(name, [])) for name in sorted(seen.apps)],
         )
 
     @property
@@ -89,6 +72,13 @@ class View:
 
     def route(self, name: str) -> RouteView | None:
         return next((each for each in self.snapshot().routes if each.name == name), None)
+
+    def app(self, name: str) -> AppView | None:
+        return next((each for each in self.snapshot().apps if each.name == name), None)
+
+    def _app(self, name: str, replicas: Sequence[Replica]) -> AppView:
+        wanted, apps = self._control.observation.apps[name], self._control.apps
+        return app_view(wanted, replicas, apps.tenant(wanted.app), apps.used_at(name))
 
     def tenant(self, name: str) -> TenantView:
         """Of a Tenant that there is."""
@@ -103,7 +93,7 @@ class View:
         variants = {way.revision.id: way.revision.variant for way in wanted.ways}
         current = [each for each in replicas if each.revision in variants]
         ready = [each for each in replicas if each.state is ReplicaState.READY]
-        telling = min(current, key=lambda each: _TELLING.index(each.state), default=None)
+        telling = min(current, key=lambda each: TELLING.index(each.state), default=None)
         state = model_state(count, current, ready)
         return ModelView(
             name=model.name,
@@ -124,7 +114,7 @@ class View:
                 for each in sorted(replicas, key=lambda each: each.name)
             ],
             derived={} if revision.variant else dict(wanted.derived),
-            progress=_progress(telling.progress) if telling and telling.progress else None,
+            progress=progress_of(telling.progress) if telling and telling.progress else None,
             variants=[_variant_view(way, ready) for way in wanted.ways if way.revision.variant],
         )
 
@@ -133,7 +123,7 @@ class View:
             pid=os.getpid(),
             version=headway.__version__,
             started_at=self._started,
-            page=f"http://{_url_host(self._settings.host)}:{self._settings.page_port}",
+            page=f"http://{url_host(self._settings.host)}:{self._settings.page_port}",
             state_dir=str(self._settings.state.root),
         )
 
@@ -170,17 +160,6 @@ def decision_view(recorded: RecordedDecision) -> DecisionView:
     return DecisionView(
         recorded.at, made.object, made.action, made.reason, made.message, dict(made.numbers), made.look_again
     )
-
-
-def model_state(wanted: int, current: Sequence[Replica], ready: Sequence[Replica]) -> ModelState:
-    states = {each.state for each in current}
-    current_ready = sum(each.state is ReplicaState.READY for each in current)
-    if current_ready >= wanted:
-        return "ready"
-    if ready:
-        return "degraded"
-    worst = min(states, key=_TELLING.index, default=ReplicaState.PREPARING)
-    return _STATE[worst]
 
 
 def _message(state: ModelState, wanted: int, ready: Sequence[Replica], telling: Replica | None) -> str:
@@ -226,34 +205,6 @@ def _variant_view(way: Way, ready: Sequence[Replica]) -> VariantView:
     )
 
 
-def replica_view(replica: Replica, variant: str = "") -> ReplicaView:
-    return ReplicaView(
-        name=replica.name,
-        revision=replica.revision,
-        state=replica.state,
-        reason=replica.reason,
-        message=replica.message,
-        next_action=replica.next_action,
-        address=f"{_url_host(replica.host)}:{replica.port}" if replica.port else "",
-        pid=replica.pid,
-        threads=replica.threads,
-        gpus=list(replica.gpus),
-        memory_bytes=replica.memory_bytes,
-        restarts=replica.restarts,
-        since=replica.since,
-        log=replica.log,
-        derived=dict(replica.derived),
-        progress=_progress(replica.progress) if replica.progress else None,
-        signals=asdict(replica.signals) if replica.signals else None,
-        variant=variant,
-        node=replica.node,
-    )
-
-
-def _progress(progress: Progress) -> dict[str, object]:
-    return asdict(progress)
-
-
 def _site_view(name: str, kind: str, inventory: Inventory) -> SiteView:
     return SiteView(
         name=name,
@@ -264,7 +215,3 @@ def _site_view(name: str, kind: str, inventory: Inventory) -> SiteView:
         accelerators=[asdict(each) for each in inventory.accelerators],
         notes=list(inventory.notes),
     )
-
-
-def _url_host(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

@@ -108,6 +108,8 @@ class Launch:
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
+    ready_path: str = ""  # where it is not the engine's own
+    cwd: Path | None = None  # None = the state directory
 
 
 @dataclass(frozen=True, slots=True)

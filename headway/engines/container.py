@@ -43,7 +43,7 @@ class Container:
     writable: paths the engine must write, mounted as node disk; everything else is read-only.
     shared_memory_bytes: /dev/shm, which tensor parallelism needs. uid: that the image can run as without root.
     streams: it can read these sources by itself (s3, gs), so no cache need bring them.
-    convert: what must be done to fetched weights first: `bert` makes them GGUF.
+    form: of the weights: a folder of safetensors, a GGUF file, an embedder that is made GGUF; empty: it needs none.
     busy: a Prometheus series of requests that run, which the drain hook waits for to be 0.
     looks: the program in the image with which that hook reads `metrics_path`.
     """
@@ -60,7 +60,6 @@ class Container:
     shared_memory_bytes: int = 0
     uid: int = 1000
     streams: tuple[str, ...] = ()
-    convert: str = ""
+    form: Literal["", "folder", "gguf", "bert"] = "folder"
     busy: str = ""
     looks: Literal["python3", "curl"] = "python3"
-    weights: bool = True  # False: it needs none

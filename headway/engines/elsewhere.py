@@ -11,7 +11,7 @@ import re
 from headway.engines import builtin
 from headway.engines.container import GGUF, WEIGHTS
 from headway.errors import SourceError, SpecError, UsageError
-from headway.perf.catalog.models import architecture
+from headway.perf.catalog.models import architecture, quantised_as
 from headway.perf.catalog.parameters import weight_bytes
 from headway.spec.model import EngineName, Model
 from headway.spec.revision import Pinned, Task
@@ -50,8 +50,7 @@ def engine_of(model: Model) -> tuple[EngineName, str]:
         return known.engine, f"{known.name} is {'an embeddings' if known.task == 'embedding' else 'a GGUF'} model"
     if source.scheme == "openai":
         return "openai", "somebody else serves it"
-    words = re.split(r"[-_/.]", f"{source.path}/{source.file}".casefold())
-    if source.scheme == "ollama" or "gguf" in words:
+    if _is_gguf(source):
         return "llamacpp", "Ollama's library holds GGUF files" if source.scheme == "ollama" else "its name says GGUF"
     if model.gpu == "cpu" and _does_embed(model, source):
         return "embed", "an embedder on cores: llama-server is lighter there"
@@ -98,7 +97,14 @@ def weights_bytes(uri: str) -> int:
         return 0
     for name in filter(None, (source.file, source.path)):
         try:
-            return int(weight_bytes(architecture(name)))
+            found = architecture(name)
         except UsageError:
             continue
+        dtype = quantised_as(source.file or source.path) or ("q4_k_m" if _is_gguf(source) else "")
+        return int(weight_bytes(found, dtype))
     return 0
+
+
+def _is_gguf(source: Source) -> bool:
+    """Of several files Q4_K_M is taken (`gguf_choice`)."""
+    return source.scheme == "ollama" or "gguf" in re.split(r"[-_/.]", f"{source.path}/{source.file}".casefold())

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from headway.engines import (
     bert_to_gguf,
@@ -48,7 +48,7 @@ POSITIONS = 512
 class Embed(LlamaServer):
     name = "embed"
     capabilities = Capabilities(("embedding",), ("builtin", "file", "hf"))
-    convert: ClassVar[str] = "bert"
+    form: ClassVar[Literal["gguf", "bert"]] = "bert"
 
     def pin(self, model: Model) -> Pinned:
         source = sources.parse(model)

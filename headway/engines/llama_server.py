@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from headway.engines import elsewhere, gguf, gguf_choice, llama_flags
 from headway.engines.base import External, Launch, Need, Prepared, Slot
@@ -37,8 +37,8 @@ class LlamaServer:
 
     ready_path = "/health"
     metrics_path: ClassVar[str | None] = "/metrics"
-    convert: ClassVar[str] = ""
-    """What makes the fetched weights a GGUF file in a pod (`Container.convert`)."""
+    form: ClassVar[Literal["gguf", "bert"]] = "gguf"
+    """How the weights come to a pod (`Container.form`)."""
 
     def need(self, revision: Revision, prepared: Prepared) -> Need:
         if prepared.weights is None:
@@ -57,7 +57,7 @@ class LlamaServer:
     def container(self, revision: Revision, shape: PodShape) -> Container | None:
         if shape.vendor not in IMAGES:
             raise EngineError(f"llama-server does not run on accelerators of {shape.vendor}", hint="use engine: vllm")
-        weights = GGUF if self.convert else elsewhere.gguf_path(Source.parse(revision.source.uri))
+        weights = GGUF if self.form == "bert" else elsewhere.gguf_path(Source.parse(revision.source.uri))
         slot = Slot("", "0.0.0.0", PORT, max(1, round(revision.cpu or THREADS)), ("0",) * shape.gpus)  # noqa: S104
         return Container(
             image=IMAGES[shape.vendor],
@@ -67,7 +67,7 @@ class LlamaServer:
             ready_path=self.ready_path,
             metrics_path=self.metrics_path,
             env=llama_flags.environment(revision.args) | dict(revision.env),
-            convert=self.convert,
+            form=self.form,
             busy="llamacpp:requests_processing",
             looks="curl",
         )

@@ -73,5 +73,5 @@ class MockEngine:
             metrics_path=self.metrics_path,
             env=dict(revision.env),
             busy="vllm:num_requests_running",
-            weights=False,
+            form="",
         )

@@ -39,7 +39,7 @@ from headway.spec.model import Model
 from headway.spec.revision import Pinned, Revision, Task
 from headway.spec.source import Source
 
-__all__ = ["SETTING", "Vllm", "bring", "find"]
+__all__ = ["SETTING", "Vllm", "bring", "chosen", "find"]
 
 SETTING = "HEADWAY_VLLM"
 START_SECONDS = 900.0
@@ -89,7 +89,7 @@ class Vllm:
         if source.scheme == "hf":
             address = sources.hub_address(source)
             found = hub.look(address, model.env)
-            return hub.pin(model.source, address, found, _chosen(model.source, found.files))
+            return hub.pin(model.source, address, found, chosen(model.source, found.files))
         raise sources.refuse(source, self.name, "use hf:// or file:///folder")
 
     def settle(self, model: Model, pinned: Pinned) -> Settled:
@@ -210,7 +210,7 @@ def _environment(slot: Slot) -> dict[str, str]:
     return quiet | cpu | {CPU_KV: os.environ.get(CPU_KV, CPU_KV_GIB)}
 
 
-def _chosen(uri: str, names: Iterable[str]) -> tuple[str, ...]:
+def chosen(uri: str, names: Iterable[str]) -> tuple[str, ...]:
     """The files of the model itself: no subfolders (other formats), no second copy of the weights, no code."""
     files = [name for name in names if "/" not in name and any(fnmatch.fnmatch(name, each) for each in WANTED)]
     weights = [name for name in files if name.endswith(".safetensors")]
@@ -225,7 +225,7 @@ def _chosen(uri: str, names: Iterable[str]) -> tuple[str, ...]:
 def _pin_folder(uri: str, folder: Path) -> Pinned:
     if not folder.is_dir():
         raise SourceError(f"{uri} is a file", hint="vLLM serves a folder with config.json and safetensors files")
-    files = _chosen(uri, (each.name for each in folder.iterdir() if each.is_file()))
+    files = chosen(uri, (each.name for each in folder.iterdir() if each.is_file()))
     size = sum((folder / name).stat().st_size for name in files)
     return Pinned(uri, _digest(folder, files, _unheard), files=files, size_bytes=size)
 

@@ -18,11 +18,12 @@ PRIORITY = field_about(
     "The PriorityClass of its pods on a cluster. Left out: the cluster's default.",
     "production",
 )
-COST = field_about("Cost", "What it may cost, and on which kind of machines it may run.", {"max": "3/h"})
+COST = field_about(
+    "Cost", "What it may cost, and on which kind of machines it may run.", {"max": "3/h"}
+)
 MAX = field_about(
     "Most",
-    "What all its Replicas together may cost at most. `headway plan` chooses nothing dearer, and on a cluster a GPU "
-    "that alone costs more is not taken.",
+    "What all its Replicas together may cost at most: `headway plan` chooses nothing dearer.",
     "3/h",
     "2.5 EUR/h",
     unit="money for an hour",

@@ -62,7 +62,7 @@ PRICES = field_about(
 PRICED = field_about("Price", "What one costs, used or idle.", "2.5/h", unit=_HOURLY)
 SPOT_PRICED = field_about(
     "Spot",
-    "On nodes whose labels say that they are spot. Left out: the price as it is, and they count as never taken away.",
+    "On nodes whose labels say that they are spot. Left out: the price as it is; a plan assumes 0.05 preemptions/h.",
     {"price": "1.1/h", "preemptions": "0.05/h"},
 )
 LABELS = field_about("Labels", "Only nodes that have all of these. Left out: all nodes.", {"pool": "reserved"})

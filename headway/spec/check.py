@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from headway.errors import SpecError
+from headway.spec.app import App
 from headway.spec.fault import Faults
 from headway.spec.fields import Written
 from headway.spec.kinds import KINDS, SpecObject
@@ -20,6 +21,7 @@ from headway.spec.workload import Workload
 
 __all__ = [
     "MOST_FAULTS",
+    "app_from_json",
     "as_one",
     "from_json",
     "object_of",
@@ -66,6 +68,13 @@ def site_from_json(data: Any) -> Site:
     """Likewise."""
     found = _from_json("Site", data)
     assert isinstance(found, Site)  # noqa: S101
+    return found
+
+
+def app_from_json(data: Any) -> App:
+    """Likewise."""
+    found = _from_json("App", data)
+    assert isinstance(found, App)  # noqa: S101
     return found
 
 

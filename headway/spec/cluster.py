@@ -45,7 +45,7 @@ KubeName = Annotated[str, BeforeValidator(_read_name), WithJsonSchema({"type": "
 PodFields = Annotated[
     dict[str, Any],
     BeforeValidator(read_pod),
-    WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True, "additionalProperties": True}),
+    WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True}),
 ]
 
 

@@ -32,7 +32,18 @@ from headway.spec.fields import Args, Bytes, Cores, Env, GpuText, Name, PerMilli
 from headway.spec.revision import Task
 from headway.spec.strict import Strict
 
-__all__ = ["EngineName", "Model", "Price", "Profile", "Replicas", "Routing", "RoutingPolicy", "Slo", "Variant"]
+__all__ = [
+    "EngineName",
+    "Model",
+    "Price",
+    "Profile",
+    "Replicas",
+    "Routing",
+    "RoutingPolicy",
+    "SiteKey",
+    "Slo",
+    "Variant",
+]
 
 RoutingPolicy = Literal["predicted_latency", "round_robin", "least_request", "power_of_two", "prefix_affinity"]
 EngineName = Literal["llamacpp", "embed", "vllm", "sglang", "openai", "mock"]
@@ -195,6 +206,14 @@ class Model(Strict):
         changes = _laid_over(self, profile)
         if changes.keys() & {"source", "engine", "gpu"}:
             changes["variants"] = ()  # the one way that the profile says
+        return self.model_copy(update=changes)
+
+    def over(self, defaults: Profile) -> Model:
+        """With what a Site has as defaults, where the Model does not say it itself; `args` and `env` key by key."""
+        said = {name: value for name, value in defaults if value is not None}
+        changes = {name: value for name, value in said.items() if name not in self.model_fields_set}
+        for name in said.keys() & {"args", "env"}:
+            changes[name] = {**said[name], **getattr(self, name)}
         return self.model_copy(update=changes)
 
     @property

@@ -99,6 +99,8 @@ def render() -> str:
             _section("Match", "match.", parts["Match"], {}),
             _section("Fallback", "fallback.", parts["Fallback"], {}),
             _section("Shadow", "shadow.", parts["Shadow"], {}),
+            _section("App", "", parts["App"], {}),
+            _section("AppProfile", "profiles.SITE.", parts["AppProfile"], parts["App"]["properties"], "App"),
             _section("Workload", "", parts["Workload"], {}),
             _section("Arrivals", "arrivals.", parts["Arrivals"], {}),
             _section("ArrivalStage", "arrivals.stages.", parts["ArrivalStage"], {}),

@@ -16,11 +16,19 @@ __all__ = ["json_schema"]
 
 Schema = dict[str, Any]
 
-NAMES = {"Model": "chat", "Tenant": "research", "Route": "assistant", "Workload": "evening-chat", "Site": "datacentre"}
+NAMES = {
+    "Model": "chat",
+    "Tenant": "research",
+    "Route": "assistant",
+    "App": "notes",
+    "Workload": "evening-chat",
+    "Site": "datacentre",
+}
 SPECS = {
     "Model": {"source": "builtin://smollm2-135m-instruct"},
     "Tenant": {"limits": {"rpm": 600}},
     "Route": {"to": [{"model": "big"}], "fallback": [{"model": "small"}]},
+    "App": {"preset": "notebook", "idle": "30m"},
     "Workload": {"model": "chat", "arrivals": {"rate": "20/s"}, "prompt": {"p50": 1020, "p90": 2700}, "output": 100},
     "Site": {"inventory": [{"gpu": "H100-SXM", "count": 64, "per-node": 8, "price": "2.5/h"}]},
 }

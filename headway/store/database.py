@@ -89,6 +89,18 @@ MIGRATIONS: tuple[str, ...] = (
     ) STRICT;
     """,
     SHARING,
+    """
+    CREATE TABLE apps (
+        name TEXT PRIMARY KEY,
+        spec TEXT NOT NULL,        -- spec.app.App as JSON, as it runs on this Site
+        revision TEXT NOT NULL,    -- spec.revision.Revision as JSON
+        awake INTEGER NOT NULL,    -- 0 after it was idle
+        origin TEXT NOT NULL,      -- file:line
+        generation INTEGER NOT NULL,
+        created REAL NOT NULL,
+        changed REAL NOT NULL
+    ) STRICT;
+    """,
 )
 
 

@@ -1,4 +1,4 @@
-"""All that is wanted: Models, Routes, Tenants and their keys, changed together or not at all."""
+"""All that is wanted: Models, Routes, Apps, Tenants and their keys, changed together or not at all."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from headway.spec.route import Route
 from headway.spec.tenant import Tenant
+from headway.store.apps import AppStore
 from headway.store.database import Database
 from headway.store.keys import KeyStore
 from headway.store.ledger import Ledger
@@ -21,6 +22,7 @@ class DesiredState:
         self._database = database
         self.models = ModelStore(database)
         self.routes = RouteStore(database)
+        self.apps = AppStore(database)
         self.tenants = TenantStore(database)
         self.keys = KeyStore(database)
         self.ledger = Ledger(database)

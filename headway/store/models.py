@@ -56,7 +56,7 @@ class Change:
     name: str
     change: Literal["added", "changed", "unchanged", "removed"]
     revision: str  # of a Model
-    kind: Literal["Model", "Tenant", "Route"] = "Model"
+    kind: Literal["Model", "Tenant", "Route", "App"] = "Model"
 
 
 class ModelStore:

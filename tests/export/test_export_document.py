@@ -72,10 +72,10 @@ spec:
   # as the file says
   replicas: 2
   containers:
-    # its engine
+  # its engine
   - name: engine
     args:
-    - "--port"
+    - --port
     # vLLM's own
     - "8000"
     env: []

@@ -19,7 +19,7 @@ from headway.spec.tree import MOST_CHARACTERS, MOST_DEPTH, MOST_VALUES
 HEAD = "kind: Model\nname: chat\nsource: builtin://smollm2-135m-instruct\n"
 FIELDS = (
     "kind, name, source, task, engine, replicas, gpu, cpu, memory, slo, price, routing, cache, deadlines, args, env, "
-    "variants, profiles"
+    "image, priority, cost, weights, pod, variants, profiles"
 )
 NO_UNIT = "which has no unit"
 DURATION = "write a duration like 500ms, 10m or 1h30m"
@@ -60,7 +60,7 @@ OF_ONE_FIELD: list[tuple[str, str]] = [
     ("task: speech", "4:7: task: found 'speech'; use one of chat, completion, embedding"),
     ("task: 3", "4:7: task: found 3; use one of chat, completion, embedding"),
     ("engine: llama.cpp", "4:9: engine: found 'llama.cpp'; did you mean llamacpp?"),
-    ("engine: triton", "4:9: engine: found 'triton'; use one of llamacpp, embed, vllm, openai, mock"),
+    ("engine: triton", "4:9: engine: found 'triton'; use one of llamacpp, embed, vllm, sglang, openai, mock"),
     # replicas
     ("replicas: 8..0", "4:11: replicas: found 8..0; write the lower end first: 0..8"),
     ("replicas: 0..1001", "4:11: replicas: found 0..1001; write 0 to 1000"),
@@ -110,6 +110,20 @@ OF_ONE_FIELD: list[tuple[str, str]] = [
     ("env: {HF_TOKEN: abc}", f"4:17: env.HF_TOKEN: {CREDENTIAL}; {BY_NAME}"),
     ("env: {db_password: '1234'}", f"4:20: env.db_password: {CREDENTIAL}; {BY_NAME}"),
     ("env: {A: sk-abcdefghijklmnopqrstuvwx}", f"4:10: env.A: {CREDENTIAL}; {BY_NAME}"),
+    # what only a cluster reads
+    ("image: vllm", "4:8: image: found 'vllm'; write an image with its tag, like vllm/vllm-openai:v0.12.0"),
+    ("priority: High!", "4:11: priority: found 'High!'; write the name of an object of the cluster, like production"),
+    ("cost: {}", "4:7: cost: says nothing; write cost: {spot: prefer}, or leave it out"),
+    ("cost: {max: 3}", "4:13: cost.max: found 3, which has no unit; write money for an hour, like 2.5/h or 2.5 EUR/h"),
+    ("cost: {spot: always}", "4:14: cost.spot: found 'always'; use one of prefer, only, never"),
+    ("weights: {cache: disk}", "4:18: weights.cache: found 'disk'; use one of volume, replica, image, stream, none"),
+    ("weights: {}", "4:10: weights: says nothing; write weights: {cache: volume}, or leave it out"),
+    ("weights: {cache: none, class: fast}", "4:31: weights.class: found fast; cache none has no claim: leave it out"),
+    ("pod: [a]", "4:6: pod: found a list; write a mapping like {nodeSelector: {pool: inference}}"),
+    (
+        "pod: {a: [{b: hf_abcdefghijklmnopqrst}]}",
+        "4:15: pod.a.0.b: looks like a credential written out; name a Secret of the cluster instead",
+    ),
     # profiles
     ("profiles: [local]", f"4:11: profiles: found a list; {PROFILES}"),
     ("profiles: {local: 3}", "4:19: profiles.local: found 3; write a mapping of fields"),

@@ -11,6 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from headway.errors import SpecError
+from headway.spec.app import App, AppProfile
 from headway.spec.cache import Cache, EmbeddingCache, ResponseCache
 from headway.spec.check import from_json
 from headway.spec.deadlines import Deadlines
@@ -54,10 +55,11 @@ OF_WORKLOADS = (
     "Part",
     "TraceFile",
 )
+OF_APPS = ("App", "AppProfile")
 OF_SITES = ("Site", "Stock", "Spot", "GpuPrice", "SpotPrice")
 OF_MODELS = ("Model", "Slo", "Price", "Routing", "Profile", "Variant")
-CLOSED = (*OF_MODELS, "Tenant", "Limits", "Budget", "Data", *OF_ROUTES, *OF_WORKLOADS, *OF_SITES)
-OBJECTS = ("ModelObject", "TenantObject", "RouteObject", "WorkloadObject", "SiteObject")
+CLOSED = (*OF_MODELS, "Tenant", "Limits", "Budget", "Data", *OF_ROUTES, *OF_WORKLOADS, *OF_SITES, *OF_APPS)
+OBJECTS = ("ModelObject", "TenantObject", "RouteObject", "AppObject", "WorkloadObject", "SiteObject")
 SMALLEST = {"kind": "Model", "name": "chat", "source": "org/name"}
 FIELDS = [(name, field, part) for name in (*CLOSED, *OBJECTS) for field, part in PARTS[name]["properties"].items()]
 BOTH = ["source: ./m.gguf", "source: org/name@main", "replicas: 0..8", "replicas: 3", 'replicas: "3"', "gpu: 0.5",
@@ -148,7 +150,7 @@ def test_the_schema_is_closed_and_standard() -> None:
     assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert [each["$ref"] for each in SCHEMA["anyOf"]] == [
         f"#/$defs/{each}"
-        for kind in ("Model", "Tenant", "Route", "Workload", "Site")
+        for kind in ("Model", "Tenant", "Route", "App", "Workload", "Site")
         for each in (kind, f"{kind}Object")
     ]
     for name in (*CLOSED, *OBJECTS):
@@ -180,6 +182,8 @@ def test_the_page_tells_of_every_field() -> None:
         ("match.", Match),
         ("fallback.", Fallback),
         ("shadow.", Shadow),
+        ("", App),
+        ("profiles.SITE.", AppProfile),
         ("", Workload),
         ("arrivals.", Arrivals),
         ("arrivals.stages.", ArrivalStage),
@@ -250,6 +254,17 @@ def test_every_example_of_a_site_is_valid(place: str, field: str, example: Any) 
         "Spot": {"inventory": [stock | {"spot": spot | {field: example}}]},
     }[place]
     whole = {"kind": "Site", "name": "s"} | within
+    assert fits(whole, SCHEMA)
+    assert load(json.dumps(whole), "f.yaml", "/")
+
+
+@pytest.mark.parametrize(
+    ("place", "field", "example"),
+    [(place, field, example) for place, field, part in FIELDS if place in OF_APPS for example in part["examples"]],
+)
+def test_every_example_of_an_app_is_valid(place: str, field: str, example: Any) -> None:
+    within = {field: example} if place == "App" else {"profiles": {"local": {field: example}}}
+    whole = {"kind": "App", "name": "a", "command": ["python", "app.py"]} | within
     assert fits(whole, SCHEMA)
     assert load(json.dumps(whole), "f.yaml", "/")
 

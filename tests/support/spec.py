@@ -19,7 +19,16 @@ _TYPES: dict[str, Callable[[Any], bool]] = {
     "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
     "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
 }
-_WORDS = {"$schema", "$defs", "title", "description", "examples", "default", "x-unit"}
+_WORDS = {
+    "$schema",
+    "$defs",
+    "title",
+    "description",
+    "examples",
+    "default",
+    "x-unit",
+    "x-kubernetes-preserve-unknown-fields",
+}
 
 
 def attempt(call: Callable[[], T]) -> T | ValueError:

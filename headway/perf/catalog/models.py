@@ -20,7 +20,7 @@ from headway.errors import UsageError
 from headway.perf.catalog.architecture import Architecture
 from headway.perf.catalog.names import Words, near, words
 
-__all__ = ["architecture", "architectures", "same_shape", "shapes"]
+__all__ = ["architecture", "architectures", "quantised_as", "same_shape", "shapes"]
 
 TUNED = frozenset(
     {"instruct", "chat", "it", "pt", "base", "hf", "thinking", "preview", "meta", "nvidia", "gguf", "ud", "quantized"}
@@ -100,6 +100,11 @@ def architecture(name: str) -> Architecture:
     if found is None:
         raise _unknown(name, list(every))
     return replace(every[found], native=native) if native else every[found]
+
+
+def quantised_as(name: str) -> str:
+    """The dtype that a file or a repository says its weights have; empty: none."""
+    return _quantisation(words(_plain(name)))[1]
 
 
 def _unknown(name: str, known: list[str]) -> UsageError:

@@ -14,6 +14,7 @@ from typing import Any
 from headway.perf.plan.checkpoint import Checkpoint
 from headway.perf.plan.layout import Layout
 from headway.perf.plan.offer import Find, Offer
+from headway.spec.cluster import SpotWay
 from headway.spec.fault import Fault, describe
 from headway.spec.gpu import GpuWish, parse_gpu
 from headway.spec.model import Model
@@ -25,7 +26,7 @@ __all__ = ["Asked", "asked_of"]
 class Asked:
     """None: left to the planner. `gpu`: None also where the file says auto; `product`: its name in the
     catalogue; `cores`: it says cpu. `least`, `most`:
-    replicas."""
+    replicas. `most_cost`: money an hour, of all replicas."""
 
     gpu: GpuWish | None = None
     product: str = ""
@@ -42,6 +43,8 @@ class Asked:
     sequences: int | None = None
     token_budget: int | None = None
     context: int | None = None
+    most_cost: float | None = None
+    spot: SpotWay | None = None
 
     @property
     def replicas(self) -> int | None:
@@ -70,8 +73,10 @@ class Asked:
         return self.is_expert is not None and self.is_expert != (layout.expert > 1) and layout.accelerators > 1
 
     def passes_over(self, offer: Offer) -> bool:
-        """Whether the file names another kind of GPU."""
-        wish = self.gpu
+        """Whether the file names another kind of GPU, or of machine."""
+        wish, is_spot = self.gpu, offer.preemptions is not None
+        if (self.spot == "only" and not is_spot) or (self.spot == "never" and is_spot):
+            return True
         if wish is None:
             return self.cores and offer.threads is None
         if wish.mig_profile:
@@ -91,8 +96,9 @@ class Asked:
 _KV = {"auto": "bf16", "bfloat16": "bf16", "fp8": "fp8", "fp8_e4m3": "fp8", "fp8_e5m2": "fp8"}
 
 
-def asked_of(model: Model, find: Find) -> Asked:
-    """Raises Fault with its path in the Model, and what `find` raises of a product that nobody knows."""
+def asked_of(model: Model, find: Find, currency: str = "") -> Asked:
+    """`currency`: of the prices that a plan reckons with. Raises Fault with its path in the Model, and what `find`
+    raises of a product that nobody knows."""
     args = model.args
     wish = None if model.gpu in (None, "auto", "cpu") else parse_gpu(str(model.gpu))
     said = "replicas" in model.model_fields_set
@@ -117,7 +123,16 @@ def asked_of(model: Model, find: Find) -> Asked:
         sequences=_whole(args, "max-num-seqs", "parallel"),
         token_budget=_whole(args, "max-num-batched-tokens", "batch-size"),
         context=_context(args),
+        most_cost=_most(model, currency),
+        spot=model.cost.spot if model.cost else None,
     )
+
+
+def _most(model: Model, currency: str) -> float | None:
+    most = model.cost.max if model.cost else None
+    if most is not None and currency and most.currency not in ("", currency):
+        raise Fault(f"found {most}", f"prices here are in {currency}", ("cost", "max"))
+    return None if most is None else most.amount
 
 
 def _whole(args: Mapping[str, Any], *names: str) -> int | None:

@@ -74,7 +74,11 @@ def _of(
     if replicas.all > there:
         of = f" of {option.layout}" if each > 1 else ""
         return option.refused(f"needs {replicas.all} replicas{of}, there is room for {there:.0f}", near=0.0)
-    return _choice(question, option, replica, capacity, replicas)
+    choice = _choice(question, option, replica, capacity, replicas)
+    if asked.most_cost is not None and choice.per_hour > asked.most_cost:
+        said = f"costs {choice.per_hour:,.2f} an hour for {replicas.all}, the file allows {asked.most_cost:,.2f}"
+        return option.refused(said, near=choice.per_hour / asked.most_cost if asked.most_cost else inf)
+    return choice
 
 
 def _replicas(question: Question, needed: int, gone: float, *, is_spot: bool) -> Replicas:

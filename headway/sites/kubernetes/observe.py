@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from headway.sites.kubernetes.dra import claimed, devices_of
 from headway.sites.kubernetes.facts import Facts
+from headway.sites.kubernetes.labels import MODEL
 from headway.sites.kubernetes.nodes import node_facts
 from headway.sites.kubernetes.requests import taken
 from headway.sites.kubernetes.storage import storage_class
 from headway.wire.kube.cluster import ApiRefusal, Cluster
-from headway.wire.kube.manifest import Manifest
+from headway.wire.kube.manifest import Manifest, labels
 from headway.wire.kube.resource import resource
 
 __all__ = ["Served", "facts", "facts_from", "served"]
@@ -29,8 +30,9 @@ class Served:
     groups: frozenset[str]
 
 
-async def facts(cluster: Cluster) -> Facts:
-    """Raises ApiRefusal where nodes or pods may not be read; of what else is refused nothing is known."""
+async def facts(cluster: Cluster, *, without: Collection[str] = ()) -> Facts:
+    """Raises ApiRefusal where nodes or pods may not be read; of what else is refused nothing is known. `without`: the
+    Models whose Replicas are looked through, as if they were not there."""
     api = await served(cluster)
     has_dra = DRA in api.groups
     nodes, pods, storage, priorities, classes, slices, claims = await asyncio.gather(
@@ -43,7 +45,7 @@ async def facts(cluster: Cluster) -> Facts:
     return facts_from(
         api,
         nodes=nodes,
-        pods=pods,
+        pods=[each for each in pods if labels(each).get(MODEL) not in without],
         storage=storage,
         priorities=priorities,
         classes=classes,

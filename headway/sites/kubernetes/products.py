@@ -36,17 +36,8 @@ _CLOUDS = {
     "tpu-v6e-slice": "TPU-v6e",
     "tpu-v6e-device": "TPU-v6e",
     "tpu7x": "TPU-7x",
-    # Karpenter on AWS: karpenter.k8s.aws/instance-gpu-name
-    "a100": "A100-40-SXM",  # p4d; a p4de says 80 GB in instance-gpu-memory
-    "h100": "H100-SXM",
-    "h200": "H200-SXM",
-    "b200": "B200-SXM",
-    "v100": "V100-SXM-16",
-    "a10g": "A10G",
-    "l4": "L4",
-    "l40s": "L40S",
-    "t4": "T4",
 }
+_FORM = re.compile(r"[-_ ]OAM$", re.IGNORECASE)  # AMD's labeller says how it is mounted
 _SHARED = re.compile(r"-SHARED$", re.IGNORECASE)
 _MIG = re.compile(r"-MIG-(\d+g\.\d+gb(?:\+[a-z.]+)?)$", re.IGNORECASE)
 
@@ -63,7 +54,7 @@ def known_as(label: str, profile: str = "") -> str:
     profile = profile or profile_of(label)
     product = _CLOUDS.get(product.casefold(), product)
     try:
-        whole = accelerator(product.replace("_", "-"))
+        whole = accelerator(_FORM.sub("", product).replace("_", "-"))
     except UsageError:
         return f"{product}/{profile}" if profile else product
     return f"{whole.name}/{profile}" if profile else whole.name

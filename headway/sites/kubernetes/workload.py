@@ -1,8 +1,8 @@
 """One Replica less, of a cluster's workload: the very one that was meant.
 
 A ReplicaSet that shrinks ends the pod of the lowest deletion cost first (kubernetes.io, "Pod deletion cost"), so the
-pod is marked before its Deployment wants one less. A StatefulSet always ends its highest number: of those, only that
-one can be meant.
+pod is marked before its Deployment wants one less. StatefulSets and LeaderWorkerSets always end their highest number:
+of those, only that one can be meant.
 """
 
 from __future__ import annotations
@@ -22,12 +22,21 @@ LOWEST = "-2147483647"
 
 
 async def workload_of(cluster: Cluster, namespace: str, revision: str) -> tuple[Resource, Manifest] | None:
-    """The Deployment or StatefulSet of a Revision."""
-    for kind in ("Deployment", "StatefulSet"):
-        found = await cluster.list(resource(kind), namespace, labels=f"{REVISION}={revision}")
-        if found.items:
-            return resource(kind), found.items[0]
+    """What runs the Replicas of a Revision. LeaderWorkerSets first: each of them has StatefulSets below it."""
+    for kind in ("LeaderWorkerSet", "Deployment", "StatefulSet"):
+        found = await _with_label(cluster, resource(kind), namespace, f"{REVISION}={revision}")
+        if found:
+            return resource(kind), found[0]
     return None
+
+
+async def _with_label(cluster: Cluster, of: Resource, namespace: str, selector: str) -> list[Manifest]:
+    try:
+        return (await cluster.list(of, namespace, labels=selector)).items
+    except ApiRefusal as refusal:
+        if refusal.status == 404:  # the cluster has no such kind
+            return []
+        raise
 
 
 async def end(cluster: Cluster, pod: Manifest, grace: float) -> None:
@@ -37,9 +46,9 @@ async def end(cluster: Cluster, pod: Manifest, grace: float) -> None:
     found = await workload_of(cluster, namespace, labels(pod).get(REVISION, ""))
     if found is not None:
         of, workload = found
-        if of.kind == "StatefulSet" and name != _last(workload):
+        if of.kind != "Deployment" and name != _last(workload):
             raise ResourceError(
-                f"{name} is not the last of its StatefulSet in {namespace}, which ends no other",
+                f"{name} is not the last of its {of.kind} in {namespace}, which ends no other",
                 hint=f"end {_last(workload)} first",
             )
         await cluster.patch(resource("Pod"), name, {"metadata": {"annotations": {COST: LOWEST}}}, namespace)

@@ -33,6 +33,8 @@ def launch(
 ) -> Process:
     """Start the next incarnation of `replica`. Raises EngineError when it cannot be started, SecretError."""
     placement = place.placement
+    port = free_port(HOST)
+    wanted = engine.launch(revision, place.prepared, Slot(replica.name, HOST, port, placement.threads, placement.gpus))
     marks = Marks(
         state=str(state.root.resolve()),
         replica=replica.name,
@@ -40,20 +42,18 @@ def launch(
         revision=revision.id,
         incarnation=replica.incarnation + 1,
         restarts=replica.restarts,
-        port=free_port(HOST),
+        port=port,
         threads=placement.threads,
         memory=placement.memory_bytes,
         gpus=placement.gpus,
         gpu_fraction=placement.fraction,
-        ready_path=engine.ready_path,
+        ready_path=wanted.ready_path or engine.ready_path,
         start_seconds=place.need.start_seconds,
     )
-    slot = Slot(replica.name, HOST, marks.port, placement.threads, placement.gpus)
-    wanted = engine.launch(revision, place.prepared, slot)
     env = {name: resolve_secret(value, state) if is_secret(value) else value for name, value in wanted.env.items()}
     log = state.logs / f"{replica.name}.log"
     try:
         logs.begin(log, replica.name, marks.incarnation, wanted.argv, log_limit)
-        return spawn(wanted.argv, env, marks, log, state.root)
+        return spawn(wanted.argv, env, marks, log, wanted.cwd or state.root)
     except OSError as error:
         raise EngineError(f"{revision.model}: cannot start {wanted.argv[0]}: {error}") from error

@@ -25,6 +25,8 @@ from headway.perf.plan.search import search
 from headway.perf.plan.split import pair_of
 from headway.perf.plan.written import written
 from headway.spec.check import from_json
+from headway.spec.cluster import SpotWay
+from headway.spec.fault import Fault
 from headway.spec.model import Model
 from tests.support.plan import LLAMA, demand, offers, question
 
@@ -221,3 +223,26 @@ def test_prompts_apart_from_answers_cost_what_they_cost() -> None:
     assert pair.ttft_p95 <= 1.0
     assert pair.itl_p95 <= 0.05
     assert pair_of(replace(asked, demand=demand(50, closed=True)), choice) is None
+
+
+@SOME
+@given(most=st.floats(1, 60))
+def test_nothing_dearer_than_the_file_allows(most: float) -> None:
+    whole, bounded = found(question()), found(question(asked=Asked(most_cost=most)))
+    assert all(each.per_hour <= most for each in bounded.choices)
+    if whole.pick and whole.pick.per_hour <= most:
+        assert bounded.pick == whole.pick
+    elif whole.pick and not bounded.choices:
+        assert any("the file allows" in each.why for each in bounded.refused)
+
+
+@pytest.mark.parametrize("way", ["only", "never", None])
+def test_machines_that_may_be_taken_away_as_the_file_says(way: SpotWay | None) -> None:
+    spot = {each.offer.preemptions is not None for each in found(question(asked=Asked(spot=way))).choices}
+    assert spot == {"only": {True}, "never": {False}, None: {True, False}}[way]
+
+
+def test_a_limit_in_another_currency_is_a_fault() -> None:
+    model = from_json({"name": "m", "source": "hf://a/b", "cost": {"max": "3 EUR/h"}})
+    with pytest.raises(Fault, match="found 3 EUR/h"):
+        asked_of(model, accelerator, "USD")

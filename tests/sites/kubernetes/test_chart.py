@@ -21,6 +21,7 @@ CHART = Path(__file__).parents[3] / "deploy" / "chart"
 CASES: list[tuple[dict[str, Any], Installation]] = [
     ({}, Installation()),
     ({"image": "r/h:1", "operators": 3}, Installation(image="r/h:1", operators=3)),
+    ({"volume": "1Gi"}, Installation(volume="1Gi")),
     ({"gateways": {"min": 3, "max": 3}}, Installation(gateways=(3, 3))),
     (
         {

@@ -17,7 +17,7 @@ from headway.sites.kubernetes.objects.derived import Derived
 __all__ = ["text_of"]
 
 WIDTH = 118
-_PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./@+-]*(:[A-Za-z0-9_./@+-]+)*")
+_PLAIN = re.compile(r"(?:--?[A-Za-z]|[A-Za-z_/])[A-Za-z0-9_./@+,=-]*(:[A-Za-z0-9_./@+,=-]+)*|\d{1,9}([KMGT]i|m)")
 _OTHERWISE = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null", "~"})
 """Booleans and nothing, to one reader or another, in any case."""
 _UNSAFE = re.compile("[^\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
@@ -49,7 +49,7 @@ def _sequence(value: Sequence[Any], indent: str, at: str, why: Mapping[str, str]
         if isinstance(item, Mapping) and item:
             lines = list(_mapping(item, indent + "  ", pointer, why))
             first = next(n for n, line in enumerate(lines) if not line.lstrip().startswith("#"))
-            yield from lines[:first]  # a reason of the first field stands above the dash
+            yield from (indent + line.lstrip() for line in lines[:first])  # the first field's reason: above the dash
             yield f"{indent}- {lines[first].lstrip()}"
             yield from lines[first + 1 :]
         else:
@@ -101,7 +101,10 @@ def _note(text: str, indent: str) -> Iterator[str]:
         if line.startswith(" "):
             yield f"{indent}# {line}"
             continue
-        yield from (f"{indent}# {part}" for part in textwrap.wrap(line, max(40, WIDTH - len(indent) - 2)))
+        yield from (
+            f"{indent}# {part}"
+            for part in textwrap.wrap(line, max(40, WIDTH - len(indent) - 2), break_on_hyphens=False)
+        )
 
 
 def _escaped(key: str) -> str:

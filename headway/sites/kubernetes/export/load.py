@@ -1,7 +1,7 @@
 """What an engine's own metrics say of its load, for scalers and monitors that know nothing of Headway.
 
-One figure for all engines: the requests in a Replica, those that run and those that wait in its queue. A scaler holds it
-at 70 % of what a Replica takes at once, which is the rule that `headway simulate` knows as `hpa` and `keda`.
+One figure for all engines: the requests in a Replica, those that run and those that wait in its queue. A scaler holds
+it at 70 % of what a Replica takes at once, which is the rule that `headway simulate` knows as `hpa` and `keda`.
 """
 
 from __future__ import annotations
@@ -9,11 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from headway.errors import HeadwayError
+from headway.perf.catalog.accelerators import accelerator
+from headway.perf.catalog.models import architecture
+from headway.perf.limits import limits
+from headway.perf.setting import Setting
 from headway.policy.scaling.hpa import Hpa
+from headway.spec.gpu import parse_gpu
 from headway.spec.revision import Revision
+from headway.spec.source import Source
 
 __all__ = ["METRIC", "Load", "adapter_rule", "load_of", "target"]
 
+HALFWAY = 2000
+"""Tokens of a chat request when half of it is done: what opens every prompt, the turns before, half an answer (the
+workload `chat`: 512, 2.5 turns of 296 and 441)."""
 METRIC = "engine_requests"
 """As the custom metrics API calls it, which takes no colon in a name."""
 
@@ -54,8 +64,30 @@ def target(revision: Revision) -> tuple[int, str]:
     written = revision.args.get(load.limit)
     most = int(written) if isinstance(written, int | str) and str(written).isdigit() else load.sequences
     told = f"args.{load.limit}" if written else f"{revision.engine}'s own {load.limit}, none is written"
+    fitting = _fitting(revision)
+    if fitting is not None and fitting < most:
+        most, told = fitting, f"so many of {HALFWAY} tokens have room in the KV cache of {revision.gpu}"
     share = Hpa().utilisation
     return max(1, int(most * share)), f"{share:.0%} of the {most} requests that a Replica runs at once ({told})"
+
+
+def _fitting(revision: Revision) -> int | None:
+    """Requests whose keys and values have room, where the catalogue knows model and GPU."""
+    wish = parse_gpu(revision.gpu) if revision.gpu else None
+    if wish is None or not wish.product or revision.engine not in ("vllm", "sglang") or revision.task == "embedding":
+        return None
+    share = revision.args.get("gpu-memory-utilization", revision.args.get("mem-fraction-static"))
+    try:
+        setting = Setting(
+            architecture(Source.parse(revision.source.uri).path),
+            accelerator(wish.product),
+            engine="sglang" if revision.engine == "sglang" else "vllm",
+            tensor=wish.count,
+            memory_share=float(share) if isinstance(share, int | float) else None,
+        )
+        return max(1, limits(setting).kv_tokens // HALFWAY)
+    except (HeadwayError, ValueError):
+        return None
 
 
 def adapter_rule(load: Load) -> str:

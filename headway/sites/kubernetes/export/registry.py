@@ -1,4 +1,4 @@
-"""The forms and pieces of `headway export` by name: what each makes, in a line, and what must be on the cluster for it."""
+"""The forms and pieces of `headway export` by name: what each makes, and what must be on the cluster for it."""
 
 from __future__ import annotations
 
@@ -42,9 +42,7 @@ FORMS: Mapping[str, Maker] = {
     "kserve": Maker(kserve.inference_services, "InferenceServices", "KServe 0.15"),
     "kserve-llm": Maker(kserve.llm_services, "LLMInferenceServices, with llm-d's scheduler", "KServe 0.18 and LWS"),
     "rayservice": Maker(ray.ray_services, "RayServices with Ray Serve LLM", "KubeRay 1.4"),
-    "lws": Maker(
-        lws.leader_worker_sets, "LeaderWorkerSets, HPAs", "LeaderWorkerSet 0.6", frozenset({lws.GROUP})
-    ),
+    "lws": Maker(lws.leader_worker_sets, "LeaderWorkerSets, HPAs", "LeaderWorkerSet 0.6", frozenset({lws.GROUP})),
     "knative": Maker(knative.services, "Knative Services, which go to zero", "Knative Serving 1.16"),
     "keda": Maker(keda.keda, "Deployments with ScaledObjects on Prometheus", "KEDA 2.16 and Prometheus"),
     "keda-external": Maker(

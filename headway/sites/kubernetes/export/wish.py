@@ -5,21 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from headway.engines.own_image import own_image
 from headway.sites.kubernetes.export.way import Way, way_of
 from headway.sites.kubernetes.facts import UNKNOWN, Facts
-from headway.sites.kubernetes.install.options import Installation
 from headway.sites.kubernetes.objects.network import SYSTEM
 from headway.spec.model import Model
 from headway.spec.route import Route
 from headway.spec.tenant import Tenant
 
-__all__ = ["Wish", "wished"]
+__all__ = ["Wish", "Words", "wished"]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """`host`: under which callers reach the gateway from outside. `issuer`: cert-manager's ClusterIssuer.
+    `prometheus`: its address, where KEDA asks it. `image`: of Headway itself."""
+
+    host: str = "models.example.com"
+    issuer: str = "letsencrypt"
+    prometheus: str = "http://prometheus-operated.monitoring:9090"
+    image: str = field(default_factory=own_image)
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """`models` as they are on this Site; `ways` in their order. `host`: under which callers reach the gateway from
-    outside. `prometheus`: its address, where KEDA asks it. `issuer`: cert-manager's ClusterIssuer."""
+    """`models` as they are on this Site; `ways` in their order. `system`: the namespace of operator and gateway."""
 
     models: Sequence[Model]
     ways: Sequence[Way]
@@ -28,10 +38,7 @@ class Wish:
     facts: Facts = UNKNOWN
     namespace: str = "default"
     system: str = SYSTEM
-    host: str = "models.example.com"
-    issuer: str = "letsencrypt"
-    prometheus: str = "http://prometheus-operated.monitoring:9090"
-    image: str = field(default_factory=lambda: Installation().image)
+    words: Words = field(default_factory=Words)
 
     def of(self, model: Model) -> Iterator[Way]:
         return (each for each in self.ways if each.model.name == model.name)
@@ -44,11 +51,11 @@ def wished(
     *,
     facts: Facts,
     namespace: str,
+    words: Words,
     site: str = "",
-    **words: str,
 ) -> Wish:
     """`models` as the file has them; the profile of the Site, else of its kind, is laid over them here."""
     here = [each.on(site, "kubernetes") for each in models]
     found = [way_of(way, variant, facts, namespace) for each in here for variant, way in each.ways.items()]
     ways = [each for each in found if each is not None]
-    return Wish(here, ways, tenants, routes, facts, namespace, **words)  # type: ignore[arg-type]
+    return Wish(here, ways, tenants, routes, facts, namespace, words=words)

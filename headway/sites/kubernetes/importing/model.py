@@ -22,6 +22,8 @@ from headway.wire.kube.manifest import Manifest
 __all__ = ["KINDS", "Imported", "imported"]
 
 KINDS = ("Deployment", "StatefulSet")
+NOWHERE = "hf://organisation/name"
+"""Where the manifest does not say what is served."""
 _ENGINE = {"vllm": "vllm", "sglang": "sglang", "llamacpp": "llamacpp", "tgi": "vllm"}
 _HUB_CACHE = ("/root/.cache/huggingface", "/huggingface", "/.cache/huggingface", "/data")
 _PATHS = frozenset({"HF_HOME", "HUGGINGFACE_HUB_CACHE", "HF_HUB_CACHE", "TRANSFORMERS_CACHE", "XDG_CACHE_HOME", "HOME"})
@@ -35,7 +37,9 @@ _EMBEDS: Mapping[str, tuple[Any, ...]] = {
     "task": ("embed", "embedding"),
 }
 """Options by which an engine is told to embed."""
-_DERIVED = "probes, Service, PodDisruptionBudget, security context, shared memory, node affinity and tolerations of GPUs"
+_DERIVED = (
+    "probes, Service, PodDisruptionBudget, security context, shared memory, node affinity and tolerations of GPUs"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,33 +115,39 @@ def _name(served_as: str, workload: str) -> tuple[str, str]:
 
 
 def _source(found: Served, lies: Sequence[Mounted], lost: list[str]) -> tuple[str, str]:
-    model = found.model
-    if "://" in model:
-        return model.replace("gcs://", "gs://"), "as the engine is told"
-    if not model.startswith("/"):
-        revision = f"@{found.revision}" if found.revision else ""
-        file = f"/{found.file}" if found.file else ""
-        if not re.fullmatch(r"[\w.-]+/[\w.-]+(:[\w.-]+)?", model):
-            lost.append(f"which model is served: found {model or 'nothing'}")
-            return "hf://organisation/name", "write it: nothing in the manifest says it"
-        repository, _, quantisation = model.partition(":")
-        if quantisation:
-            lost.append(f"the quantisation {quantisation}: write the file of it, hf://{repository}/FILE.gguf")
-        return f"hf://{repository}{revision}{file}", "as the engine is told"
-    for each in lies:
-        if model != each.path and not model.startswith(f"{each.path}/"):
-            continue
-        inside = "/".join(filter(None, (each.below.strip("/"), model[len(each.path) :].strip("/"))))
-        if each.kind == "claim" and each.name:
-            return f"pvc://{each.name}" + (f"/{inside}" if inside else ""), f"the claim that is mounted at {each.path}"
-        if each.kind == "image":
-            return f"oci://{each.name}", f"the image that is mounted at {each.path}"
-        if each.kind == "node":
-            return f"file://{each.name.rstrip('/')}" + (f"/{inside}" if inside else ""), "a folder of the node"
-        lost.append(f"{model} is filled when the pod starts: write where from, like s3://bucket/path")
-        return "hf://organisation/name", f"write it: what fills {each.path} is not said"
-    lost.append(f"{model} lies in the image: push the weights as an artifact and write oci://…")
-    return "hf://organisation/name", "write it: the weights lie in the image"
+    if "://" in found.model:
+        return found.model.replace("gcs://", "gs://"), "as the engine is told"
+    return _of_path(found.model, lies, lost) if found.model.startswith("/") else _of_hub(found, lost)
+
+
+def _of_hub(found: Served, lost: list[str]) -> tuple[str, str]:
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+(:[\w.-]+)?", found.model):
+        lost.append(f"which model is served: found {found.model or 'nothing'}")
+        return NOWHERE, "write it: nothing in the manifest says it"
+    repository, _, quantisation = found.model.partition(":")
+    if quantisation:
+        lost.append(f"the quantisation {quantisation}: write the file of it, hf://{repository}/FILE.gguf")
+    revision = f"@{found.revision}" if found.revision else ""
+    file = f"/{found.file}" if found.file else ""
+    return f"hf://{repository}{revision}{file}", "as the engine is told"
+
+
+def _of_path(path: str, lies: Sequence[Mounted], lost: list[str]) -> tuple[str, str]:
+    mount = next((each for each in lies if path == each.path or path.startswith(f"{each.path}/")), None)
+    if mount is None:
+        lost.append(f"{path} lies in the image: push the weights as an artifact and write oci://…")
+        return NOWHERE, "write it: the weights lie in the image"
+    inside = "/".join(filter(None, (mount.below.strip("/"), path[len(mount.path) :].strip("/"))))
+    below = f"/{inside}" if inside else ""
+    match mount.kind:
+        case "claim" if mount.name:
+            return f"pvc://{mount.name}{below}", f"the claim that is mounted at {mount.path}"
+        case "image":
+            return f"oci://{mount.name}", f"the image that is mounted at {mount.path}"
+        case "node":
+            return f"file://{mount.name.rstrip('/')}{below}", "a folder of the node"
+    lost.append(f"{path} is filled when the pod starts: write where from, like s3://bucket/path")
+    return NOWHERE, f"write it: what fills {mount.path} is not said"
 
 
 def _flags(found: Served, gpu: str, lost: list[str]) -> dict[str, Any]:
@@ -172,7 +182,9 @@ def _environment(container: Mapping[str, Any], lost: list[str]) -> dict[str, str
 
 def _size(container: Mapping[str, Any], gpu: str) -> dict[str, Any]:
     """Cores where they do the work, and memory: what it asks for now. With a GPU Headway's own figures do as well."""
-    requests = (container.get("resources") or {}).get("requests") or (container.get("resources") or {}).get("limits") or {}
+    requests = (
+        (container.get("resources") or {}).get("requests") or (container.get("resources") or {}).get("limits") or {}
+    )
     found: dict[str, Any] = {}
     if "cpu" in requests:
         found["cpu"] = str(requests["cpu"])

@@ -13,7 +13,8 @@ from headway.spec.units import format_size
 
 __all__ = ["Place", "place"]
 
-_WHOLE = re.compile(r"(nvidia\.com|amd\.com)/gpu|google\.com/tpu|nvidia\.com/gpu\.shared")
+_WHOLE = re.compile(r"(nvidia\.com|amd\.com)/gpu|google\.com/tpu")
+_SHARED = "nvidia.com/gpu.shared"
 _MIG = re.compile(r"nvidia\.com/(mig-\d+g\.\d+gb(?:\.[a-z.]+)?)")
 _PRODUCT = (
     "nvidia.com/gpu.product",
@@ -48,7 +49,10 @@ class Place:
 
 def place(spec: Mapping[str, Any], container: Mapping[str, Any]) -> Place:
     """Of a pod's spec and its engine's container."""
-    limits = {**(container.get("resources") or {}).get("requests", {}), **(container.get("resources") or {}).get("limits", {})}
+    limits = {
+        **(container.get("resources") or {}).get("requests", {}),
+        **(container.get("resources") or {}).get("limits", {}),
+    }
     wanted: list[tuple[str, str, list[str]]] = list(_requirements(spec))
     products = next((values for key, how, values in wanted if key in _PRODUCT and how == "In"), [])
     least = max((int(values[0]) for key, how, values in wanted if key in _MEMORY and how in ("Gt", "Gte")), default=0)
@@ -61,31 +65,33 @@ def place(spec: Mapping[str, Any], container: Mapping[str, Any]) -> Place:
 
 
 def _gpu(limits: Mapping[str, Any], products: list[str], least: int) -> tuple[str, list[str]]:
-    told = []
     for resource, count in limits.items():
         if match := _MIG.fullmatch(resource):
             profile = match[1].replace(".me", "+me")
-            if str(count) != "1":
-                told.append(f"{count} slices of {profile}: a Replica takes one, write gpu: anew")
-            return profile, told
-        if not _WHOLE.fullmatch(resource):
-            continue
-        if resource == "nvidia.com/gpu.shared":
-            told.append("a time-sliced share: 0.5 is a guess, write the share that it is")
-            return "0.5", told
-        many = int(count)
-        if len(products) == 1:
-            return _of_product(products[0], many), told
-        sizes = sorted(filter(None, map(_memory_of, products)))
-        if len(products) > 1 and sizes and many == 1:
-            told.append(f"{' or '.join(products)}: any GPU with as much memory as the least of them")
-            return f"{format_size(int(sizes[0] * MEMORY_SLACK))}..", told
-        if least and many == 1:
-            return f"{format_size(least << 20)}..", told
-        if products or least:
-            told.append(f"several GPUs of one of {', '.join(products) or 'a memory'}: write which, like H100:{many}")
-        return str(many), told
-    return "cpu", told
+            several = (
+                [f"{count} slices of {profile}: a Replica takes one, write gpu: anew"] if str(count) != "1" else []
+            )
+            return profile, several
+        if resource == _SHARED:
+            return "0.5", ["a time-sliced share: 0.5 is a guess, write the share that it is"]
+        if _WHOLE.fullmatch(resource):
+            return _whole(int(count), products, least)
+    return "cpu", []
+
+
+def _whole(count: int, products: list[str], least: int) -> tuple[str, list[str]]:
+    """Of so many GPUs, of one of these products or with at least so much memory (MiB)."""
+    if len(products) == 1:
+        return _of_product(products[0], count), []
+    sizes = sorted(filter(None, map(_memory_of, products)))
+    if count == 1 and sizes:
+        told = f"{' or '.join(products)}: any GPU with as much memory as the least of them"
+        return f"{format_size(int(sizes[0] * MEMORY_SLACK))}..", [told]
+    if count == 1 and least:
+        return f"{format_size(least << 20)}..", []
+    unsaid = bool(products or least)
+    what = ", ".join(products) or "a memory"
+    return str(count), [f"several GPUs of one of {what}: write which, like H100:{count}"] if unsaid else []
 
 
 def _of_product(product: str, count: int) -> str:

@@ -17,11 +17,13 @@ __all__ = ["Served", "served"]
 _MODEL = {"vllm": "model", "sglang": "model-path", "llamacpp": "model", "tgi": "model-id"}
 _SHORT = {
     "llamacpp": {
-        "m": "model", "hf": "hf-repo", "hfr": "hf-repo", "hff": "hf-file", "c": "ctx-size", "np": "parallel", "t": "threads",
-        "ngl": "n-gpu-layers", "a": "alias", "b": "batch-size", "ub": "ubatch-size", "fa": "flash-attn", "cb": "cont-batching",
-        "tb": "threads-batch",
+        "m": "model", "hf": "hf-repo", "hfr": "hf-repo", "hff": "hf-file", "c": "ctx-size", "np": "parallel",
+        "t": "threads", "tb": "threads-batch", "ngl": "n-gpu-layers", "a": "alias", "b": "batch-size",
+        "ub": "ubatch-size", "fa": "flash-attn", "cb": "cont-batching",
     },
-    "vllm": {"tp": "tensor-parallel-size", "pp": "pipeline-parallel-size", "dp": "data-parallel-size", "q": "quantization"},
+    "vllm": {
+        "tp": "tensor-parallel-size", "pp": "pipeline-parallel-size", "dp": "data-parallel-size", "q": "quantization",
+    },
 }  # fmt: skip
 _NAMES = ("served-model-name", "alias")
 _OURS = frozenset(

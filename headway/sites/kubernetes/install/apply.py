@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from headway.errors import HeadwayError, UnreachableError
+from headway.sites.kubernetes.install.options import Installation
 from headway.sites.kubernetes.install.whole import LABEL
+from headway.sites.kubernetes.install.workloads import CLAIM
 from headway.wire.kube.cluster import ApiRefusal, Cluster
 from headway.wire.kube.manifest import Manifest, Ref, ref
 from headway.wire.kube.resource import resource
 
-__all__ = ["CLI", "LEAST_VERSION", "MADE", "apply", "check_version", "ready"]
+__all__ = ["CLI", "LEAST_VERSION", "MADE", "apply", "check_version", "ready", "with_volume"]
 
 CLI = "headway-cli"
 """The field manager of what the command writes."""
@@ -24,6 +27,8 @@ LEAST_VERSION = (1, 30)
 KINDS_WITHIN = 60.0
 """Seconds for the API server to serve a new kind; it takes one or two."""
 POLL = 0.5
+VOLUME = "1Gi"
+"""Millions of requests' worth of budgets; the ledger keeps sums."""
 MADE = (
     ("HorizontalPodAutoscaler", "autoscaling/v2", True),
     ("PodDisruptionBudget", "policy/v1", True),
@@ -50,6 +55,19 @@ async def check_version(cluster: Cluster) -> tuple[int, int]:
         least = ".".join(map(str, LEAST_VERSION))
         raise HeadwayError(f"the cluster is Kubernetes {found[0]}.{found[1]}", hint=f"Headway needs {least} or newer")
     return found
+
+
+async def with_volume(cluster: Cluster, of: Installation) -> Installation:
+    """With a claim for budgets where they need one and the cluster gives volumes by itself, or gave one before."""
+    if of.ledger or of.gateway_range != (1, 1):
+        return of
+    if there := await cluster.get(resource("PersistentVolumeClaim"), CLAIM, of.namespace):
+        return replace(of, volume=there["spec"]["resources"]["requests"]["storage"])
+    for each in (await cluster.list(resource("StorageClass"))).items:
+        annotations = each["metadata"].get("annotations") or {}
+        if annotations.get("storageclass.kubernetes.io/is-default-class") == "true":
+            return replace(of, volume=VOLUME)
+    return of
 
 
 async def apply(cluster: Cluster, made: Iterable[Manifest], namespace: str, told: Told, *, force: bool = False) -> None:

@@ -20,10 +20,11 @@ from headway.sites.kubernetes.install.whole import kinds, programs
 __all__ = ["chart_files"]
 
 LEDGER, TLS, SECRETS, PULL = ".Values.ledger.secret", ".Values.tls", ".Values.secrets", ".Values.pullSecret"
+VOLUME = ".Values.volume"
 MANY = "gt (int .Values.gateways.max) 1"
 RANGE = "gt (int .Values.gateways.max) (int .Values.gateways.min)"
 STANDBY = "gt (int .Values.operators) 1"
-TESTS = (LEDGER, TLS, SECRETS, PULL, MANY, RANGE, STANDBY)
+TESTS = (LEDGER, TLS, SECRETS, PULL, VOLUME, MANY, RANGE, STANDBY)
 _MIN, _MAX, _OPERATORS = 811, 822, 2833
 """Numbers that stand for values until the text is written."""
 _NUMBERS = {_MIN: ".Values.gateways.min", _MAX: ".Values.gateways.max", _OPERATORS: ".Values.operators"}
@@ -52,6 +53,9 @@ service: ClusterIP
 ledger:
   secret: ""
   key: url
+
+# How large a claim keeps the budgets of the one gateway that has no ledger, like 1Gi. Empty: forgotten with its pod.
+volume: ""
 
 # A Secret of type kubernetes.io/tls with the gateway's certificate.
 tls: ""
@@ -104,6 +108,7 @@ def _made(holding: frozenset[str]) -> dict[str, Any]:
         tls="{{ .Values.tls }}" if TLS in holding else "",
         pull_secret="{{ .Values.pullSecret }}" if PULL in holding else "",
         secrets=(_ITEM,) if SECRETS in holding else (),
+        volume="{{ .Values.volume }}" if VOLUME in holding else "",
     )
     found = [each.manifest for each in programs(asked) if each.manifest["kind"] != "Namespace"]
     return {f"{each['kind']} {each['metadata']['name']}": _looped(each) for each in found}

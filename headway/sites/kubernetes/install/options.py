@@ -16,6 +16,7 @@ __all__ = ["Installation", "ServiceType", "installation"]
 
 ServiceType = Literal["ClusterIP", "LoadBalancer", "NodePort"]
 _LEDGER = re.compile(r"secret:[a-z0-9][a-z0-9.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
+_QUANTITY = re.compile(r"[1-9]\d*[MGT]i?", re.ASCII)
 _RANGE = re.compile(r"([1-9]\d{0,2})(?:\.\.([1-9]\d{0,2}))?", re.ASCII)
 
 
@@ -26,7 +27,8 @@ class Installation:
     gateways: least and most; a least of 0 is chosen by itself: 2 to 10 with a `ledger`, and 1 without, because each
     gateway would then count budgets and limits for itself. ledger: `secret:NAME/KEY` of a PostgreSQL address. tls: a
     Secret of type kubernetes.io/tls. secrets: names of Secrets that Models with an openai source refer to. pull_secret:
-    for a private registry. All of them lie in `namespace`.
+    for a private registry. All of them lie in `namespace`. volume: how large a claim keeps the budgets of the one
+    gateway that has no ledger, like 1Gi; without it they are forgotten with its pod.
     """
 
     image: str = field(default_factory=own_image)
@@ -38,6 +40,7 @@ class Installation:
     tls: str = ""
     secrets: tuple[str, ...] = ()
     pull_secret: str = ""
+    volume: str = ""
 
     @property
     def gateway_range(self) -> tuple[int, int]:
@@ -63,6 +66,7 @@ def installation(
     tls: str,
     secrets: tuple[str, ...],
     pull_secret: str,
+    volume: str,
 ) -> Installation:
     """From what a person wrote, empty for what they left out. Raises UsageError."""
     if service not in get_args(ServiceType):
@@ -71,6 +75,10 @@ def installation(
         raise UsageError(
             "--ledger does not name a Secret", hint="write secret:NAME/KEY; the address stands in the Secret"
         )
+    if volume and not _QUANTITY.fullmatch(volume):
+        raise UsageError(f"--volume {volume}", hint="write a size like 1Gi")
+    if volume and ledger:
+        raise UsageError("--volume and --ledger", hint="with a ledger the gateway keeps nothing itself: leave one out")
     names = {"--namespace": namespace, "--tls": tls, "--pull-secret": pull_secret}
     for option, name in [*names.items(), *(("--secret", each) for each in secrets)]:
         _checked(option, name)
@@ -79,11 +87,12 @@ def installation(
         namespace=namespace,
         gateways=_gateways(gateways),
         operators=operators,
-        service=service,  # type: ignore[arg-type] - looked at above
+        service=service,  # type: ignore[arg-type]
         ledger=ledger,
         tls=tls,
         secrets=secrets,
         pull_secret=pull_secret,
+        volume=volume,
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from headway.sites.kubernetes.install.apply import POLL, Told, installed
 from headway.sites.kubernetes.install.rbac import KEYS, LEASE
+from headway.sites.kubernetes.install.workloads import CLAIM
 from headway.sites.kubernetes.labels import FINALIZER, MANAGED, TENANT
 from headway.sites.kubernetes.objects.crds import CLUSTER_KINDS
 from headway.sites.kubernetes.objects.queue import FLAVOR
@@ -64,16 +65,23 @@ async def remove(cluster: Cluster, namespace: str, told: Told, *, purge: bool, w
         stay = [each for each in stay if not each["metadata"].get("deletionTimestamp")]
         await _delete_tenants(cluster, told)
         await cluster.delete(resource("Secret"), KEYS, namespace)
+        await cluster.delete(resource("PersistentVolumeClaim"), CLAIM, namespace)
     kept = {each["kind"] for each in stay}
     for kind in CLUSTER_KINDS:
         if kind not in kept:
             name = f"{resource(kind, OURS).plural}.{GROUP}"
             await _delete(cluster, Ref("apiextensions.k8s.io/v1", "CustomResourceDefinition", "", name), told)
     occupied = any(each["metadata"].get("namespace") == namespace for each in stay)
-    keep = occupied or await cluster.get(resource("Secret"), KEYS, namespace) is not None
+    keep = occupied or await _keeps(cluster, namespace)
     if not keep:
         await _delete(cluster, Ref("v1", "Namespace", "", namespace), told)
     return Left(tuple(ref(each) for each in stay), tuple(sorted(kept)), keep)
+
+
+async def _keeps(cluster: Cluster, namespace: str) -> bool:
+    """Whether keys or budgets lie there."""
+    keys = await cluster.get(resource("Secret"), KEYS, namespace)
+    return bool(keys or await cluster.get(resource("PersistentVolumeClaim"), CLAIM, namespace))
 
 
 async def _delete_users(cluster: Cluster, told: Told, within: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from headway.sites.kubernetes.install.conditional import Choice
@@ -12,19 +13,12 @@ from headway.sites.kubernetes.install.conditional import Choice
 __all__ = ["Each", "template_of"]
 
 
+@dataclass(frozen=True, slots=True)
 class Each:
     """Entries of a list, once for every value of a Helm list; in them the value is `{{ . }}`."""
 
-    def __init__(self, over: str, entries: list[Any]) -> None:
-        self.over, self.entries = over, entries
-
-    def __repr__(self) -> str:
-        return f"Each({self.over}, {self.entries!r})"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Each) and repr(self) == repr(other)
-
-    __hash__ = None  # type: ignore[assignment] - it holds lists
+    over: str
+    entries: list[Any]
 
 
 def template_of(objects: Iterable[Any]) -> str:

@@ -49,18 +49,6 @@ def _labelled(of: Installation, made: Iterable[Derived]) -> tuple[Derived, ...]:
     return made
 
 
-_WHY_NAMESPACE, "Where Headway's own parts live; Models live in any namespace."),
-        *roles(of.namespace),
-        *(Derived(each) for each in bindings(of.namespace)),
-        *system_policies(of.namespace, ledger=bool(of.ledger)),
-        *operator(of),
-        *gateway(of),
-    )
-    for each in made:
-        each.manifest["metadata"].setdefault("labels", {})[LABEL] = of.namespace
-    return made
-
-
 _WHY_NAMESPACE = {"/metadata/labels": "Headway's pods fit the strictest level, and nothing else has to run here"}
 
 

@@ -14,10 +14,11 @@ from headway.sites.kubernetes.objects.derived import Derived
 from headway.sites.kubernetes.objects.network import GATEWAY_PORT, METRICS_PORT, SCALER_PORT
 from headway.wire.kube.manifest import Manifest
 
-__all__ = ["gateway", "operator"]
+__all__ = ["CLAIM", "gateway", "operator"]
 
 UID = 1000
 STATE = "/var/lib/headway"
+CLAIM = "headway-ledger"
 TLS = "/etc/headway/tls"
 _HANDOVER_SECONDS = 5
 """Between the end of a pod's endpoint and its SIGTERM: load balancers need that long to hear of it."""
@@ -29,7 +30,15 @@ def operator(of: Installation) -> tuple[Derived, ...]:
     container = {
         "name": "operator",
         "image": of.image,
-        "args": ["operator", "--namespace", of.namespace, "--identity", "$(POD_NAME)"],
+        "args": [
+            "operator",
+            "--namespace",
+            of.namespace,
+            "--identity",
+            "$(POD_NAME)",
+            "--scaler-port",
+            str(SCALER_PORT),
+        ],
         "env": _environment(of),
         "ports": [_port("metrics", METRICS_PORT), _port("scaler", SCALER_PORT)],
         "livenessProbe": _probe("/healthz", "metrics", period=10),
@@ -66,9 +75,13 @@ def gateway(of: Installation) -> tuple[Derived, ...]:
         "lifecycle": {"preStop": {"sleep": {"seconds": _HANDOVER_SECONDS}}},
         "resources": {"requests": {"cpu": "500m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
     }
-    deployment = _deployment(of, "gateway", container, _volumes(of.mounted_secrets, of.tls), grace=_GRACE_SECONDS)
+    deployment = _deployment(
+        of, "gateway", container, _volumes(of.mounted_secrets, of.tls, claim=bool(of.volume)), grace=_GRACE_SECONDS
+    )
     if least == most:
         deployment["spec"]["replicas"] = least
+    if of.volume:
+        deployment["spec"]["strategy"] = {"type": "Recreate"}
     service = _service(of, "gateway", [{**_to("http", 443 if of.tls else 80), "targetPort": "http"}])
     service["spec"]["type"] = of.service
     why = {
@@ -76,9 +89,10 @@ def gateway(of: Installation) -> tuple[Derived, ...]:
         "/spec/template/spec/containers/0/startupProbe": "ready when the cluster's Models were read once",
         "/spec/template/spec/containers/0/resources/requests/cpu": "the autoscaler measures the use of it",
         "/spec/template/spec/terminationGracePeriodSeconds": "running answers end before the pod does",
-    }
+    } | ({"/spec/strategy": "the new gateway may write budgets only when the old one is gone"} if of.volume else {})
     return (
         Derived(_account(of, "gateway")),
+        *(_claim(of) if of.volume else ()),
         Derived(deployment, why, "What callers talk to. It goes on with what it knows when the API server is away."),
         Derived(service, note="The one address of every Model."),
         *(_budget(of, "gateway") if most > 1 else ()),
@@ -123,11 +137,12 @@ def _deployment(of: Installation, part: str, container: Manifest, volumes: list[
     }
 
 
-def _volumes(secrets: tuple[str, ...] = (), tls: str = "") -> list[Manifest]:
+def _volumes(secrets: tuple[str, ...] = (), tls: str = "", *, claim: bool = False) -> list[Manifest]:
     """With `_at` and `_read`, how the container mounts each."""
+    kept = {"persistentVolumeClaim": {"claimName": CLAIM}}
     found: list[Manifest] = [
         {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}, "_at": "/tmp"},  # noqa: S108 - a volume of its own
-        {"name": "state", "emptyDir": {"sizeLimit": "2Gi"}, "_at": STATE},
+        {"name": "state", **(kept if claim else {"emptyDir": {"sizeLimit": "2Gi"}}), "_at": STATE},
     ]
     for name in secrets:
         source = {"secretName": name, "optional": True, "defaultMode": 0o440}
@@ -147,6 +162,17 @@ def _environment(of: Installation) -> list[Manifest]:
         {"name": "HEADWAY_STATE_DIR", "value": STATE},
         {"name": "HOME", "value": "/tmp"},  # noqa: S108
     ]
+
+
+def _claim(of: Installation) -> tuple[Derived, ...]:
+    made = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": _metadata(of, "gateway") | {"name": CLAIM},
+        "spec": {"accessModes": ["ReadWriteOncePod"], "resources": {"requests": {"storage": of.volume}}},
+    }
+    why = {"/spec/accessModes": "budgets have one writer: never two gateways, not even for a moment"}
+    return (Derived(made, why, "Budgets and what was spent of them, where there is no ledger on PostgreSQL."),)
 
 
 def _autoscaler(of: Installation, least: int, most: int) -> tuple[Derived, ...]:

@@ -18,14 +18,14 @@ from headway.sites.kubernetes.facts import Facts, Gpus
 from headway.sites.kubernetes.objects import gpu_labels
 from headway.spec.gpu import GpuWish, parse_gpu
 
-__all__ = ["Accelerators", "accelerators"]
+__all__ = ["RESOURCES", "Accelerators", "accelerators"]
 
 NVIDIA = "nvidia.com/gpu"
 RESOURCES: dict[Vendor, str] = {"nvidia": NVIDIA, "amd": "amd.com/gpu", "google": "google.com/tpu"}
 PER_NODE = 8
 """GPUs of a machine, where nobody says."""
-OF_MEMORY = 0.85
-"""Of a GPU's memory the weights may take so much; the rest is for KV cache and activations."""
+OF_MEMORY = 0.8
+"""Of a GPU's memory the weights may take so much; engines leave a tenth, the rest is for KV cache and activations."""
 LARGEST = 80_000_000_000
 """Bytes of the GPU that is reckoned with where nothing is known of the cluster."""
 NEED_GPU = ("vllm", "sglang")

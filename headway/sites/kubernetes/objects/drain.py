@@ -1,7 +1,8 @@
 """The hook that lets a Replica end its answers: it looks at the engine's own count of running requests until that is 0.
 
 Kubernetes calls it before SIGTERM, when the pod's EndpointSlice already says `terminating`; gateways then send nothing
-new, after a moment for the news to reach them. `terminationGracePeriodSeconds` bounds it: the hook's time counts.
+new, after a moment for the news to reach them. `terminationGracePeriodSeconds` bounds it: the hook's time counts. Where
+a Replica is several pods, all of them wait for what the first one still answers.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ NEWS = 5
 """Seconds for a gateway's watch to hear that the pod leaves."""
 
 _PYTHON = (
-    "import time,urllib.request as u\n"
+    "import os,time,urllib.request as u\n"
     "time.sleep({news})\n"
+    "e=os.environ\n"
+    "host=e.get('HEADWAY_LEADER') or e.get('LWS_LEADER_ADDRESS') or '127.0.0.1'\n"
     "def busy():\n"
     " try:\n"
-    "  t=u.urlopen('http://127.0.0.1:{port}{path}',timeout=5).read().decode()\n"
+    "  t=u.urlopen(f'http://{{host}}:{port}{path}',timeout=5).read().decode()\n"
     " except OSError:\n"
     "  return False\n"
     " return sum(float(l.rsplit(' ',1)[1]) for l in t.splitlines() if l.startswith(('{series} ','{series}{{')))>0\n"

@@ -45,7 +45,7 @@ def mount(revision: Revision, way: Way) -> list[Tree]:
     return [{"name": VOLUME, "mountPath": WEIGHTS, "readOnly": read_only, **({"subPath": folder} if folder else {})}]
 
 
-def volumes(revision: Revision, way: Way, convert: str) -> list[Tree]:
+def volumes(revision: Revision, way: Way, form: str) -> list[Tree]:
     source = Source.parse(revision.source.uri)
     match way.kind:
         case "pvc":
@@ -55,7 +55,7 @@ def volumes(revision: Revision, way: Way, convert: str) -> list[Tree]:
             image = {"reference": image_of(source)[0], "pullPolicy": "IfNotPresent"}
             return [{"name": VOLUME, "image": because(image, way.why)}]
         case "volume":
-            claim = {"claimName": cache_name(revision, convert), "readOnly": True}
+            claim = {"claimName": cache_name(revision, form), "readOnly": True}
             return [{"name": VOLUME, "persistentVolumeClaim": because(claim, way.why)}]
         case "none":
             return [{"name": VOLUME, "emptyDir": because({"sizeLimit": mebibytes(way.size)}, way.why)}]
@@ -79,7 +79,7 @@ def cache_objects(revision: Revision, container: Container, way: Way, namespace:
     """The shared claim and the Job that fills it."""
     if way.kind != "volume":
         return ()
-    name = cache_name(revision, container.convert)
+    name = cache_name(revision, container.form)
     marked = {**labels.of_model(revision.model), labels.COMPONENT: "weights"}
     metadata = {"name": name, "namespace": namespace, "labels": marked}
     claim = {
@@ -122,9 +122,8 @@ def _job(revision: Revision, container: Container, way: Way, metadata: Tree) -> 
 
 def _fetcher(revision: Revision, container: Container, way: Way, name: str, *, waits: bool) -> Tree:
     source, commit = revision.source.uri, revision.source.commit
-    args = [source, "--to", WEIGHTS]
+    args = [source, "--to", WEIGHTS, "--form", container.form]
     args += ["--commit", commit] if commit else []
-    args += ["--convert", container.convert] if container.convert else []
     args += ["--wait", f"{seconds(way)}s"] if waits else []
     needs = {"cpu": "100m", "memory": "128Mi"} if waits else {"cpu": "1", "memory": "1Gi"}
     on_node = {"ephemeral-storage": mebibytes(way.size)} if way.kind == "none" else {}

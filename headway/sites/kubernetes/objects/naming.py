@@ -23,9 +23,9 @@ def revision_name(revision: Revision) -> str:
     return _fit(said, revision.id)
 
 
-def cache_name(revision: Revision, convert: str) -> str:
+def cache_name(revision: Revision, form: str) -> str:
     """Of a claim with weights: all Revisions of a Model that need the same ones share it."""
-    content = "\n".join((revision.source.uri, revision.source.commit, revision.source.digest, convert))
+    content = "\n".join((revision.source.uri, revision.source.commit, revision.source.digest, form))
     return _fit(f"{revision.model}-weights", _hash(content))
 
 

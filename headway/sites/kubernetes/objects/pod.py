@@ -9,7 +9,7 @@ from typing import Any
 from headway.engines.container import INDEX, LEADER, Container
 from headway.sites.kubernetes import labels
 from headway.sites.kubernetes.objects import drain, fetch, spot
-from headway.sites.kubernetes.objects.accelerators import Accelerators
+from headway.sites.kubernetes.objects.accelerators import RESOURCES, Accelerators
 from headway.sites.kubernetes.objects.derived import Because, because
 from headway.sites.kubernetes.objects.needs import resources
 from headway.sites.kubernetes.objects.probes import probes
@@ -18,7 +18,7 @@ from headway.sites.kubernetes.objects.security import container_security, pod_se
 from headway.sites.kubernetes.objects.weights import Way
 from headway.spec.revision import Revision
 
-__all__ = ["ENGINE", "Parts", "grace_seconds", "pod_labels", "pod_spec", "selector", "template"]
+__all__ = ["ENGINE", "Group", "Parts", "grace_seconds", "pod_labels", "pod_spec", "selector", "template"]
 
 ENGINE = "engine"
 CLAIM = "gpu"
@@ -42,6 +42,16 @@ class Parts:
     claim_template: str = ""  # of DRA
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """How the pods of one Replica find each other: the first one's address, each one's number. `alike`: they have one
+    template, and these are set by us (`metadata.…`: of a field of the pod); else they name variables that are there."""
+
+    leader: str
+    index: str
+    alike: bool = False
+
+
 def selector(revision: Revision) -> Tree:
     """Of one Revision's pods, and never of the Job that fetches for them."""
     return {labels.COMPONENT: "replica", labels.MODEL: revision.model, labels.REVISION: revision.id}
@@ -51,8 +61,8 @@ def pod_labels(revision: Revision) -> Tree:
     return dict(labels.of_model(revision.model, revision.id, revision.variant))
 
 
-def template(parts: Parts, *, worker: bool = False, group: Mapping[str, str] | None = None) -> Tree:
-    """`worker`: a pod of a Replica of several that is not the first; `group`: how those find each other."""
+def template(parts: Parts, *, worker: bool = False, group: Group | None = None) -> Tree:
+    """`worker`: a pod of a Replica of several that is not the first."""
     local = ",".join(each["name"] for each in _volumes(parts) if "emptyDir" in each)
     evict = because(local, "so that a node's autoscaler may move it: what lies there is made anew")
     return {
@@ -61,7 +71,7 @@ def template(parts: Parts, *, worker: bool = False, group: Mapping[str, str] | N
     }
 
 
-def pod_spec(parts: Parts, *, worker: bool = False, group: Mapping[str, str] | None = None) -> Tree:
+def pod_spec(parts: Parts, *, worker: bool = False, group: Group | None = None) -> Tree:
     revision, way = parts.revision, parts.way
     priority = revision.place.get("priority")
     spec: Tree = {
@@ -87,9 +97,10 @@ def grace_seconds(revision: Revision) -> int:
     return round(float(revision.place.get("drain", WHOLE))) + drain.NEWS + SETTLE
 
 
-def _engine(parts: Parts, *, worker: bool, group: Mapping[str, str] | None) -> Tree:
+def _engine(parts: Parts, *, worker: bool, group: Group | None) -> Tree:
+    alike = group is not None and group.alike
     container, found = parts.container, parts.accelerators
-    hook = [] if worker else drain.hook(container)
+    hook = drain.hook(container)
     waits = (
         because({"exec": {"command": hook}}, f"until {container.busy} is 0, so that no answer is cut") if hook else None
     )
@@ -97,13 +108,12 @@ def _engine(parts: Parts, *, worker: bool, group: Mapping[str, str] | None) -> T
     return {
         "name": ENGINE,
         "image": because(image or container.image, "as written" if image else "the release Headway is made for"),
-        "command": list(container.command),
-        "args": [*container.args, *(container.worker_args if worker else ())],
+        **_program(container, worker=worker, group=group),
         "env": [*_group_env(group), *fetch.env_of(container.env)],
         "ports": [{"name": "http", "containerPort": container.port}],
         "resources": _resources(parts),
         "lifecycle": {"preStop": waits} if waits else None,
-        **({} if worker else probes(container, parts.revision.engine, parts.weights // found.shape.pods)),
+        **({} if worker else probes(container, parts.revision.engine, parts.weights // found.shape.pods, alike=alike)),
         "securityContext": container_security(),
         "volumeMounts": [
             *fetch.mount(parts.revision, parts.way),
@@ -113,10 +123,29 @@ def _engine(parts: Parts, *, worker: bool, group: Mapping[str, str] | None) -> T
     }
 
 
-def _group_env(group: Mapping[str, str] | None) -> list[Tree]:
-    if group is None:
+def _program(container: Container, *, worker: bool, group: Group | None) -> Tree:
+    """Where the pods of a Replica have one template, each adds what only it needs by its number."""
+    if group is None or not group.alike:
+        args = [*container.args, *(container.worker_args if worker else ())]
+        named = {LEADER: group.leader, INDEX: group.index} if group else {}
+        return {"command": list(container.command), "args": [_named(each, named) for each in args]}
+    if not container.worker_args:
+        return {"command": list(container.command), "args": list(container.args)}
+    by_number = f'if [ "$HEADWAY_INDEX" = 0 ]; then exec "$@"; else exec "$@" {" ".join(container.worker_args)}; fi'
+    started = because(["sh", "-c", by_number, "sh"], "the pods of a Replica have one template: the first one answers")
+    return {"command": started, "args": [*container.command, *container.args]}
+
+
+def _named(arg: str, named: Mapping[str, str]) -> str:
+    for placeholder, value in named.items():
+        arg = arg.replace(placeholder, value)
+    return arg
+
+
+def _group_env(group: Group | None) -> list[Tree]:
+    if group is None or not group.alike:
         return []
-    named = {LEADER[2:-1]: group["leader"], INDEX[2:-1]: group["index"]}
+    named = {LEADER[2:-1]: group.leader, INDEX[2:-1]: group.index}
     return [_from(name, value) for name, value in named.items()]
 
 
@@ -145,7 +174,7 @@ def _claims(parts: Parts) -> list[Tree] | None:
 
 def _volumes(parts: Parts) -> list[Tree]:
     container = parts.container
-    found = fetch.volumes(parts.revision, parts.way, container.convert)
+    found = fetch.volumes(parts.revision, parts.way, container.form)
     found += [{"name": _volume_name(each), "emptyDir": {}} for each in container.writable]
     if container.shared_memory_bytes:
         size = mebibytes(container.shared_memory_bytes)
@@ -177,10 +206,8 @@ def _affinity(parts: Parts) -> Tree | None:
 
 def _tolerations(parts: Parts) -> list[Any]:
     found: list[Any] = []
-    if resource := parts.accelerators.resource or parts.accelerators.device_class:
-        key = resource if parts.accelerators.resource else "nvidia.com/gpu"
-        family = key if "mig-" not in key else "nvidia.com/gpu"
-        taint = {"key": family, "operator": "Exists", "effect": "NoSchedule"}
+    if vendor := parts.accelerators.shape.vendor:
+        taint = {"key": RESOURCES[vendor], "operator": "Exists", "effect": "NoSchedule"}
         found.append(because(taint, "GPU nodes are usually kept free of others by this taint"))
     if parts.revision.place.get("spot") in ("prefer", "only"):
         found += [because(each, "spot machines are kept free of others by this taint") for each in spot.tolerations()]

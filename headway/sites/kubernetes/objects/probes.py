@@ -31,6 +31,12 @@ LEAST, UNKNOWN = 60.0, 1800.0
 EVERY = 5
 
 
+_FIRST = (
+    "import os,urllib.request as u\n"
+    "os.environ['HEADWAY_INDEX']!='0' or u.urlopen('http://127.0.0.1:{port}{path}',timeout=5)"
+)
+
+
 def start_seconds(engine: str, weights: int) -> tuple[float, str]:
     """The longest start that is still healthy, and why."""
     if not weights and engine in ("vllm", "sglang"):
@@ -40,9 +46,14 @@ def start_seconds(engine: str, weights: int) -> tuple[float, str]:
     return longest, f"{LATER:.0f} x the {expected:.0f} s that the planner reckons ({SOURCE}), at least {LEAST:.0f} s"
 
 
-def probes(container: Container, engine: str, weights: int) -> dict[str, Any]:
+def probes(container: Container, engine: str, weights: int, *, alike: bool = False) -> dict[str, Any]:
+    """`alike`: the pods of a Replica have one template, and only the first answers."""
     longest, why = start_seconds(engine, weights)
-    look = {"httpGet": {"path": container.ready_path, "port": "http"}, "timeoutSeconds": 5}
+    look: dict[str, Any] = {"httpGet": {"path": container.ready_path, "port": "http"}, "timeoutSeconds": 5}
+    if alike:
+        said = _FIRST.format(port=container.port, path=container.ready_path)
+        asked = because(["python3", "-c", said], "of the pods of a Replica only the first answers")
+        look = {"exec": {"command": asked}, "timeoutSeconds": 10}
     return {
         "startupProbe": look
         | {"periodSeconds": EVERY, "failureThreshold": because(ceil(longest / EVERY), f"{EVERY} s each: {why}")},

@@ -61,7 +61,7 @@ class Way:
 
 def weights_way(revision: Revision, container: Container, facts: Facts) -> Way:
     """Raises SourceError, SpecError for a source that cannot come the way that is written."""
-    if not container.weights:
+    if not container.form:
         return Way("", f"engine {revision.engine} has no weights")
     source = Source.parse(revision.source.uri)
     asked: Mapping[str, Any] = revision.place.get("weights", {})

@@ -9,7 +9,7 @@ from headway.sites.kubernetes.facts import Facts
 from headway.sites.kubernetes.objects import fetch
 from headway.sites.kubernetes.objects.derived import Derived, because, derive
 from headway.sites.kubernetes.objects.naming import revision_name
-from headway.sites.kubernetes.objects.pod import Parts, pod_labels, selector, template
+from headway.sites.kubernetes.objects.pod import Group, Parts, pod_labels, selector, template
 from headway.sites.kubernetes.objects.probes import start_seconds
 from headway.sites.kubernetes.objects.weights import Way
 
@@ -90,7 +90,7 @@ def _stateful(parts: Parts, namespace: str, replicas: int | None) -> Derived:
 
 
 def _lws(parts: Parts, namespace: str, replicas: int | None) -> Derived:
-    group = {"leader": "$(LWS_LEADER_ADDRESS)", "index": "$(LWS_WORKER_INDEX)"}
+    group = Group("$(LWS_LEADER_ADDRESS)", "$(LWS_WORKER_INDEX)")
     pods = parts.accelerators.shape.pods
     tree = {
         "apiVersion": f"{LWS}/v1",
@@ -113,10 +113,8 @@ def _lws(parts: Parts, namespace: str, replicas: int | None) -> Derived:
 def _group(parts: Parts, namespace: str, replicas: int | None) -> Derived:
     """One Replica, and no more: a second one needs LeaderWorkerSet."""
     name, pods = revision_name(parts.revision), parts.accelerators.shape.pods
-    group = {
-        "leader": f"{name}-0.{name}{GROUP_SUFFIX}.{namespace}.svc",
-        "index": "metadata.labels['apps.kubernetes.io/pod-index']",
-    }
+    leader = f"{name}-0.{name}{GROUP_SUFFIX}.{namespace}.svc"
+    group = Group(leader, "metadata.labels['apps.kubernetes.io/pod-index']", alike=True)
     claims = [fetch.claim_template(parts.way)] if parts.way.kind == "replica" else None
     none = replicas == 0
     tree = {

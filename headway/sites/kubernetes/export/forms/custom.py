@@ -15,5 +15,7 @@ def resources(wish: Wish) -> Iterator[Derived]:
     """Tenants go where the operator looks for them."""
     for tenant in wish.tenants:
         yield Derived(custom(tenant, wish.system), {}, f"Tenants are read from the namespace {wish.system} alone.")
-    for each in (*wish.models, *wish.routes):
-        yield Derived(custom(each, wish.namespace))
+    for model in wish.models:
+        yield Derived(custom(model, wish.namespace))
+    for route in wish.routes:
+        yield Derived(custom(route, wish.namespace))

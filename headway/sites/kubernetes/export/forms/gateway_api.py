@@ -11,7 +11,7 @@ from headway.sites.kubernetes.export.forms.picker import PORT, picker
 from headway.sites.kubernetes.export.forms.plain import plain
 from headway.sites.kubernetes.export.way import Way
 from headway.sites.kubernetes.export.wish import Wish
-from headway.sites.kubernetes.labels import MANAGED, MODEL, VARIANT
+from headway.sites.kubernetes.labels import COMPONENT, MANAGED, MODEL, VARIANT
 from headway.sites.kubernetes.objects.derived import Derived
 from headway.spec.model import Model
 from headway.spec.route import Route
@@ -35,7 +35,7 @@ def pools_and_routes(wish: Wish) -> Iterator[Derived]:
             yield _pool(name, model, ways, wish.namespace)
     alone = len(served) == 1 and not wish.routes
     for model in served:
-        backends = [_backend(name, len(ways)) for name, ways in _pools(model, list(wish.of(model))).items()]
+        backends = [_backend(name, 1) for name in _pools(model, list(wish.of(model)))]
         yield _route(model.name, backends, wish.namespace, alone=alone)
     for route in wish.routes:
         yield from _shared(route, wish)
@@ -49,7 +49,7 @@ def _pools(model: Model, ways: Sequence[Way]) -> dict[str, list[Way]]:
 
 
 def _pool(name: str, model: Model, ways: Sequence[Way], namespace: str) -> Derived:
-    selector = {MODEL: model.name}
+    selector = {COMPONENT: "replica", MODEL: model.name}
     if name != model.name:
         selector[VARIANT] = ways[0].variant
     spec = {

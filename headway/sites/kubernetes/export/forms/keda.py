@@ -1,5 +1,5 @@
-"""`--as keda`: plain objects with a ScaledObject instead of an HPA; `--as keda-external`: Models of the operator, scaled
-by KEDA on what Headway's own scaler decides."""
+"""`--as keda`: plain objects with a ScaledObject instead of an HPA; `--as keda-external`: Models of the operator, which
+KEDA scales by what Headway's own scaler decides."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["external", "keda"]
 
 def keda(wish: Wish) -> Iterator[Derived]:
     for model in wish.models:
-        yield from scaled_by(wish, model.name, lambda way: prometheus_scaler(way, wish.prometheus))
+        yield from scaled_by(wish, model.name, lambda way: prometheus_scaler(way, wish.words.prometheus))
 
 
 def external(wish: Wish) -> Iterator[Derived]:

@@ -25,7 +25,7 @@ _MODE = "serving.kserve.io/deploymentMode"
 def inference_services(wish: Wish) -> Iterator[Derived]:
     for way in wish.ways:
         yield from way.others
-        yield _service(way, wish.prometheus)
+        yield _service(way, wish.words.prometheus)
 
 
 def llm_services(wish: Wish) -> Iterator[Derived]:
@@ -34,7 +34,7 @@ def llm_services(wish: Wish) -> Iterator[Derived]:
         yield from way.others
         scheme = way.model.source.partition("://")[0]
         generates = way.revision.task != "embedding" and scheme in LLM_SCHEMES
-        yield _llm(way) if generates else _service(way, wish.prometheus)
+        yield _llm(way) if generates else _service(way, wish.words.prometheus)
 
 
 def _service(way: Way, prometheus: str) -> Derived:
@@ -44,9 +44,7 @@ def _service(way: Way, prometheus: str) -> Derived:
         each, why_each = target(way.revision)
         metric = {"backend": "prometheus", "serverAddress": prometheus, "query": query(way)}
         aimed = {"type": "AverageValue", "averageValue": str(each)}
-        predictor["autoScaling"] = {
-            "metrics": [{"type": "External", "external": {"metric": metric, "target": aimed}}]
-        }
+        predictor["autoScaling"] = {"metrics": [{"type": "External", "external": {"metric": metric, "target": aimed}}]}
         why["/autoScaling/metrics/0/external/target/averageValue"] = why_each
     predictor |= _pod(way, "kserve-container")
     why |= way.pod.why
@@ -108,7 +106,9 @@ def _bounds(way: Way) -> tuple[dict[str, Any], dict[str, str]]:
     replicas = way.model.replicas
     if replicas.low == replicas.high:
         return {"minReplicas": replicas.wanted, "maxReplicas": replicas.wanted}, {}
-    why = {} if replicas.low else {"/minReplicas": "the file says 0, which KServe's Standard mode reaches with KEDA only"}
+    why = (
+        {} if replicas.low else {"/minReplicas": "the file says 0, which KServe's Standard mode reaches with KEDA only"}
+    )
     return {"minReplicas": max(1, replicas.low), "maxReplicas": replicas.high}, why
 
 

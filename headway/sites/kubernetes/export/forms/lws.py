@@ -28,8 +28,8 @@ def leader_worker_sets(wish: Wish) -> Iterator[Derived]:
 
 
 def _is(way: Way, derived: Derived) -> bool:
-    manifest = derived.manifest
-    return manifest["kind"] == way.workload.manifest["kind"] and manifest["metadata"]["name"] == way.name
+    manifest, wanted = derived.manifest, (way.workload.manifest["kind"], way.name)
+    return (manifest["kind"], manifest["metadata"]["name"]) == wanted
 
 
 def _set(way: Way, derived: Derived) -> Derived:

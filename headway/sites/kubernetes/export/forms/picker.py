@@ -46,7 +46,8 @@ def picker(pool: str, model: str, wish: Wish) -> Iterator[Derived]:
     yield Derived(
         {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"selector": selector, "ports": ports}}
     )
-    template = {"metadata": {"labels": labels}, "spec": _pod(name, model, wish)}
+    pods = {key: value for key, value in labels.items() if key != MODEL}  # they are no Replicas of it
+    template = {"metadata": {"labels": pods}, "spec": _pod(name, model, wish)}
     spec = {"replicas": 1, "selector": {"matchLabels": selector}, "template": template}
     yield Derived(
         {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec},
@@ -61,7 +62,7 @@ def _pod(name: str, model: str, wish: Wish) -> dict[str, Any]:
     args = ["--cluster", *(part for flag, value in (flags | numbers).items() for part in (flag, str(value)))]
     container = {
         "name": "picker",
-        "image": wish.image,
+        "image": wish.words.image,
         "command": ["headway", "picker"],
         "args": args,
         "ports": [{"name": "grpc-ext-proc", "containerPort": PORT}, {"name": "metrics", "containerPort": METRICS}],

@@ -54,6 +54,12 @@ def standing(way: Way) -> Iterator[Derived]:
         spec["serviceName"] = f"{way.name}-pods"
         yield _service(way, f"{way.name}-pods")
     why = dict(way.workload.why)
+    if kind == "Deployment":
+        spec["revisionHistoryLimit"] = 3
+        why["/spec/revisionHistoryLimit"] = "for kubectl rollout undo"
+        why["/spec/strategy/rollingUpdate"] = (
+            "no GPU is needed twice; a single Replica is away meanwhile: maxSurge 1, maxUnavailable 0 where one is free"
+        )
     why["/metadata/name"] = f"stays when the Revision changes; the operator would call it {before}"
     yield Derived(manifest, why, way.workload.note)
 

@@ -1,7 +1,7 @@
 """`--as rayservice`: a RayService a way, whose replicas Ray Serve's own LLM application starts.
 
-The engine here is the vLLM inside of Ray's image; the pod's place (GPUs, affinity, tolerations) is what Headway derived.
-Ray fetches the weights itself, so that only sources it knows can go this way.
+The engine here is the vLLM inside of Ray's image; the pod's place (GPUs, affinity, tolerations) is what Headway
+derived. Ray fetches the weights itself, so that only sources it knows can go this way.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from headway.sites.kubernetes.export.load import target
 from headway.sites.kubernetes.export.way import Way
 from headway.sites.kubernetes.export.wish import Wish
 from headway.sites.kubernetes.objects.derived import Derived
+from headway.sites.kubernetes.objects.fetch import env_of
 from headway.spec.source import Source
 
 __all__ = ["IMAGE", "ray_services"]
@@ -25,7 +26,14 @@ VERSION = "2.58.0"
 IMAGE = f"rayproject/ray-llm:{VERSION}-py312-cu130"
 SCHEMES = ("hf", "s3", "gs")
 OWNED = frozenset({"served-model-name", "host", "port", "tokenizer-revision", "revision", "load-format"})
-_PLACE = ("nodeSelector", "affinity", "tolerations", "topologySpreadConstraints", "priorityClassName", "runtimeClassName")
+_PLACE = (
+    "nodeSelector",
+    "affinity",
+    "tolerations",
+    "topologySpreadConstraints",
+    "priorityClassName",
+    "runtimeClassName",
+)
 _SAFE = {
     "allowPrivilegeEscalation": False,
     "capabilities": {"drop": ["ALL"]},
@@ -72,10 +80,11 @@ def _service(way: Way) -> Derived:
 def _serve(way: Way) -> dict[str, Any]:
     replicas, source = way.model.replicas, Source.parse(way.model.source)
     each, _ = target(way.revision)
-    model: dict[str, Any] = {"model_id": way.model.name, "model_source": source.path if source.scheme == "hf" else str(source)}
-    engine = {
-        re.sub(r"[-.]", "_", key): value for key, value in way.revision.args.items() if key not in OWNED
+    model: dict[str, Any] = {
+        "model_id": way.model.name,
+        "model_source": source.path if source.scheme == "hf" else str(source),
     }
+    engine = {re.sub(r"[-.]", "_", key): value for key, value in way.revision.args.items() if key not in OWNED}
     if source.revision:
         engine["revision"] = source.revision
     scaling = {"min_replicas": replicas.low, "max_replicas": max(1, replicas.high), "target_ongoing_requests": each}
@@ -113,7 +122,7 @@ def _workers(way: Way) -> dict[str, Any]:
     container = {
         "name": "ray-worker",
         "image": IMAGE,
-        "env": [each for each in pod.engine.get("env", ()) if not each["name"].startswith("VLLM_")],
+        "env": env_of(way.revision.env),
         "resources": deepcopy(dict(resources)),
         "securityContext": _SAFE,
     }

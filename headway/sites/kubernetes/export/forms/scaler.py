@@ -103,7 +103,8 @@ def prometheus_scaler(way: Way, address: str) -> Iterator[Derived]:
         "triggers": [trigger],
     }
     note = f"How many of {way.name}: KEDA asks Prometheus, which must scrape the engines (--piece monitors)."
-    yield _scaled(way.name, way.namespace, way.labels, _target(way), spec, why, note)
+    metadata = {"name": way.name, "namespace": way.namespace, "labels": way.labels}
+    yield _scaled(metadata, _target(way), spec, why, note)
 
 
 def external_scaler(model: Model, namespace: str, system: str) -> Derived:
@@ -128,9 +129,9 @@ def external_scaler(model: Model, namespace: str, system: str) -> Derived:
         "triggers": [trigger],
     }
     ref = {"apiVersion": f"{GROUP}/{VERSION}", "kind": "Model", "name": model.name}
-    labels = {MANAGED: "headway", MODEL: model.name}
+    metadata = {"name": model.name, "namespace": namespace, "labels": {MANAGED: "headway", MODEL: model.name}}
     note = f"How many of {model.name}: KEDA asks Headway's operator what its scaler decided."
-    return _scaled(model.name, namespace, labels, ref, spec, why, note)
+    return _scaled(metadata, ref, spec, why, note)
 
 
 def query(way: Way) -> str:
@@ -143,17 +144,12 @@ def query(way: Way) -> str:
 
 
 def _scaled(
-    name: str,
-    namespace: str,
-    labels: dict[str, str],
-    ref: dict[str, str],
-    spec: dict[str, Any],
-    why: dict[str, str],
-    note: str,
+    metadata: dict[str, Any], ref: dict[str, str], spec: dict[str, Any], why: dict[str, str], note: str
 ) -> Derived:
-    metadata = {"name": name, "namespace": namespace, "labels": labels}
     body = {"scaleTargetRef": ref, **spec}
-    return Derived({"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": metadata, "spec": body}, why, note)
+    return Derived(
+        {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": metadata, "spec": body}, why, note
+    )
 
 
 def _target(way: Way) -> dict[str, str]:
@@ -165,5 +161,3 @@ def _least(replicas: Replicas) -> tuple[int, str]:
     if replicas.low:
         return replicas.low, "as the file says"
     return 1, "the file says 0, and without Headway's gateway nobody would hold the requests while one starts"
-
-

@@ -27,8 +27,8 @@ def priority_expander(wish: Wish) -> Iterator[Derived]:
         )
     lines: dict[int, list[str]] = {1: [".*"]}
     why = {}
-    for number, (pattern, price, told) in enumerate(reversed(ranked), 1):
-        lines[number * STEP] = [pattern]
+    for number, (patterns, price, told) in enumerate(reversed(ranked), 1):
+        lines[number * STEP] = patterns
         why[f"/{number * STEP}"] = f"{told}: {price:.2f} USD/h by the catalogue"
     text = text_of([Derived({str(key): value for key, value in lines.items()}, why)])
     manifest = {
@@ -48,23 +48,28 @@ def priority_expander(wish: Wish) -> Iterator[Derived]:
     yield Derived(manifest, {}, note)
 
 
-def _groups(wish: Wish) -> Iterator[tuple[str, float, str]]:
-    """Pattern, price of a Replica's GPUs, and in words; each once."""
+def _groups(wish: Wish) -> Iterator[tuple[list[str], float, str]]:
+    """Patterns, the price of a Replica's GPUs, and in words; each once."""
     seen = set()
     for way in wish.ways:
         found = parse_gpu(way.model.gpu) if way.model.gpu else None
         if found is None or not found.product:
             continue
         known = accelerator(found.product)
-        name = found.product.casefold()
-        spot = way.model.cost is not None and way.model.cost.spot == "prefer"
-        prices = known.prices
-        if spot and prices.spot is not None and (name, True) not in seen:
-            seen.add((name, True))
-            yield f"(?i).*{name}.*(spot|preemptible).*", prices.spot * found.count, f"{known.name} on spot"
-        if prices.on_demand is not None and (name, False) not in seen:
-            seen.add((name, False))
-            yield f"(?i).*{name}.*", prices.on_demand * found.count, known.name
+        word = f"(^|[^a-z0-9]){_short(known.name)}([^a-z0-9]|$)"
+        spot = way.model.cost is not None and way.model.cost.spot in ("prefer", "only")
+        if spot and known.prices.spot is not None and (word, True) not in seen:
+            seen.add((word, True))
+            both = [f"(?i){word}.*(spot|preemptible)", f"(?i)(spot|preemptible).*{word}"]
+            yield both, known.prices.spot * found.count, f"{known.name} on spot"
+        if known.prices.on_demand is not None and (word, False) not in seen:
+            seen.add((word, False))
+            yield [f"(?i){word}"], known.prices.on_demand * found.count, known.name
+
+
+def _short(product: str) -> str:
+    """A100-80-SXM is a100 in the names of node groups."""
+    return next(each for each in product.casefold().split("-") if any(letter.isdigit() for letter in each))
 
 
 def _keys_as_numbers(text: str) -> str:

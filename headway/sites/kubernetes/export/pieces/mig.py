@@ -1,4 +1,4 @@
-"""`--piece mig`: how GPUs are cut so that the slices which the file asks for are there: a layout for NVIDIA's MIG manager.
+"""`--piece mig`: how GPUs are cut so that the slices which the file asks for are there, for NVIDIA's MIG manager.
 
 A GPU has 7 slices of compute and 8 of memory (NVIDIA MIG user guide); each profile takes some of both. Large ones are
 placed first, and what a GPU has left is cut into the profile that is asked for most.
@@ -52,7 +52,7 @@ def mig(wish: Wish) -> Iterator[Derived]:
         f"MIG layout for {asked} (as many as all Replicas take at most) on {whole.name}: {gpus}. A node's GPUs are all "
         "cut alike, and must be idle while they are cut.\n"
         "  kubectl patch clusterpolicies.nvidia.com/cluster-policy --type merge -p "
-        f"'{{\"spec\": {{\"mig\": {{\"strategy\": \"mixed\"}}, \"migManager\": {{\"config\": {{\"name\": \"{NAME}\"}}}}}}}}'\n"
+        f'\'{{"spec": {{"mig": {{"strategy": "mixed"}}, "migManager": {{"config": {{"name": "{NAME}"}}}}}}}}\'\n'
         "  kubectl label node NODE nvidia.com/mig.config=headway-1 --overwrite"
     )
     yield Derived(manifest, {}, note)
@@ -97,16 +97,19 @@ def _fits(cut: Counter[str], known: Mapping[str, Slice]) -> bool:
 
 
 def _whole(wish: Wish, wanted: Mapping[str, int]) -> Accelerator:
-    """The product to cut: one of the cluster that has all these profiles, else the catalogue's first that has."""
+    """The product to cut: one of the cluster or of the file that has all these profiles, else of the catalogue the one
+    that gives most slices."""
     there = [gpus.product for node in wish.facts.nodes for gpus in node.gpus if gpus.product]
+    wishes = [parse_gpu(way.model.gpu) for way in wish.ways if way.model.gpu]
+    there += [each.product for each in wishes if each is not None and each.product]
     for product in dict.fromkeys(there):
         try:
-            found = accelerator(product)
+            known = accelerator(product)
         except UsageError:
             continue
-        if set(wanted) <= {each.profile for each in found.slices}:
-            return found
+        if set(wanted) <= {each.profile for each in known.slices}:
+            return known
     able = [each for each in accelerators().values() if set(wanted) <= {cut.profile for cut in each.slices}]
     if not able:
         raise UsageError(f"no GPU can be cut into {', '.join(sorted(wanted))}", hint="see: headway catalog gpus")
-    return able[0]
+    return max(able, key=lambda each: sum(cut.most for cut in each.slices if cut.profile in wanted))

@@ -22,18 +22,27 @@ EVERY = "15s"
 DCGM_NAMESPACE, DCGM_APP, DCGM_PORT = "gpu-operator", "nvidia-dcgm-exporter", "gpu-metrics"
 """As NVIDIA's GPU operator calls its exporter."""
 _LABELS = {MANAGED: "headway"}
-_RELEASE = "A Prometheus of kube-prometheus-stack looks at objects with its own label only (release: …): add it, or set "
+_RELEASE = (
+    "A Prometheus of kube-prometheus-stack looks at objects with its own label only (release: …): add it, or set "
+)
 _RELEASE += "serviceMonitorSelectorNilUsesHelmValues: false (and those of podMonitor and rule)."
 
 
 def monitors(wish: Wish) -> Iterator[Derived]:
     for part, port in (("gateway", "http"), ("operator", "metrics")):
         selector = {"app.kubernetes.io/part-of": "headway", COMPONENT: part}
-        spec = {"selector": {"matchLabels": selector}, "endpoints": [{"port": port, "path": "/metrics", "interval": EVERY}]}
+        spec = {
+            "selector": {"matchLabels": selector},
+            "endpoints": [{"port": port, "path": "/metrics", "interval": EVERY}],
+        }
         yield _object("ServiceMonitor", f"headway-{part}", wish.system, spec, f"The {part}'s own metrics. {_RELEASE}")
     yield _engines(wish)
-    yield _object("PrometheusRule", "headway-gateway", wish.system, rules("alerts.yaml"), "When the gateway's users suffer.")
-    yield _object("PrometheusRule", "headway-engines", wish.namespace, rules("engines.yaml"), "When engines are full or stuck.")
+    yield _object(
+        "PrometheusRule", "headway-gateway", wish.system, rules("alerts.yaml"), "When the gateway's users suffer."
+    )
+    yield _object(
+        "PrometheusRule", "headway-engines", wish.namespace, rules("engines.yaml"), "When engines are full or stuck."
+    )
 
 
 def _engines(wish: Wish) -> Derived:
@@ -66,10 +75,12 @@ def dcgm(wish: Wish) -> Iterator[Derived]:
         "endpoints": [{"port": DCGM_PORT, "path": "/metrics", "interval": EVERY, "honorLabels": True}],
     }
     why = {
-        "/spec/endpoints/0/honorLabels": "the exporter names the pod that has the GPU; Prometheus would put its own there",
+        "/spec/endpoints/0/honorLabels": "the exporter names the pod that has the GPU; Prometheus would put its own",
         "/spec/namespaceSelector/matchNames/0": "where the GPU operator puts it; alone it is in another namespace",
     }
-    made = _object("ServiceMonitor", "dcgm-exporter", DCGM_NAMESPACE, spec, f"GPUs: use, memory, heat, faults. {_RELEASE}")
+    made = _object(
+        "ServiceMonitor", "dcgm-exporter", DCGM_NAMESPACE, spec, f"GPUs: use, memory, heat, faults. {_RELEASE}"
+    )
     yield Derived(made.manifest, why, made.note)
     note = "When a GPU fails, throttles, or is paid for and idle."
     yield _object("PrometheusRule", "headway-gpus", DCGM_NAMESPACE, rules("gpus.yaml"), note)

@@ -18,6 +18,7 @@ _NGINX = "nginx.ingress.kubernetes.io"
 
 def ingress(wish: Wish) -> Iterator[Derived]:
     backend = {"service": {"name": GATEWAY, "port": {"name": "http"}}}
+    path = {"path": "/v1", "pathType": "Prefix", "backend": backend}
     annotations = {
         f"{_NGINX}/proxy-buffering": "off",
         f"{_NGINX}/proxy-read-timeout": "3600",
@@ -28,10 +29,8 @@ def ingress(wish: Wish) -> Iterator[Derived]:
         "kind": "Ingress",
         "metadata": {"name": GATEWAY, "namespace": wish.system, "labels": _LABELS, "annotations": annotations},
         "spec": {
-            "tls": [{"hosts": [wish.host], "secretName": SECRET}],
-            "rules": [
-                {"host": wish.host, "http": {"paths": [{"path": "/v1", "pathType": "Prefix", "backend": backend}]}}
-            ],
+            "tls": [{"hosts": [wish.words.host], "secretName": SECRET}],
+            "rules": [{"host": wish.words.host, "http": {"paths": [path]}}],
         },
     }
     at = "/metadata/annotations/nginx.ingress.kubernetes.io~1"
@@ -41,7 +40,9 @@ def ingress(wish: Wish) -> Iterator[Derived]:
         "/spec/rules/0/http/paths/0/path": "the API alone: /metrics and /healthz stay inside",
         "/spec/rules/0/host": "--host",
     }
-    yield Derived(manifest, why, "Callers from outside. The annotations are those of ingress-nginx; others ignore them.")
+    yield Derived(
+        manifest, why, "Callers from outside. The annotations are those of ingress-nginx; others ignore them."
+    )
 
 
 def certificate(wish: Wish) -> Iterator[Derived]:
@@ -51,8 +52,8 @@ def certificate(wish: Wish) -> Iterator[Derived]:
         "metadata": {"name": GATEWAY, "namespace": wish.system, "labels": _LABELS},
         "spec": {
             "secretName": SECRET,
-            "dnsNames": [wish.host],
-            "issuerRef": {"group": "cert-manager.io", "kind": "ClusterIssuer", "name": wish.issuer},
+            "dnsNames": [wish.words.host],
+            "issuerRef": {"group": "cert-manager.io", "kind": "ClusterIssuer", "name": wish.words.issuer},
             "privateKey": {"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Always"},
         },
     }

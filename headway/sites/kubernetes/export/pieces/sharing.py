@@ -45,7 +45,7 @@ def time_slicing(wish: Wish) -> Iterator[Derived]:
         "Parts run in turns and share one memory: a pod that takes too much breaks its neighbours. MIG "
         "(--piece mig) has walls.\n"
         "  kubectl patch clusterpolicies.nvidia.com/cluster-policy --type merge -p "
-        f"'{{\"spec\": {{\"devicePlugin\": {{\"config\": {{\"name\": \"{NAME}\", \"default\": \"whole\"}}}}}}}}'\n"
+        f'\'{{"spec": {{"devicePlugin": {{"config": {{"name": "{NAME}", "default": "whole"}}}}}}}}\'\n'
         f"  kubectl label node NODE {told}={config}"
     )
     yield Derived(manifest, why, note)

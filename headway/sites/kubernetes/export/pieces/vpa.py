@@ -35,5 +35,5 @@ def recommendations(wish: Wish) -> Iterator[Derived]:
                 "resourcePolicy": {"containerPolicies": [policy]},
             },
         }
-        note = f"Recommendations only: kubectl describe vpa {way.name}; what it says goes under cpu and memory of the file."
+        note = f"Recommendations only: kubectl describe vpa {way.name}; they go under cpu and memory of the file."
         yield Derived(manifest, why, note)
