@@ -25,6 +25,7 @@ from tests.cluster.nodes import cpu_node
 from tests.cluster.operating import Operator, install, model, settled
 from tests.cluster.waiting import until
 from tests.support.cluster_gateway import ClusterGateway
+from tests.support.ports import free_port
 from tests.support.schemas import SHARED
 
 OURS = f"{GROUP}/{VERSION}"
@@ -141,7 +142,7 @@ async def test_what_was_granted_is_what_was_used(
     fleet(cpu_node("cores-1"))
     await install(cluster)
     await cluster.apply(CLAIMED)
-    operator = Operator(plane, "--lease", "3s")
+    operator = Operator(plane, "--lease", "3s", "--scaler-port", str(free_port()))
     gateway = ClusterGateway(tmp_path, plane.kubeconfig(f"system:serviceaccount:{SYSTEM}:{account('gateway')}"))
     try:
         operator.start()
@@ -160,6 +161,7 @@ async def test_what_was_granted_is_what_was_used(
         await until(lambda: _all_gone(cluster, wanted))
         await until(lambda: _everything(plane, whole=whole), deadline=60.0)
     except TimeoutError:
+        print(operator.log()[-6000:])
         _compare(plane, whole=whole)
         raise
     finally:
