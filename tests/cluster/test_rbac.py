@@ -105,7 +105,7 @@ async def _served(cluster: Cluster, names: list[str]) -> bool:
 def _elsewhere(namespace: str, name: str) -> Manifest:
     """A Model that somebody else serves: nothing of it stays on the cluster."""
     made = model(namespace, name)
-    made["spec"] = {"source": "openai://gpt-4o-mini", "weights": None, "gpu": None, "engine": None}
+    made["spec"] = {"source": "openai://gpt-4o-mini"}
     return made
 
 
