@@ -43,6 +43,13 @@ class Pair:
         return f"{form} && {pieces}" if self.both else pieces if self.pieces else form
 
 
+ABOUT = (
+    "What teams write by hand to serve models on Kubernetes, and what Headway derives instead. Each right side is",
+    "what `headway export` prints of the few lines above it, with no cluster at hand: every value that nobody wrote",
+    "says why it is so. Both sides are checked against the published schemas of Kubernetes and its ecosystem",
+    "(`tests/export/test_by_hand.py`). [export.md](export.md) has all forms; [import.md](import.md) reads what you",
+    "have. A SealedSecret is made by `headway secret seal`.",
+)
 PAIRS = (
     Pair(
         "Is the device plugin there?", "01-device-check", "01-device-check", pieces=("device-check",),
@@ -153,7 +160,8 @@ PAIRS = (
         ),
     ),
     Pair(
-        "A RAG service: many parts and an Ingress", "17-rag", "17-rag", pieces=("quota", "ingress", "certificate"), both=True,
+        "A RAG service: many parts and an Ingress", "17-rag", "17-rag",
+        pieces=("quota", "ingress", "certificate"), both=True,
         gains=(
             "one address and one key for chat and embedder, so the application knows one URL",
             "the embedder on cores is llama-server, with a probe, a budget for disruption and a drain",
@@ -206,11 +214,7 @@ def _page() -> Iterator[str]:
     yield "# By hand, and derived"
     yield ""
     yield "<!-- made by docs/by_hand.py: make docs -->"
-    yield "What teams write by hand to serve models on Kubernetes, and what Headway derives instead. Each right side is"
-    yield "what `headway export` prints of the few lines above it, with no cluster at hand: every value that nobody wrote"
-    yield "says why it is so. Both sides are checked against Kubernetes' and the ecosystem's published schemas"
-    yield "(`tests/export/test_by_hand.py`). [export.md](export.md) has all forms; [import.md](import.md) reads what you"
-    yield "have. A SealedSecret is made by `headway secret seal`."
+    yield from ABOUT
     for pair in PAIRS:
         yield from _section(pair)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from headway.cli.app_secret import ensure_secret
 from headway.cli.cluster_state import gateway_of
 from headway.cli.follow import Shown
 from headway.cli.on import CLI_MANAGER, SYSTEM, Place, on_cluster
@@ -27,6 +28,7 @@ from headway.sites.base import Replica
 from headway.sites.kubernetes.gateway_address import inside
 from headway.sites.kubernetes.objects.custom import custom
 from headway.sites.kubernetes.site import KubernetesSite
+from headway.spec.app import App
 from headway.spec.model import Model
 from headway.wire.kube.cluster import ApiRefusal, Cluster
 from headway.wire.kube.manifest import Manifest, Ref, ref
@@ -95,6 +97,7 @@ async def _up(
     applied = []
     for each in objects:
         applied.append(await _apply(cluster, as_there(each, where, cluster.namespace), places, force=asked.force))
+    await _give_keys(cluster, objects)
     with view() as shown:
         for gone in await _prune(cluster, objects) if asked.prune else ():
             shown.removed(gone)
@@ -118,6 +121,16 @@ async def _apply(cluster: Cluster, manifest: Manifest, places: Mapping[str, str]
         raise _told(refusal, at, places.get(at.name, "")) from None
     same = before is not None and before["metadata"]["generation"] == after["metadata"]["generation"]
     return Applied(at, "unchanged" if same else "changed" if before else "added")
+
+
+async def _give_keys(cluster: Cluster, objects: Sequence[SpecObject]) -> None:
+    """To Apps, once the Tenants are there. Who may not do it is told so; the App is there and waits for it."""
+    for each in objects:
+        if isinstance(each, App) and (manifest := await cluster.get(resource("App"), each.name)) is not None:
+            try:
+                await ensure_secret(cluster, each, manifest, time.time())
+            except UsageError as error:
+                print(f"{each.name}: {error}", file=sys.stderr)
 
 
 def _told(refusal: ApiRefusal, at: Ref, place: str) -> Exception:

@@ -29,7 +29,7 @@ from headway.store.keys import hash_key
 
 __all__ = ["Apps", "tenant_of"]
 
-LOOK_EVERY = 5.0
+LOOK_EVERY = 2.0
 """Seconds between two looks at who uses an App: `idle` is minutes."""
 
 
@@ -85,7 +85,7 @@ class Apps:
             use = self._uses.setdefault(name, _Use(now, now, 0.0, None))
             if now - use.looked >= LOOK_EVERY or use.pid != replica.pid:
                 await asyncio.to_thread(_look, use, replica, now)
-            decision = idle.decide(name, apps[name].app.idle, use.at, now)
+            decision = idle.decide(name, apps[name].app.idle, use.at, use.looked)  # by what was seen, not by the clock
             if decision.action is Action.DRAIN and apps[name].awake:
                 self._wanted.apps.set_awake(name, False)
                 made.append(decision)

@@ -1,7 +1,7 @@
 """What runs an App on this machine: its program, as a child like any engine, with the gateway's address and its key.
 
-It stands behind the Protocol of engines, so that an App is prepared, placed, probed, started again, adopted and ended as
-a Replica is; no Model can name it. The App as a whole is in the Revision's `args`: nothing is derived when it starts.
+It stands behind the Protocol of engines, so that an App is prepared, placed, probed, started again, adopted and ended
+as a Replica is; no Model can name it. All of the App is in the Revision, so nothing is derived when it starts.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def revision_of(app: App, *, key: str, token: str) -> Revision:
     return Revision(
         model=app.name,
         engine=NAME,
-        source=Pinned(uri=f"app://{app.preset or (whole.command or ('',))[0]}"),
+        source=Pinned(uri=app.preset or Path((whole.command or (app.name,))[0]).name),
         task=cast("Task", NAME),  # none: it answers no requests of the gateway
         gpu=app.gpu or CORES_ONLY,
         cpu=app.cpu,
@@ -88,6 +88,8 @@ class AppEngine:
         storage.mkdir(mode=0o700, parents=True, exist_ok=True)
         put_in = _places(slot, storage)
         words = [str(prepared.program), *(put_in(each) for each in revision.args["command"][1:])]
+        if (preset := PRESETS.get(revision.args["preset"])) and os.getuid() == 0:
+            words += preset.as_root
         own = {"HOST": slot.host, "PORT": str(slot.port), "STORAGE": str(storage), "OPENAI_BASE_URL": self._address}
         env = own | {name: put_in(value) for name, value in revision.env.items()}
         folder = revision.args["folder"]

@@ -43,6 +43,7 @@ class Preset:
     install: str = ""
     cpu: float = 1.0
     memory: int = 1 * GB
+    as_root: tuple[str, ...] = ()  # words without which it does not run as root; a cluster never does
     home: str = ""  # in the image: where storage is mounted
     uid: int = 1000
 
@@ -57,6 +58,7 @@ PRESETS: dict[str, Preset] = {
         link="/lab?token={token}",
         program="jupyter",
         install="pip install jupyterlab",
+        as_root=("--allow-root",),
         memory=2 * GB,
         home="/home/jovyan",
     ),

@@ -76,9 +76,7 @@ async def test_one_command_and_its_parts_run(cluster: Cluster, kubeconfig: Path)
     assert status == 0, said
     assert "next: headway up FILE" in said
     for name, least in (("headway-operator", 2), ("headway-gateway", 2)):
-        found = await cluster.get(DEPLOYMENT, name, SYSTEM)
-        assert found
-        assert found["status"]["availableReplicas"] >= least  # Pod Security let its pods in
+        await until(lambda name=name, least=least: _available(cluster, name, least))  # Pod Security let its pods in
     namespace = await cluster.get(NAMESPACE, SYSTEM)
     assert namespace
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
@@ -95,6 +93,11 @@ async def test_one_command_and_its_parts_run(cluster: Cluster, kubeconfig: Path)
     assert status == 0, said
     gone = {each.kind for each in before} - {each.kind for each in await _ours(cluster)}
     assert gone == {"HorizontalPodAutoscaler", "PodDisruptionBudget"}, "what this install has no use for is deleted"
+
+
+async def _available(cluster: Cluster, name: str, least: int) -> bool:
+    found = await cluster.get(DEPLOYMENT, name, SYSTEM)
+    return (found or {}).get("status", {}).get("availableReplicas", 0) >= least
 
 
 def _counts(found: Manifest) -> bool:

@@ -6,8 +6,8 @@ on doing so while it forwards. Nothing else is measured, so an App without that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from headway.control.operator.applied import digest, needed, with_replicas
@@ -24,7 +24,7 @@ from headway.sites.kubernetes.pods import seconds, seen
 from headway.sites.kubernetes.read import read_app
 from headway.wire.kube.manifest import Manifest, Ref, ref
 
-__all__ = ["app_pass", "last_used"]
+__all__ = ["AppSeen", "app_pass", "last_used"]
 
 VOLUME = "PersistentVolumeClaim"
 
@@ -32,36 +32,40 @@ VOLUME = "PersistentVolumeClaim"
 def last_used(manifest: Manifest) -> float:
     """Unix seconds: as `headway open` noted it, else when the App was made."""
     metadata = manifest["metadata"]
-    noted = (metadata.get("annotations") or {}).get(USED, "")
+    made = seconds(metadata["creationTimestamp"])
     try:
-        return max(seconds(noted), seconds(metadata["creationTimestamp"])) if noted else seconds(metadata["creationTimestamp"])
-    except ValueError:
-        return seconds(metadata["creationTimestamp"])
+        return max(made, seconds((metadata.get("annotations") or {}).get(USED, "")))
+    except ValueError:  # somebody else wrote it
+        return made
 
 
-def app_pass(
-    manifest: Manifest,
-    children: Mapping[Ref, Manifest],
-    pods: list[Manifest],
-    volume: Manifest | None,
-    facts: Facts,
-    site: str,
-    now: float,
-) -> Plan:
-    """`children`: objects that it owns; `pods`: of its own; `volume`: its claim, which nobody owns. Raises SpecError,
-    ResourceError."""
+@dataclass(frozen=True, slots=True)
+class AppSeen:
+    """What the mirrors have of one App. `children`: objects that it owns; `volume`: its claim, which nobody owns."""
+
+    manifest: Manifest
+    children: Mapping[Ref, Manifest]
+    pods: Sequence[Manifest]
+    volume: Manifest | None
+    facts: Facts
+
+
+def app_pass(there: AppSeen, site: str, now: float) -> Plan:
+    """`now`: Unix seconds. Raises SpecError, ResourceError."""
+    manifest, pods = there.manifest, there.pods
     app = read_app(manifest, site)
     namespace = manifest["metadata"]["namespace"]
     decision = idle.decide(app.name, app.idle, last_used(manifest), now)
     awake = decision.action is Action.KEEP
-    objects = {ref(each.manifest): each.manifest for each in app_objects(app, facts, namespace=namespace, awake=awake)}
+    derived = app_objects(app, there.facts, namespace=namespace, awake=awake)
+    objects = {ref(each.manifest): each.manifest for each in derived}
     source = digest({"app": app.model_dump(mode="json")})
-    apply = [made for at, each in objects.items() if (made := _apply(manifest, children, volume, at, each, source))]
-    live = next((each for at, each in children.items() if at.kind == "Deployment"), None)
+    apply = [made for at, each in objects.items() if (made := _apply(there, at, each, source))]
+    live = next((each for at, each in there.children.items() if at.kind == "Deployment"), None)
     return Plan(
         apply=tuple(apply),
         scale=tuple(_scaled(live, awake, apply)),
-        end=tuple(_ended(children, set(objects))),
+        end=tuple(_ended(there.children, set(objects))),
         conditions=_conditions(app.name, awake, decision, live, pods),
         status=_status(app.name, namespace, pods, manifest),
         events=tuple(_events(live, awake, decision)),
@@ -69,13 +73,11 @@ def app_pass(
     )
 
 
-def _apply(
-    owner: Manifest, children: Mapping[Ref, Manifest], volume: Manifest | None, at: Ref, wanted: Manifest, source: str
-) -> Apply | None:
+def _apply(there: AppSeen, at: Ref, wanted: Manifest, source: str) -> Apply | None:
     """The volume is made once and left alone: what is on it is its people's, so it gets no owner."""
     if at.kind == VOLUME:
-        return None if volume is not None else Apply(wanted, "it is not there", is_new=True)
-    made = needed(owner, children.get(at), wanted, source)
+        return None if there.volume is not None else Apply(wanted, "it is not there", is_new=True)
+    made = needed(there.manifest, there.children.get(at), wanted, source)
     if made is None or at.kind != "Deployment" or not made.repairs:
         return made
     return replace(made, manifest=with_replicas(made.manifest, wanted["spec"]["replicas"]))
@@ -87,7 +89,8 @@ def _scaled(live: Manifest | None, awake: bool, apply: list[Apply]) -> list[Scal
     at = ref(live)
     if any(ref(each.manifest) == at for each in apply):
         return []
-    return [Scale(at, int(awake), int(awake), "somebody opened it" if awake else "nobody used it")]
+    reason, why = (Reason.WOKEN, "somebody opened it") if awake else (Reason.IDLE, "nobody used it")
+    return [Scale(at, int(awake), int(awake), why, reason)]
 
 
 def _ended(children: Mapping[Ref, Manifest], wanted: set[Ref]) -> list[End]:
@@ -99,11 +102,11 @@ def _ended(children: Mapping[Ref, Manifest], wanted: set[Ref]) -> list[End]:
 
 
 def _conditions(
-    name: str, awake: bool, decision: Decision, live: Manifest | None, pods: list[Manifest]
+    name: str, awake: bool, decision: Decision, live: Manifest | None, pods: Sequence[Manifest]
 ) -> tuple[Condition, ...]:
     if not awake:
-        told = Condition("Ready", False, Reason.IDLE, decision.message)
-        return told, Condition("Progressing", False, Reason.IDLE), Condition("Degraded", False, Reason.AS_WANTED)
+        asleep = Condition("Ready", False, Reason.IDLE, decision.message)
+        return asleep, Condition("Progressing", False, Reason.IDLE), Condition("Degraded", False, Reason.AS_WANTED)
     how = [seen(each) for each in pods if "deletionTimestamp" not in each["metadata"]]
     if any(each.state is ReplicaState.READY for each in how):
         ready = Condition("Ready", True, Reason.READY, f"it answers: headway open {name}")
@@ -117,7 +120,9 @@ def _conditions(
     return (
         Condition("Ready", False, reason, message, next_action),
         Condition("Progressing", not trouble, reason, message),
-        Condition("Degraded", trouble, reason if trouble else Reason.AS_WANTED, message if trouble else "", next_action),
+        Condition(
+            "Degraded", trouble, reason if trouble else Reason.AS_WANTED, message if trouble else "", next_action
+        ),
     )
 
 
@@ -126,7 +131,7 @@ def _next(name: str, message: str, otherwise: str) -> str:
     return f"make it: headway open {name}" if f'secret "{object_name(name)}"' in message else otherwise
 
 
-def _status(name: str, namespace: str, pods: list[Manifest], manifest: Manifest) -> dict[str, Any]:
+def _status(name: str, namespace: str, pods: Sequence[Manifest], manifest: Manifest) -> dict[str, Any]:
     ready = sum(seen(each).state is ReplicaState.READY for each in pods)
     status = {
         "replicas": len(pods),

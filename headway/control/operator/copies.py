@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from headway.control.operator import kept
 from headway.control.operator.index import Index
 from headway.sites.kubernetes.facts import Facts
-from headway.sites.kubernetes.labels import MANAGED, MODEL, TENANT
+from headway.sites.kubernetes.labels import APP, MANAGED, MODEL, TENANT
 from headway.sites.kubernetes.names import owners
+from headway.sites.kubernetes.objects.app import object_name
 from headway.sites.kubernetes.objects.crds import CLUSTER_KINDS
 from headway.sites.kubernetes.observe import Served, facts_from
 from headway.spec.kinds import KINDS
@@ -37,6 +38,7 @@ CHILD_KINDS = (
     ("policy/v1", "PodDisruptionBudget"),
     ("networking.k8s.io/v1", "NetworkPolicy"),
 )
+VOLUME = ("v1", "PersistentVolumeClaim")
 TENANT_KINDS = (
     ("v1", "Namespace"),
     ("v1", "ResourceQuota"),
@@ -83,6 +85,7 @@ class Copies:
         named = (*FACTS, *(FACTS_OF_DRA if self._is_served("resource.k8s.io/v1") else ()))
         self._facts_of = {kind: self._mirror("", kind, self._room_changed) for kind in named}
         self._by_owner, self._by_model, self._by_target = Index(_owner), Index(_model), Index(_target)
+        self._by_app = Index(_app)
         self._by_name: dict[str, set[Ref]] = {}
         self._essence: dict[Ref, Essence] = {}
         self.waiting: set[Ref] = set()
@@ -124,6 +127,14 @@ class Copies:
 
     def pods(self, model: Ref) -> Sequence[Manifest]:
         return list(self._by_model.get((model.namespace, model.name)).values())
+
+    def pods_of_app(self, app: Ref) -> Sequence[Manifest]:
+        return list(self._by_app.get((app.namespace, app.name)).values())
+
+    def volume_of_app(self, app: Ref) -> Manifest | None:
+        """Nobody owns it."""
+        at = Ref(*VOLUME, app.namespace, object_name(app.name))
+        return self._children[VOLUME].objects.get(at)
 
     def all_pods(self) -> Iterable[Manifest]:
         return self._pods.objects.values()
@@ -201,6 +212,8 @@ class Copies:
     def _pod_changed(self, at: Ref) -> None:
         pod = self._pods.objects.get(at)
         key = self._by_model.put(at, pod)
+        if isinstance(of_app := self._by_app.put(at, pod), tuple):
+            self._concerned(Ref(OURS, "App", *of_app), 0.05)
         self._stale = True
         if isinstance(key, tuple):
             namespace, name = key
@@ -278,6 +291,11 @@ def _concern(child: Manifest) -> Ref | None:
 
 def _model(pod: Manifest) -> tuple[str, str] | None:
     name = labels(pod).get(MODEL)
+    return (pod["metadata"]["namespace"], name) if name else None
+
+
+def _app(pod: Manifest) -> tuple[str, str] | None:
+    name = labels(pod).get(APP)
     return (pod["metadata"]["namespace"], name) if name else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from headway.sites.kubernetes.labels import MODEL
+from headway.sites.kubernetes.labels import APP, MODEL
 from headway.wire.kube.manifest import Manifest, labels
 
 __all__ = ["child", "node", "own", "pod"]
@@ -36,9 +36,9 @@ _METADATA = (
 
 
 def pod(manifest: Manifest) -> Manifest:
-    """Of one that is not a Replica, only what it takes of its node and whose it is."""
+    """Of one that is neither a Replica nor an App, only what it takes of its node and whose it is."""
     spec, status = manifest["spec"], manifest.get("status") or {}
-    is_ours = MODEL in labels(manifest)
+    is_ours = MODEL in labels(manifest) or APP in labels(manifest)
     kept: dict[str, Any] = _some(spec, _POD_SPEC if is_ours else ("nodeName", "overhead", "resources"))
     for part in ("containers", "initContainers"):
         if part in spec:

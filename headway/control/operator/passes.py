@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 
 from headway.control.operator import model_pass, other_passes
+from headway.control.operator.app_pass import AppSeen, app_pass
 from headway.control.operator.copies import Copies
 from headway.control.operator.model_pass import ModelSeen
 from headway.control.operator.plan import Plan
@@ -50,10 +51,19 @@ class Passes:
             if taken := self._taken_by(at):
                 return other_passes.invalid(*taken)
             return other_passes.route(owner, self._models())
+        if at.kind == "App":
+            return self._app(at, owner)
         children = self._copies.tenants(at.name)
         if "deletionTimestamp" in owner["metadata"]:
             return other_passes.leave_tenant(owner, children)
         return other_passes.tenant(owner, children, self._copies.facts(), self._settings.namespace)
+
+    def _app(self, at: Ref, owner: Manifest) -> Plan:
+        if "deletionTimestamp" in owner["metadata"]:
+            return Plan()  # the cluster collects what it owns
+        copies = self._copies
+        there = AppSeen(owner, copies.children(owner), copies.pods_of_app(at), copies.volume_of_app(at), copies.facts())
+        return app_pass(there, self._settings.site, time.time())
 
     def _model(self, at: Ref, owner: Manifest) -> Plan:
         there = self._seen(at, owner)

@@ -20,6 +20,7 @@ __all__ = [
     "REVISION",
     "SYSTEM",
     "TENANT",
+    "USED",
     "VARIANT",
     "WANTED",
     "WHY",
@@ -44,6 +45,7 @@ HASH = f"{GROUP}/derived-from"  # annotation: digest of the wish that the object
 LAST = f"{GROUP}/last-applied"  # annotation: what the operator applied, as JSON and without replicas
 WANTED = f"{GROUP}/wanted"  # annotation: the replicas that the Model wanted when Headway last said so
 WHY = f"{GROUP}/why"  # annotation: JSON, pointer -> reason of each derived value
+USED = f"{GROUP}/used"  # annotation of an App: when somebody last used it, RFC 3339; `headway open` writes it
 FINALIZER = f"{GROUP}/drain"
 
 

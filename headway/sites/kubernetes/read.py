@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from headway.errors import SpecError
-from headway.spec.check import from_json, route_from_json, tenant_from_json
+from headway.spec.app import App
+from headway.spec.check import app_from_json, from_json, route_from_json, tenant_from_json
 from headway.spec.model import Model, Replicas
 from headway.spec.route import Route
 from headway.spec.tenant import Tenant
 from headway.wire.kube.manifest import Manifest
 
-__all__ = ["created", "read_model", "read_route", "read_tenant", "scale_of"]
+__all__ = ["created", "read_app", "read_model", "read_route", "read_tenant", "scale_of"]
 
 KIND = "kubernetes"
 
@@ -36,6 +37,11 @@ def scale_of(manifest: Manifest) -> int | None:
 def read_route(manifest: Manifest) -> Route:
     """Raises SpecError."""
     return route_from_json(_fields(manifest))
+
+
+def read_app(manifest: Manifest, site: str = KIND) -> App:
+    """As it runs on this Site. Raises SpecError."""
+    return app_from_json(_fields(manifest)).on(site, KIND)
 
 
 def read_tenant(manifest: Manifest) -> Tenant:

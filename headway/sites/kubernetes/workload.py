@@ -7,6 +7,9 @@ of those, only that one can be meant.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+
 from headway.errors import ResourceError
 from headway.sites.kubernetes.labels import REVISION
 from headway.wire.kube.cluster import ApiRefusal, Cluster
@@ -17,6 +20,7 @@ __all__ = ["end", "workload_of"]
 
 TRIES = 5
 """Of a change that another writer was faster than."""
+SEEN_WITHIN, LOOK_EVERY = 10.0, 0.1  # seconds
 COST = "controller.kubernetes.io/pod-deletion-cost"
 LOWEST = "-2147483647"
 
@@ -40,8 +44,8 @@ async def _with_label(cluster: Cluster, of: Resource, namespace: str, selector: 
 
 
 async def end(cluster: Cluster, pod: Manifest, grace: float) -> None:
-    """Want one less and end this pod, SIGKILL after `grace` seconds. Raises ResourceError for a pod that its set would
-    make anew."""
+    """Want one less, and SIGKILL for this pod after `grace` seconds. Returns when the cluster has begun to end it.
+    Raises ResourceError for a pod that its set would make anew."""
     name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
     found = await workload_of(cluster, namespace, labels(pod).get(REVISION, ""))
     if found is not None:
@@ -53,7 +57,20 @@ async def end(cluster: Cluster, pod: Manifest, grace: float) -> None:
             )
         await cluster.patch(resource("Pod"), name, {"metadata": {"annotations": {COST: LOWEST}}}, namespace)
         await _one_less(cluster, of, workload["metadata"]["name"], namespace)
+        if not await _is_leaving(cluster, name, namespace):
+            return  # its controller is slow: ended by us it would be made anew meanwhile
     await cluster.delete(resource("Pod"), name, namespace, uid=pod["metadata"]["uid"], grace=max(1, round(grace)))
+
+
+async def _is_leaving(cluster: Cluster, name: str, namespace: str) -> bool:
+    """Within the time that controllers take to see a change."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(SEEN_WITHIN):
+            while pod := await cluster.get(resource("Pod"), name, namespace):
+                if "deletionTimestamp" in pod["metadata"]:
+                    return True
+                await asyncio.sleep(LOOK_EVERY)
+    return False
 
 
 async def _one_less(cluster: Cluster, of: Resource, name: str, namespace: str) -> None:

@@ -17,7 +17,7 @@ from headway.sites.kubernetes.objects.derived import Derived
 __all__ = ["text_of"]
 
 WIDTH = 118
-_PLAIN = re.compile(r"(?:--?[A-Za-z]|[A-Za-z_/])[A-Za-z0-9_./@+,=-]*(:[A-Za-z0-9_./@+,=-]+)*|\d{1,9}([KMGT]i|m)")
+_PLAIN = re.compile(r"(?:--?[A-Za-z]|[A-Za-z_/])[A-Za-z0-9_./@+,=-]*(:[A-Za-z0-9_./@+,=-]+)*|\d{1,9}([KMGT]iB?|m)")
 _OTHERWISE = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null", "~"})
 """Booleans and nothing, to one reader or another, in any case."""
 _UNSAFE = re.compile("[^\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")

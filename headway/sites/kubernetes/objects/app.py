@@ -195,7 +195,9 @@ def _policy(app: App, namespace: str) -> Derived:
         "spec": {
             "podSelector": {"matchLabels": {labels.COMPONENT: "app", labels.APP: app.name}},
             "policyTypes": because(["Ingress"], "what it may reach is its namespace's to say: it installs and fetches"),
-            "ingress": [{"from": [because({"podSelector": {}}, "pods of its own namespace; port-forward comes by the node")]}],
+            "ingress": [
+                {"from": [because({"podSelector": {}}, "pods of its own namespace; port-forward comes by the node")]}
+            ],
         },
     }
     return derive(tree, f"Who may reach {app.name}. To let an Ingress in, add a policy of your own.")
