@@ -44,9 +44,9 @@ bench: $(VENV)/.dev        ## the figures of benchmarks/README.md
 docs: $(VENV)/.dev         ## write the generated pages anew
 	@$(PY) -m docs.generate
 
-proto: $(VENV)/.dev        ## write the picker's messages anew from their .proto file
+proto: $(VENV)/.dev        ## write the messages of picker and scaler anew from their .proto files
 	@$(PY) -m grpc_tools.protoc -I. -I$$($(PY) -c "import grpc_tools as g; print(g.__path__[0])")/_proto \
-		--python_out=. --pyi_out=. headway/gateway/picker/ext_proc.proto
+		--python_out=. --pyi_out=. headway/gateway/picker/ext_proc.proto headway/control/scaler/external_scaler.proto
 
 $(VENV)/.local: pyproject.toml
 	@scripts/environment $(VENV) $(PYTHON) local

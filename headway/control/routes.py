@@ -23,6 +23,7 @@ from headway.store.routes import DesiredRoute
 
 __all__ = [
     "cache_rules",
+    "capacity_of",
     "elsewhere",
     "endpoint_id",
     "endpoint_of",
@@ -73,7 +74,7 @@ def _route(wanted: DesiredModel, replicas: list[Replica], external: Mapping[str,
         slo=_slo(wanted.model),
         cache=cache_rules(wanted.model.cache),
         deadlines=_deadlines(wanted.model),
-        capacity=_capacity([way.revision for way in wanted.ways]),
+        capacity=capacity_of([way.revision for way in wanted.ways]),
     )
 
 
@@ -86,7 +87,7 @@ def _deadlines(model: Model) -> Deadlines | None:
     return Deadlines(whole=said.whole, first_byte=said.begin, idle=said.idle) if said else None
 
 
-def _capacity(revisions: Iterable[Revision]) -> int:
+def capacity_of(revisions: Iterable[Revision]) -> int:
     """Requests that one engine runs at once, where its arguments say so: more of them wait in the gateway's fair line
     and not in the engine's own. Of Variants the fewest, when all say it: the line counts places alike."""
     places = [each.args.get(_PLACES.get(each.engine, ""), 0) for each in revisions]

@@ -159,6 +159,10 @@ async def test_the_plain_form_runs_with_no_headway(
         gpu_node("a100", 8, "NVIDIA-A100-SXM4-80GB"),
         mig_node("sliced", {"1g.10gb": 7}),
     )
+    secret = {"metadata": {"name": "hf", "namespace": restricted}, "stringData": {"token": "none"}}
+    await cluster.apply({"apiVersion": "v1", "kind": "Secret", **secret})  # both stand at the top of the export
+    for each in printed(FILES[0], "kubernetes", restricted, "priority-classes"):
+        await take(cluster, kinds[each["apiVersion"], each["kind"]], each, dry_run=False)
     for each in printed(FILES[0], "kubernetes", restricted):
         await take(cluster, kinds[each["apiVersion"], each["kind"]], each, dry_run=False)
     deployments = resource("Deployment")

@@ -21,8 +21,8 @@ from headway.wire.kube.manifest import Manifest
 from headway.wire.kube.resource import GROUP, VERSION, resource
 from tests.cluster.audit import Asked
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.nodes import cpu_node, gpu_node
-from tests.cluster.operating import Operator, install, model
+from tests.cluster.nodes import cpu_node
+from tests.cluster.operating import Operator, install, model, settled
 from tests.cluster.waiting import until
 from tests.support.cluster_gateway import ClusterGateway
 from tests.support.schemas import SHARED
@@ -30,6 +30,13 @@ from tests.support.schemas import SHARED
 OURS = f"{GROUP}/{VERSION}"
 INSTALLED = ("keda", "kueue", "lws")
 OPTIONAL = {"keda.sh", "kueue.x-k8s.io", "leaderworkerset.x-k8s.io"}
+CLAIMED: Manifest = {
+    "apiVersion": "resource.k8s.io/v1",
+    "kind": "DeviceClass",
+    "metadata": {"name": "gpu.nvidia.com"},
+    "spec": {"selectors": [{"cel": {"expression": "device.driver == 'gpu.nvidia.com'"}}]},
+}
+"""With it and no device plugin, GPUs are claimed (DRA)."""
 Right = tuple[str, str, str]  # group, resource with its subresource, verb
 
 
@@ -94,6 +101,13 @@ async def _served(cluster: Cluster, names: list[str]) -> bool:
     return True
 
 
+def _elsewhere(namespace: str, name: str) -> Manifest:
+    """A Model that somebody else serves: nothing of it stays on the cluster."""
+    made = model(namespace, name)
+    made["spec"] = {"source": "openai://gpt-4o-mini", "weights": None, "gpu": None, "engine": None}
+    return made
+
+
 def _wanted(namespace: str, *, whole: bool) -> list[Manifest]:
     """One of each thing that makes the operator do something else."""
     source = {"source": "hf://org/name-7b", "engine": "vllm", "gpu": "H100"}
@@ -124,9 +138,10 @@ def _wanted(namespace: str, *, whole: bool) -> list[Manifest]:
 async def test_what_was_granted_is_what_was_used(
     plane: ControlPlane, cluster: Cluster, namespace: str, fleet: Callable[..., None], tmp_path: Path, *, whole: bool
 ) -> None:
-    fleet(cpu_node("cores-1"), gpu_node("gpus-1"))
+    fleet(cpu_node("cores-1"))
     await install(cluster)
-    operator = Operator(plane)
+    await cluster.apply(CLAIMED)
+    operator = Operator(plane, "--lease", "3s")
     gateway = ClusterGateway(tmp_path, plane.kubeconfig(f"system:serviceaccount:{SYSTEM}:{account('gateway')}"))
     try:
         operator.start()
@@ -136,6 +151,8 @@ async def test_what_was_granted_is_what_was_used(
             await cluster.apply(each)
         await until(lambda: _all_seen(cluster, wanted))
         await cluster.apply(model(namespace, "plain", replicas=2, args={"max-running": 7}))
+        await cluster.apply(_elsewhere(namespace, "cached"), force=True)
+        await until(lambda: settled(cluster, namespace, "plain", replicas=2))
         await ClusterKeys(cluster, SYSTEM).new("team", now=0.0)
         await gateway.until("/readyz", 200)
         for each in wanted:
@@ -148,6 +165,7 @@ async def test_what_was_granted_is_what_was_used(
     finally:
         operator.close()
         gateway.close()
+        await cluster.delete(resource("DeviceClass"), CLAIMED["metadata"]["name"])
     _compare(plane, whole=whole)
     refused = {
         (each.user, each.verb, each.group, each.resource, each.subresource)

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from headway.control.cluster.known import Seen
-from headway.control.cluster.table import Parts, Reading
+from headway.control.cluster.reading import Reading
+from headway.control.cluster.table import Parts, parts_of
 from headway.sites.kubernetes.endpoints import replicas_of
 from headway.sites.kubernetes.keys import keys_in
 from headway.sites.kubernetes.names import owners
@@ -27,7 +28,12 @@ def stored(manifest: Manifest, age: int = 0, **more: Any) -> Manifest:
 
 
 def parts(*models: Manifest, **seen: Any) -> Parts:
-    return Reading("kubernetes").parts(Seen(models=models, **seen), NOW)
+    return table(Reading("kubernetes"), Seen(models=models, **seen))
+
+
+def table(reading: Reading, seen: Seen) -> Parts:
+    wanted = reading.wanted(seen)
+    return parts_of(wanted, replicas_of(seen.slices, wanted.namespaces), keys_in(seen.keys, wanted.uids), NOW)
 
 
 def route(name: str, *to: str, namespace: str = "default") -> Manifest:
@@ -87,7 +93,7 @@ def test_a_model_that_cannot_be_read_leaves_the_others_alone(caplog: Any) -> Non
     wrong = stored(model("wrong", nonsense=True))
     reading, seen = Reading("kubernetes"), Seen(models=(wrong, stored(model("chat"))))
     for _ in range(3):
-        assert [each.name for each in reading.parts(seen, NOW).models] == ["chat"]
+        assert [each.name for each in table(reading, seen).models] == ["chat"]
     assert len([each for each in caplog.messages if "Model default/wrong is left out" in each]) == 1
 
 
@@ -109,9 +115,7 @@ def test_scale_and_the_operators_words_reach_the_caller() -> None:
 def test_a_profile_of_the_site_is_laid_over() -> None:
     profiles = {"prod": {"replicas": 0}, "kubernetes": {"replicas": 2}}
     manifest = stored(model("chat", profiles=profiles))
-    by_site = {
-        site: Reading(site).parts(Seen(models=(manifest,)), NOW).models[0].expected for site in ("prod", "stage")
-    }
+    by_site = {site: table(Reading(site), Seen(models=(manifest,))).models[0].expected for site in ("prod", "stage")}
     assert by_site == {"prod": False, "stage": True}
 
 
@@ -152,5 +156,5 @@ def test_a_status_that_is_written_anew_costs_no_reading(monkeypatch: Any) -> Non
     first = stored(model("chat"))
     changed = first | {"metadata": first["metadata"] | {"generation": 2}}
     for each in (first, first | {"status": {"readyReplicas": 1}}, changed):
-        reading.parts(Seen(models=(each,)), NOW)
+        table(reading, Seen(models=(each,)))
     assert len(read) == 2

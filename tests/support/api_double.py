@@ -162,9 +162,9 @@ def _matches(manifest: Manifest, of: Resource, namespace: str, query: dict[str, 
     metadata = manifest["metadata"]
     if (manifest["kind"], manifest["apiVersion"]) != (of.kind, of.api_version):
         return False
-    key, is_equal, value = query.get("labelSelector", "").partition("=")
     said = metadata.get("labels") or {}
-    labelled = not key or (said.get(key) == value if is_equal else key in said)
+    wanted = [each.partition("=") for each in query.get("labelSelector", "").split(",") if each]
+    labelled = all(said.get(key) == value if is_equal else key in said for key, is_equal, value in wanted)
     field = query.get("fieldSelector", "")
     return namespace in ("", metadata.get("namespace", "")) and labelled and field in (
         "",

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from headway.control.cluster.doubt import Doubt
 from headway.control.cluster.known import Known, silent
-from headway.control.cluster.table import Parts, Reading
+from headway.control.cluster.reading import Reading, Wanted
+from headway.control.cluster.table import Parts, parts_of
 from headway.control.routes import endpoint_of
+from headway.engines import registry
 from headway.gateway.table import ModelRoute
 from headway.sites.base import ReplicaState
-from headway.sites.kubernetes.endpoints import replicas_of
+from headway.sites.kubernetes.endpoints import SELECTOR, replicas_of
+from headway.sites.kubernetes.keys import keys_in
 from headway.sites.kubernetes.labels import MODEL
 from headway.wire.kube.cluster import Cluster
 from headway.wire.kube.manifest import labels
@@ -24,7 +28,7 @@ class Everything:
 
     def __init__(self, cluster: Cluster, namespace: str, keys: str, site: str, changed: Callable[[], None]) -> None:
         self._known = Known(cluster, namespace, keys, changed)
-        self._reading = Reading(site)
+        self._reading, self._doubt = Reading(site), Doubt()
 
     @property
     def silent(self) -> float:
@@ -33,8 +37,11 @@ class Everything:
     async def open(self) -> None:
         await self._known.open()
 
-    def parts(self, now: float) -> Parts:
-        return self._reading.parts(self._known.seen(), now)
+    async def parts(self, now: float) -> Parts:
+        seen = self._known.seen()
+        wanted = self._reading.wanted(seen)
+        replicas = await self._doubt.settled(replicas_of(seen.slices, wanted.namespaces), _paths(wanted), now)
+        return parts_of(wanted, replicas, keys_in(seen.keys, wanted.uids), now)
 
     async def close(self) -> None:
         await self._known.close()
@@ -45,7 +52,7 @@ class Pool:
     none of Headway's own kinds is installed. `model`: only this one's; empty = of each Model there."""
 
     def __init__(self, cluster: Cluster, namespace: str, model: str, changed: Callable[[], None]) -> None:
-        asked = f"{MODEL}={model}" if model else MODEL
+        asked = f"{SELECTOR},{MODEL}={model}" if model else SELECTOR
         slices = resource("EndpointSlice")
         self._slices = Mirror(cluster, slices, lambda _: changed(), namespace=namespace, labels=asked)
         self._is_open = False
@@ -58,7 +65,7 @@ class Pool:
         await self._slices.open()
         self._is_open = True
 
-    def parts(self, now: float) -> Parts:
+    async def parts(self, now: float) -> Parts:
         slices = tuple(self._slices.objects.values())
         names = sorted({labels(each)[MODEL] for each in slices})
         replicas = replicas_of(slices)
@@ -73,3 +80,7 @@ class Pool:
     async def close(self) -> None:
         if self._is_open:
             await self._slices.close()
+
+
+def _paths(wanted: Wanted) -> dict[str, str]:
+    return {name: registry.get(each.revision.engine).ready_path for name, each in wanted.models.items()}

@@ -1,7 +1,7 @@
 """What is known of the cluster, as the gateway needs it: Mirrors of five kinds, and nothing that is ever written.
 
     Models, Routes     of all namespaces
-    EndpointSlices     of all namespaces, those with the label of a Model
+    EndpointSlices     of all namespaces, those of Revisions
     Tenants            of the system namespace
     one Secret         of the system namespace: the hashes of keys
 
@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from headway.sites.kubernetes.labels import MODEL
+from headway.sites.kubernetes.endpoints import SELECTOR
 from headway.wire.kube.cluster import Cluster
 from headway.wire.kube.manifest import Manifest, Ref
 from headway.wire.kube.mirror import Mirror
@@ -43,7 +43,7 @@ class Known:
 
         self._models = Mirror(cluster, resource("Model"), told)
         self._routes = Mirror(cluster, resource("Route"), told)
-        self._slices = Mirror(cluster, resource("EndpointSlice"), told, labels=MODEL)
+        self._slices = Mirror(cluster, resource("EndpointSlice"), told, labels=SELECTOR)
         self._tenants = Mirror(cluster, resource("Tenant"), told, namespace=namespace)
         self._keys = Mirror(cluster, resource("Secret"), told, namespace=namespace, fields=f"metadata.name={keys}")
         self._mirrors = (self._models, self._routes, self._slices, self._tenants, self._keys)

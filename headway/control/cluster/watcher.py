@@ -40,7 +40,7 @@ class Source(Protocol):
     async def open(self) -> None:
         """Read all of it once and follow it. May be called again when it failed. Raises HeadwayError."""
 
-    def parts(self, now: float) -> Parts:
+    async def parts(self, now: float) -> Parts:
         """`now`: Unix seconds."""
 
     async def close(self) -> None: ...
@@ -79,7 +79,7 @@ class Watcher:
         if not self._is_open:
             return
         now = time.time()
-        found = self._source.parts(now)
+        found = await self._source.parts(now)
         self._gateway.publish(found.models, found.tenants, found.keys, found.routes)
         self._heard.touch()
         at = now - self._source.silent

@@ -16,8 +16,10 @@ from headway.sites.base import Replica, ReplicaState
 from headway.sites.kubernetes.labels import MODEL, REVISION
 from headway.wire.kube.manifest import Manifest, labels
 
-__all__ = ["PORT", "replicas_of"]
+__all__ = ["PORT", "SELECTOR", "replicas_of"]
 
+SELECTOR = f"{MODEL},{REVISION}"
+"""Slices of the Services of Revisions. A Model's own Service has the same pods once more, and no Revision."""
 PORT = "http"
 """The name of the port that answers callers; of a slice that names none, its first port."""
 
@@ -42,8 +44,10 @@ def replicas_of(slices: Iterable[Manifest], namespaces: Mapping[str, str] | None
 
 
 def _counts(of: Manifest, namespaces: Mapping[str, str] | None) -> bool:
-    model = labels(of).get(MODEL)
-    return model is not None and (namespaces is None or namespaces.get(model) == of["metadata"]["namespace"])
+    said = labels(of)
+    if MODEL not in said or REVISION not in said:
+        return False
+    return namespaces is None or namespaces.get(said[MODEL]) == of["metadata"]["namespace"]
 
 
 def _replica(of: Manifest, endpoint: Mapping[str, Any], port: int) -> Replica:
@@ -54,7 +58,7 @@ def _replica(of: Manifest, endpoint: Mapping[str, Any], port: int) -> Replica:
     return Replica(
         name=pod.get("name") or endpoint.get("hostname") or f"{host}:{port}",
         model=said[MODEL],
-        revision=said.get(REVISION, ""),
+        revision=said[REVISION],
         state=state,
         reason=reason,
         message=message,

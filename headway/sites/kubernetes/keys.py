@@ -23,7 +23,7 @@ from headway.wire.kube.cluster import ApiRefusal, Cluster
 from headway.wire.kube.manifest import Manifest
 from headway.wire.kube.resource import resource
 
-__all__ = ["SECRET", "SYSTEM", "ClusterKeys", "keys_in"]
+__all__ = ["SECRET", "ClusterKeys", "keys_in"]
 
 SECRET = "headway-keys"  # noqa: S105 - its name
 TRIES = 5

@@ -29,6 +29,9 @@ PAGE = 500
 SWITCHED = 101
 WATCH_SECONDS = 300
 """The server ends a watch after this; the next one goes on from the last version seen."""
+QUIET_SECONDS = 150.0
+"""A watch that says nothing for so long is taken for broken: a server sends a bookmark about every minute, and a
+network that was cut without a word must not be waited for."""
 
 
 class ApiRefusal(HeadwayError):
@@ -145,7 +148,7 @@ class Cluster:
             "labelSelector": labels,
             "fieldSelector": fields,
         }
-        async with self._stream(of.path(namespace), asked, quiet=WATCH_SECONDS + 30) as answer:
+        async with self._stream(of.path(namespace), asked, quiet=QUIET_SECONDS) as answer:
             async for line in answer.aiter_lines():
                 event = msgspec.json.decode(line)
                 if event["type"] == "ERROR":

@@ -46,7 +46,8 @@ def _all(group: str, resources: str, verbs: Iterable[str], why: str, **more: tup
 
 
 GRANTS: tuple[Grant, ...] = (
-    _all(GROUP, "apps models routes tenants", ("list", "patch", "watch"), "what is asked for; its finalizer"),
+    _all(GROUP, "apps models routes tenants", LOOK, "what is asked for"),
+    _all(GROUP, "models tenants", ("patch",), "their finalizer"),
     _all(GROUP, "apps/status models/status routes/status tenants/status", ("patch",), "what is true of it"),
     _all("apps", "deployments statefulsets", KEEP, "Replicas"),
     _all("", "persistentvolumeclaims services", KEEP, "the Replicas' address; the cache of weights"),
@@ -60,13 +61,15 @@ GRANTS: tuple[Grant, ...] = (
     _all("resource.k8s.io", "deviceclasses resourceclaims resourceslices", LOOK, "GPUs by DRA"),
     _all("scheduling.k8s.io", "priorityclasses", LOOK, "those that a Model may name"),
     _all("storage.k8s.io", "storageclasses", LOOK, "where a cache of weights can lie"),
+    _all("discovery.k8s.io", "endpointslices", LOOK, "the scaler asks the gateways what waits"),
     _all("autoscaling", "horizontalpodautoscalers", LOOK, "never to fight one"),
     _all("keda.sh", "scaledobjects", LOOK, "likewise"),
     _all("", "namespaces", ("create", "list", "patch", "watch"), "of tenants; none is ever deleted"),
     _all("", "limitranges resourcequotas serviceaccounts", KEEP, "tenants"),
     _all(RBAC, "rolebindings", KEEP, "a tenant's members"),
     _all(RBAC, "clusterroles", ("bind",), "only this role can be given to them", names=(MEMBER,)),
-    _all("kueue.x-k8s.io", "clusterqueues localqueues resourceflavors", KEEP, "a tenant's queue, where installed"),
+    _all("kueue.x-k8s.io", "clusterqueues localqueues", KEEP, "a tenant's queue, where installed"),
+    _all("kueue.x-k8s.io", "resourceflavors", ("create", "list", "patch", "watch"), "one for all tenants; it stays"),
     Grant("operator", "system", "coordination.k8s.io", ("leases",), ("create",), "one operator leads"),
     Grant("operator", "system", "coordination.k8s.io", ("leases",), ("get", "update"), "likewise", (LEASE,)),
     Grant("gateway", "cluster", GROUP, ("models", "routes"), LOOK, "what callers may name"),

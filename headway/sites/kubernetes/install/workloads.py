@@ -82,7 +82,8 @@ def gateway(of: Installation) -> tuple[Derived, ...]:
         deployment["spec"]["replicas"] = least
     if of.volume:
         deployment["spec"]["strategy"] = {"type": "Recreate"}
-    service = _service(of, "gateway", [{**_to("http", 443 if of.tls else 80), "targetPort": "http"}])
+    port = {**_to("http", 443 if of.tls else 80), "appProtocol": "https" if of.tls else "http"}
+    service = _service(of, "gateway", [port])
     service["spec"]["type"] = of.service
     why = {
         "/spec/template/spec/containers/0/lifecycle": "callers' load balancers hear of the end before it comes",
