@@ -18,16 +18,16 @@ from headway.sites.kubernetes.export.wish import Wish, Words, wished
 from headway.sites.kubernetes.facts import UNKNOWN
 from headway.sites.kubernetes.objects.derived import Derived
 from headway.sites.kubernetes.observe import facts as observe
+from headway.spec.app import App
 from headway.spec.kinds import SpecObject
 from headway.spec.model import Model
-from headway.spec.route import Route
 from headway.spec.tenant import Tenant
 
 __all__ = ["Asked", "Exported", "exported", "told_forms", "write"]
 
 ALL = "all"
-GATEWAY_FORMS = frozenset({"headway", "keda-external", "gateway-api"})
-"""Those that say more of Routes and Tenants than plain objects can."""
+OURS = frozenset({"headway", "keda-external"})
+"""The forms in which all of a file stands, because Headway runs it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +79,14 @@ def _wish(asked: Asked, objects: Sequence[SpecObject], origin: str, makers: Sequ
         facts = replace(UNKNOWN, groups=UNKNOWN.groups | needed)
     else:
         facts = on_cluster(where, observe)
-    models = [each for each in objects if isinstance(each, Model)]
-    if not models and not any(isinstance(each, Tenant) for each in objects):
+    if not any(isinstance(each, Model | Tenant | App) for each in objects):
         raise SpecError("has no kind: Model", hint="write what is to be served", file=origin)
     return wished(
-        models,
-        [each for each in objects if isinstance(each, Tenant)],
-        [each for each in objects if isinstance(each, Route)],
+        objects,
         facts=facts,
         namespace=asked.namespace or where.namespace or "default",
-        site="" if where.is_local else where.name,
         words=asked.words,
+        site="" if where.is_local else where.name,
     )
 
 
@@ -120,14 +117,35 @@ def _head(asked: Asked, origin: str, makers: Sequence[tuple[str, Maker]], wish: 
         yield f"Needs {'; '.join(needs)}."
     if not wish.facts.known:
         yield "No cluster was looked at (--on SITE does): it fits any that has the devices."
-    if not asked.pieces and asked.form not in GATEWAY_FORMS and (wish.routes or wish.tenants):
-        left = ", ".join(
-            [*(f"Route {each.name}" for each in wish.routes), *(f"Tenant {each.name}" for each in wish.tenants)]
-        )
-        yield f"Not in it, because Headway's gateway does it: {left}."
+    expected = [] if asked.pieces else list(_expected(wish))
+    if expected:
+        yield f"Must be there already: {', '.join(expected)}."
+    left = [] if asked.pieces else list(_left_out(asked.form, wish))
+    if left:
+        yield f"Not in it, because it is Headway's gateway that does it: {', '.join(left)}."
     outside = [each.name for each in wish.models if not list(wish.of(each))]
-    if outside and asked.form not in ("headway", "keda-external"):
+    if outside and asked.form not in OURS:
         yield f"Nothing runs here for {', '.join(outside)}: somebody else serves it."
+
+
+def _expected(wish: Wish) -> Iterator[str]:
+    """What the objects name and somebody else must have made."""
+    secrets = [value for way in wish.ways for value in way.revision.env.values() if value.startswith("secret:")]
+    yield from dict.fromkeys(f"Secret {each.removeprefix('secret:').partition('/')[0]}" for each in secrets)
+    classes = dict.fromkeys(way.model.priority for way in wish.ways if way.model.priority)
+    yield from (f"PriorityClass {each}" for each in classes if each not in wish.facts.priority_classes)
+    there = {each.name for each in wish.facts.storage}
+    written = dict.fromkeys(way.model.weights.storage_class for way in wish.ways if way.model.weights)
+    yield from (f"StorageClass {each}" for each in written if each and each not in there)
+
+
+def _left_out(form: str, wish: Wish) -> Iterator[str]:
+    if form in OURS:
+        return
+    if form != "gateway-api":
+        yield from (f"Route {each.name}" for each in wish.routes)
+    yield from (f"Tenant {each.name}" for each in wish.tenants)
+    yield from (f"App {each.name}" for each in wish.apps)
 
 
 def write(found: Exported, *, bare: bool, as_json: bool, out: Path | None) -> None:

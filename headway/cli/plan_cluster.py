@@ -11,16 +11,19 @@ from dataclasses import dataclass, field
 
 from headway.cli.on import Place as Where
 from headway.cli.on import on_cluster
-from headway.errors import ResourceError, UsageError
+from headway.engines import registry
+from headway.errors import HeadwayError, ResourceError, UsageError
 from headway.perf.catalog.accelerators import accelerator
 from headway.perf.plan.offer import Offer
 from headway.sites.kubernetes.facts import Facts, Gpus, NodeFacts
+from headway.sites.kubernetes.objects.replica import parts_of
 from headway.sites.kubernetes.observe import facts
 from headway.sites.kubernetes.prices import Priced, price_of
 from headway.sites.kubernetes.stock import offered
+from headway.spec.model import Model
 from headway.spec.site import Site
 
-__all__ = ["Live", "live_offers", "offers_of"]
+__all__ = ["Live", "live_offers", "offers_of", "weights_on"]
 
 ASSUMED = 0.05
 """Preemptions an hour of a GPU on spot of which nobody said it: once in 20 hours, as a careful guess, and told."""
@@ -28,10 +31,11 @@ ASSUMED = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """`told`: what there is, for people, with what a plan cannot use and why."""
+    """`told`: what there is, for people, with what a plan cannot use and why. `facts`: of the cluster as it is."""
 
     offers: list[Offer]
     told: str
+    facts: Facts
 
 
 @dataclass(slots=True)
@@ -66,7 +70,16 @@ def offers_of(found: Facts, name: str, site: Site | None) -> Live:
         raise ResourceError(f"{name} has no GPU to plan with: {why}", hint=f"headway site show {name}")
     guessed = any(spot and group.priced.preemptions is None for (_, spot, _), group in groups.items())
     guess = [f"nobody said how often spot is taken away: {ASSUMED:g}/h assumed"] if guessed else []
-    return Live(list(_offers(groups)), "; ".join([_told(name, groups), *guess, *_not_used(left_out)]))
+    return Live(list(_offers(groups)), "; ".join([_told(name, groups), *guess, *_not_used(left_out)]), found)
+
+
+def weights_on(model: Model, found: Facts) -> str:
+    """How the weights reach the pods there and why so, or why they cannot; empty: there are none."""
+    try:
+        parts = parts_of(registry.revise_elsewhere(model).revision, found)
+    except HeadwayError as error:
+        return str(error)
+    return f"{parts.way.kind}: {parts.way.why}" if parts and parts.way.kind else ""
 
 
 def _useless(node: NodeFacts, gpus: Gpus) -> str:

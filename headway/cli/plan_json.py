@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from headway.cli.plan_asked import Plan
+from headway.cli.plan_table import weights_there
 from headway.perf.plan.choice import Choice, Refused
 from headway.perf.plan.goal import Felt
 from headway.perf.plan.nearest import Way
@@ -135,7 +136,8 @@ class DemandJson(msgspec.Struct):
 
 
 class PlanJson(msgspec.Struct):
-    """`kept`: the first of `choices` keeps the limits; `spec`: it as a document, null where nothing does."""
+    """`kept`: the first of `choices` keeps the limits; `spec`: it as a document, null where nothing does; `weights`:
+    how they reach the pods of a live cluster, and why so."""
 
     model: str
     source: str
@@ -152,6 +154,7 @@ class PlanJson(msgspec.Struct):
     refused: list[RefusedJson]
     would: list[WayJson]
     pairs: list[PairJson]
+    weights: str
     spec: dict[str, Any] | None
 
 
@@ -185,6 +188,7 @@ def _plan(plan: Plan) -> PlanJson:
         refused=[_refused(each) for each in found.refused],
         would=[_way(each) for each in plan.ways],
         pairs=[_pair(each) for each in plan.pairs],
+        weights=weights_there(plan),
         spec=written(plan.model, plan.pick, plan.goal) if plan.pick is not None and plan.is_kept else None,
     )  # fmt: skip
 

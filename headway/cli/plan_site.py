@@ -15,6 +15,7 @@ from headway.cli.target import FILES, read
 from headway.errors import SpecError, UsageError
 from headway.perf.catalog.accelerators import accelerator, accelerators
 from headway.perf.plan.offer import Offer, of_catalogue, of_site
+from headway.sites.kubernetes.facts import Facts as ClusterFacts
 from headway.spec.fault import Fault, nearest
 from headway.spec.kinds import SpecObject
 from headway.spec.model import Model
@@ -25,13 +26,14 @@ __all__ = ["LOCAL", "Place", "place_of"]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`kind`: as profiles of Models call it; `about`: for people."""
+    """`kind`: as profiles of Models call it; `about`: for people; `cluster`: what is known of a live one."""
 
     name: str
     kind: str
     currency: str
     offers: Sequence[Offer]
     about: str
+    cluster: ClusterFacts | None = None
 
 
 def place_of(wanted: str | None, objects: Sequence[SpecObject], lines: Mapping[str, str], facts: Facts) -> Place:
@@ -87,7 +89,8 @@ def _live(where: Where, site: Site | None, models: Sequence[str]) -> Place:
     from headway.cli.plan_cluster import live_offers  # noqa: PLC0415
 
     live = live_offers(where, site, models)
-    return Place(where.name, "kubernetes", site.currency if site else "USD", live.offers, live.told)
+    currency = site.currency if site else "USD"
+    return Place(where.name, "kubernetes", currency, live.offers, live.told, live.facts)
 
 
 def _of_site(site: Site, line: str, models: Sequence[str]) -> Place:

@@ -148,12 +148,23 @@ def _pick(plan: Plan, pick: Choice, columns: int) -> Iterator[str]:
         f"in {starts.seconds:.0f} s: {starts.load:.0f} s for weights, {starts.start:.0f} s for the engine ({SOURCE})"
     )
     yield from _said("starts", [start], columns)
+    if way := weights_there(plan):
+        yield from _said("weights", [way], columns)
     flags = [f"{key} {value}" if value is not True else key for key, value in options(pick).items()]
     yield from _said("engine", [f"{pick.setting.engine}: {', '.join(flags)}"], columns)
     source = pick.offer.accelerator.source
     measured = [f"speed: {source[source.index(MEASURED) :]}"] if MEASURED in source else []
     rests_on = [f"constants: {pick.fitted_on}", *measured, f"price: {pick.offer.priced}"]
     yield from _said("from", [*rests_on, f"shape: {plan.facts.read_from}"], columns)
+
+
+def weights_there(plan: Plan) -> str:
+    """How the weights reach the pods of a live cluster, and why so; empty elsewhere."""
+    if plan.place.cluster is None:
+        return ""
+    from headway.cli.plan_cluster import weights_on  # noqa: PLC0415
+
+    return weights_on(plan.model, plan.place.cluster)
 
 
 def _picked(plan: Plan, pick: Choice) -> list[str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from headway.cli.plan_cluster import ASSUMED, offers_of
+from headway.cli.plan_cluster import ASSUMED, offers_of, weights_on
 from headway.errors import ResourceError
-from headway.sites.kubernetes.facts import Facts, Gpus, NodeFacts
-from headway.spec.check import site_from_json
+from headway.sites.kubernetes.facts import Facts, Gpus, NodeFacts, StorageClass
+from headway.spec.check import from_json, site_from_json
 
 SITE = site_from_json({"name": "prod", "context": "kind", "prices": [{"gpu": "H100", "price": "2.5/h"}]})
 
@@ -65,3 +65,12 @@ def test_a_cluster_without_gpus() -> None:
     with pytest.raises(ResourceError) as found:
         offers_of(Facts(nodes=(NodeFacts("a"),)), "prod", None)
     assert str(found.value) == "prod has no GPU to plan with: no node has a GPU; headway site show prod"
+
+
+def test_how_the_weights_would_reach_the_pods() -> None:
+    model = from_json({"name": "m", "source": "hf://a/b"})
+    shared = Facts(storage=(StorageClass("nfs", "nfs.csi.k8s.io", shared=True),))
+    assert weights_on(model, shared).startswith("volume: StorageClass nfs can be read by many nodes")
+    assert weights_on(model, Facts()) == "none: no StorageClass that many nodes can read: fetched at each start"
+    assert weights_on(from_json({"name": "m", "source": "openai://gpt-4o"}), shared) == ""
+    assert "does not see this machine's files" in weights_on(from_json({"name": "m", "source": "file:///m"}), shared)

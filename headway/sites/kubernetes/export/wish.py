@@ -9,6 +9,8 @@ from headway.engines.own_image import own_image
 from headway.sites.kubernetes.export.way import Way, way_of
 from headway.sites.kubernetes.facts import UNKNOWN, Facts
 from headway.sites.kubernetes.objects.network import SYSTEM
+from headway.spec.app import App
+from headway.spec.kinds import SpecObject
 from headway.spec.model import Model
 from headway.spec.route import Route
 from headway.spec.tenant import Tenant
@@ -35,6 +37,7 @@ class Wish:
     ways: Sequence[Way]
     tenants: Sequence[Tenant] = ()
     routes: Sequence[Route] = ()
+    apps: Sequence[App] = ()
     facts: Facts = UNKNOWN
     namespace: str = "default"
     system: str = SYSTEM
@@ -44,18 +47,17 @@ class Wish:
         return (each for each in self.ways if each.model.name == model.name)
 
 
-def wished(
-    models: Sequence[Model],
-    tenants: Sequence[Tenant],
-    routes: Sequence[Route],
-    *,
-    facts: Facts,
-    namespace: str,
-    words: Words,
-    site: str = "",
-) -> Wish:
-    """`models` as the file has them; the profile of the Site, else of its kind, is laid over them here."""
-    here = [each.on(site, "kubernetes") for each in models]
+def wished(objects: Sequence[SpecObject], *, facts: Facts, namespace: str, words: Words, site: str = "") -> Wish:
+    """`objects` as the file has them; the profile of the Site, else of its kind, is laid over Models here."""
+    here = [each.on(site, "kubernetes") for each in objects if isinstance(each, Model)]
     found = [way_of(way, variant, facts, namespace) for each in here for variant, way in each.ways.items()]
-    ways = [each for each in found if each is not None]
-    return Wish(here, ways, tenants, routes, facts, namespace, words=words)
+    return Wish(
+        here,
+        [each for each in found if each is not None],
+        tenants=[each for each in objects if isinstance(each, Tenant)],
+        routes=[each for each in objects if isinstance(each, Route)],
+        apps=[each for each in objects if isinstance(each, App)],
+        facts=facts,
+        namespace=namespace,
+        words=words,
+    )

@@ -19,3 +19,5 @@ def resources(wish: Wish) -> Iterator[Derived]:
         yield Derived(custom(model, wish.namespace))
     for route in wish.routes:
         yield Derived(custom(route, wish.namespace))
+    for app in wish.apps:
+        yield Derived(custom(app, wish.namespace))
