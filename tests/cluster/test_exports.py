@@ -173,11 +173,7 @@ async def test_the_plain_form_runs_with_no_headway(
             each.get("status", {}).get("availableReplicas", 0) >= (each["spec"].get("replicas") or 1) for each in found
         )
 
-    try:
-        await until(available)
-    except TimeoutError:
-        print((await cluster.list(resource("Event"), restricted)).items)
-        raise
+    await until(available)
     pods = (await cluster.list(resource("Pod"), restricted, labels="app.kubernetes.io/component=replica")).items
     nodes = {labels(each)["headway.dev/model"]: each["spec"]["nodeName"] for each in pods}
     assert nodes["embed"] == "sliced"

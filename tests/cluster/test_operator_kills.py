@@ -25,14 +25,14 @@ async def test_a_hundred_kills(
 ) -> None:
     fleet(cpu_node("cores-1", cpu=64), cpu_node("cores-2", cpu=64))
     await install(cluster)
-    draw = random.Random(6)
+    draw = random.Random(6)  # noqa: S311
     operator, wanted = Operator(plane), dict[str, Manifest]()
     killed_in_work = 0
     try:
         for number in range(KILLS):
             await asyncio.to_thread(operator.start)
             for name in draw.sample(NAMES, 2):
-                await _change(cluster, namespace, name, wanted, draw, number)
+                await _change(cluster, model(namespace, name), wanted, draw, number)
             await asyncio.sleep(draw.uniform(0.0, LONGEST))
             killed_in_work += not await _is_settled(cluster, namespace, wanted)
             operator.kill()
@@ -50,9 +50,10 @@ async def test_a_hundred_kills(
 
 
 async def _change(
-    cluster: Cluster, namespace: str, name: str, wanted: dict[str, Manifest], draw: random.Random, number: int
+    cluster: Cluster, plain: Manifest, wanted: dict[str, Manifest], draw: random.Random, number: int
 ) -> None:
     """Make it, or change how many or what it serves, or delete it."""
+    name, namespace = plain["metadata"]["name"], plain["metadata"]["namespace"]
     if name in wanted and draw.random() < 0.3:
         await cluster.delete(MODEL, name, namespace)
         del wanted[name]
