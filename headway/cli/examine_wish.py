@@ -7,6 +7,7 @@ why one waits.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from headway.cli.examine import Finding
@@ -67,10 +68,23 @@ def _fits(way: Model, variant: str, facts: Facts, namespace: str) -> Finding:
         return Finding(name, "missing", error.message, error.hint)
     if not made:
         return Finding(name, "ok", "runs elsewhere")
-    waits = explain(_pod(made[-1].manifest), facts, ())
-    if waits.fits_now:
-        return Finding(name, "ok", "a Replica fits now")
-    return Finding(name, "missing", waits.message, waits.next_action)
+    workload = made[-1].manifest
+    waits, pods = explain(_pod(workload), facts, ()), _pods(workload)
+    if not waits.fits_now:
+        return Finding(name, "missing", waits.message, waits.next_action)
+    homes = sum(explain(_pod(workload), replace(facts, nodes=(node,)), ()).fits_now for node in facts.nodes)
+    if homes < pods:
+        told = f"a Replica is {pods} pods on as many nodes, and {homes} have room for one"
+        return Finding(name, "missing", told, "add nodes like them, or ask for fewer GPUs")
+    return Finding(name, "ok", "a Replica fits now")
+
+
+def _pods(workload: Manifest) -> int:
+    """Of one Replica."""
+    spec: dict[str, Any] = workload["spec"]
+    if "leaderWorkerTemplate" in spec:
+        return int(spec["leaderWorkerTemplate"]["size"])
+    return int(spec.get("replicas", 1)) if workload["kind"] == "StatefulSet" else 1
 
 
 def _pod(workload: Manifest) -> Manifest:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 
-from headway.cli.on import SYSTEM, Place, connected
+from headway.cli.on import SYSTEM, Place, connected, end_others
 from headway.errors import UnreachableError
 from headway.sites.base import ReplicaState
 from headway.sites.kubernetes.labels import COMPONENT
@@ -38,6 +38,8 @@ def forwarded(where: Place) -> Iterator[str]:
             async with server:
                 told.set_result(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
                 await stop.wait()
+                server.close()
+                await end_others()
 
     def thread() -> None:
         asyncio.set_event_loop(loop)

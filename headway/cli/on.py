@@ -23,7 +23,18 @@ if TYPE_CHECKING:
     from headway.spec.model import Profile
     from headway.wire.kube.cluster import Cluster
 
-__all__ = ["CLI_MANAGER", "ON", "SYSTEM", "Place", "complete_site", "connected", "on_cluster", "place", "state"]
+__all__ = [
+    "CLI_MANAGER",
+    "ON",
+    "SYSTEM",
+    "Place",
+    "complete_site",
+    "connected",
+    "end_others",
+    "on_cluster",
+    "place",
+    "state",
+]
 
 CLI_MANAGER = "headway-cli"
 """Field manager of what a person's command applies."""
@@ -102,13 +113,18 @@ def on_cluster(where: Place, work: Callable[[Cluster], Awaitable[Told]]) -> Told
         async with connected(where) as cluster:
             try:
                 return await work(cluster)
-            finally:  # of several questions at once the first fault ends the verb: the others must not outlive it
-                others = asyncio.all_tasks() - {asyncio.current_task()}
-                for each in others:
-                    each.cancel()
-                await asyncio.gather(*others, return_exceptions=True)
+            finally:  # of several questions at once the first fault ends the verb
+                await end_others()
 
     return asyncio.run(run())
+
+
+async def end_others() -> None:
+    """Nothing else of this event loop outlives it, nor the connection that it uses."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for each in others:
+        each.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 def state(where: Place) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from headway.store.database import Database
 from headway.store.postgres import Postgres
 from headway.store.secrets import is_secret, resolve_secret
 
-__all__ = ["LEDGER_HELP", "check_place", "claim_of", "open_place"]
+__all__ = ["LEDGER_HELP", "check_place", "claim_of", "is_shared", "open_place"]
 
 LEDGER_HELP = (
     "what tenants spent: a SQLite file (beside the socket if left out), or a PostgreSQL that several gateways share"
@@ -36,7 +36,12 @@ def check_place(place: str) -> str:
 
 def claim_of(place: str) -> Claim | None:
     """What a gateway must have before it reads a ledger of its own; None of one that several share."""
-    return None if is_secret(place) or place.startswith(_URL) else Claim(Path(place))
+    return None if is_shared(place) else Claim(Path(place))
+
+
+def is_shared(place: str) -> bool:
+    """Whether several gateways can have it."""
+    return is_secret(place) or place.startswith(_URL)
 
 
 def open_place(place: str) -> AnyDatabase:

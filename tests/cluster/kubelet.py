@@ -7,6 +7,7 @@ and `/portForward/NAMESPACE/POD?port=N` as a WebSocket of v4.channel.k8s.io.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -44,14 +45,20 @@ class Kubelet:
             target = head.split(b" ", 2)[1].decode()
             self.asked.append(target)
             url = urlsplit(target)
-            _, what, namespace, pod, *_ = url.path.split("/")
+            # as an API server asks a kubelet, or as it is asked itself
+            path = url.path.removeprefix("/api/v1/namespaces").replace("/pods/", "/", 1)
+            what, namespace, pod = path.split("/")[1:4] if path == url.path else ("portForward", *path.split("/")[1:3])
             asked = {name: values[0] for name, values in parse_qs(url.query).items()}
             if what == "containerLogs":
                 await self._log(pod, asked, writer)
             else:
-                await self._forward(head, (namespace, pod, int(asked["port"])), reader, writer)
+                await self._forward(head, (namespace, pod, int(asked.get("port") or asked["ports"])), reader, writer)
+        except asyncio.CancelledError:
+            return  # the test is over
         finally:
             writer.close()
+            with contextlib.suppress(OSError, asyncio.CancelledError):
+                await writer.wait_closed()
 
     async def _log(self, pod: str, asked: dict[str, str], writer: asyncio.StreamWriter) -> None:
         lines = self.logs.get(pod, [])[-int(asked.get("tailLines", "1000")) :]
@@ -89,14 +96,22 @@ class Kubelet:
             await writer.drain()
 
         answering = asyncio.create_task(back())
+        message = b""
         try:
             while data := await reader.read(4096):
                 socket.receive_data(data)
                 for event in socket.events():
-                    if isinstance(event, BytesMessage) and event.data[:1] == b"\x00":
-                        pod_writer.write(bytes(event.data[1:]))
+                    if not isinstance(event, BytesMessage):
+                        continue
+                    message += bytes(event.data)
+                    if event.message_finished:
+                        assert message[:1] == b"\x00"
+                        pod_writer.write(message[1:])
                         await pod_writer.drain()
+                        message = b""
         finally:
             answering.cancel()
             await asyncio.gather(answering, return_exceptions=True)
             pod_writer.close()
+            with contextlib.suppress(OSError):
+                await pod_writer.wait_closed()

@@ -219,14 +219,17 @@ def _job(namespace: str) -> Manifest:
 async def test_the_older_of_two_has_the_name(operator: Operator, cluster: Cluster, namespace: str) -> None:
     await cluster.apply(model(namespace, "chat"))
     await until(lambda: settled(cluster, namespace))
-    await cluster.apply(model("headway", "chat"))
-    told = await until(lambda: says(cluster, "headway", "Ready", "NameTaken"))
+    later = f"zz-{namespace}"  # of one second, the first by name is the older
+    await cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": later}})
+    await cluster.apply(model(later, "chat"))
+    told = await until(lambda: says(cluster, later, "Ready", "NameTaken"))
     assert f"Model {namespace}/chat has the name" in told
-    assert not (await cluster.list(DEPLOYMENT, "headway", labels=f"{MANAGED}=headway")).items
+    assert not (await cluster.list(DEPLOYMENT, later, labels=f"{MANAGED}=headway")).items
     await cluster.delete(MODEL, "chat", namespace)
-    await until(lambda: settled(cluster, "headway"))
-    await cluster.delete(MODEL, "chat", "headway")
-    await until(lambda: _gone(cluster, "headway"))
+    await until(lambda: settled(cluster, later))
+    await cluster.delete(MODEL, "chat", later)
+    await until(lambda: _gone(cluster, later))
+    await cluster.delete(resource("Namespace"), later)
 
 
 @pytest.mark.usefixtures("nodes")

@@ -25,6 +25,7 @@ from tests.cluster.nodes import cpu_node
 from tests.cluster.operating import Operator, install, model, settled
 from tests.cluster.waiting import until
 from tests.support.cluster_gateway import ClusterGateway
+from tests.support.ports import free_port
 from tests.support.schemas import SHARED
 
 OURS = f"{GROUP}/{VERSION}"
@@ -104,7 +105,7 @@ async def _served(cluster: Cluster, names: list[str]) -> bool:
 def _elsewhere(namespace: str, name: str) -> Manifest:
     """A Model that somebody else serves: nothing of it stays on the cluster."""
     made = model(namespace, name)
-    made["spec"] = {"source": "openai://gpt-4o-mini", "weights": None, "gpu": None, "engine": None}
+    made["spec"] = {"source": "openai://gpt-4o-mini"}
     return made
 
 
@@ -141,7 +142,7 @@ async def test_what_was_granted_is_what_was_used(
     fleet(cpu_node("cores-1"))
     await install(cluster)
     await cluster.apply(CLAIMED)
-    operator = Operator(plane, "--lease", "3s")
+    operator = Operator(plane, "--lease", "3s", "--scaler-port", str(free_port()))
     gateway = ClusterGateway(tmp_path, plane.kubeconfig(f"system:serviceaccount:{SYSTEM}:{account('gateway')}"))
     try:
         operator.start()
@@ -160,6 +161,7 @@ async def test_what_was_granted_is_what_was_used(
         await until(lambda: _all_gone(cluster, wanted))
         await until(lambda: _everything(plane, whole=whole), deadline=60.0)
     except TimeoutError:
+        print(operator.log()[-6000:])
         _compare(plane, whole=whole)
         raise
     finally:

@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -19,6 +20,7 @@ from headway.wire.kube.cluster import Cluster
 from tests.support.api_double import ApiDouble, model, slice_of, tenant
 from tests.support.cluster_gateway import ClusterGateway
 from tests.support.gateway import ScriptedEngine, answers, ask, bearer, eventually
+from tests.support.ports import free_port
 from tests.support.running import ours
 
 
@@ -133,6 +135,48 @@ async def test_a_key_counts_as_soon_as_it_is_written_and_no_longer(
     await api.put(tenant("acme"))  # the name again, and not the same tenant
     assert await keys.all() == []
     await eventually(lambda: answered(gateway, 401, made.secret), 30, "keys of the one before")
+
+
+async def test_a_picker_follows_the_engines_of_its_namespace_and_asks_for_nothing_else(
+    tmp_path: Path, api: ApiDouble, engine: ScriptedEngine
+) -> None:
+    await serve(api, engine)
+    await api.put(slice_of("other", ("127.0.0.1", engine.port)))
+    metrics = free_port()
+    options = ("--model", "chat", "--plaintext", "--metrics-port", str(metrics))
+    picker = ClusterGateway(tmp_path, api.kubeconfig, *options, namespace="default", part="picker")
+    picker.start()
+    try:
+        await eventually(lambda: told(metrics, 'model_endpoints{model="chat"} 1.0'), 30, "the endpoint")
+        assert not await told(metrics, 'model="other"')
+        assert {urlsplit(target).path for _, target in api.asked} == {
+            "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+        }
+        assert picker.stop() == 0
+    finally:
+        picker.close()
+
+
+async def told(port: int, words: str) -> bool:
+    with contextlib.suppress(OSError):
+        return words in (await ask(port, "/metrics", "GET")).body.decode()
+    return False
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--table", "t.json"), "--table, --socket and --requests are chosen by --cluster"),
+        (("--context", "nowhere"), "no context 'nowhere' in the kubeconfig"),
+        (("--nonsense",), "unrecognized arguments: --nonsense"),
+    ],
+)
+def test_what_is_wrong_at_the_start_is_told(tmp_path: Path, options: tuple[str, ...], says: str) -> None:
+    made = ClusterGateway(tmp_path, ApiDouble(tmp_path).kubeconfig, *options)
+    made.start()
+    assert made.process is not None
+    assert made.process.wait(60) == 2
+    assert says in made.said()
 
 
 async def test_writes_that_meet_begin_again(api: ApiDouble, cluster: Cluster) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 
 from headway.control.cluster.known import Seen
 from headway.control.cluster.reading import Reading
+from headway.control.cluster.single_writer import SingleWriter, gateways_of
 from headway.control.cluster.table import Parts, parts_of
+from headway.gateway.table import TenantRule
 from headway.sites.kubernetes.endpoints import replicas_of
 from headway.sites.kubernetes.keys import keys_in
 from headway.sites.kubernetes.names import owners
@@ -158,3 +160,15 @@ def test_a_status_that_is_written_anew_costs_no_reading(monkeypatch: Any) -> Non
     for each in (first, first | {"status": {"readyReplicas": 1}}, changed):
         table(reading, Seen(models=(each,)))
     assert len(read) == 2
+
+
+def test_several_gateways_with_a_file_each_say_that_limits_count_for_each(caplog: Any) -> None:
+    two = gateways_of([{"endpoints": [{"addresses": ["10.0.0.1"]}, {"addresses": ["10.0.0.2"]}]}, {"endpoints": None}])
+    rules = (TenantRule("free"), TenantRule("acme", day_tokens=1000), TenantRule("beta", rpm=60))
+    alone = SingleWriter(shared=False)
+    for gateways, tenants in ((1, rules), (two, rules[:1]), (two, rules), (two, rules)):
+        alone.look(gateways, tenants)
+    SingleWriter(shared=True).look(two, rules)
+    assert [each.message.partition(";")[0] for each in caplog.records] == [
+        "2 gateways run, and the ledger of each is a file: limits and budgets of acme, beta count for each of them"
+    ]

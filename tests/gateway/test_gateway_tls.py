@@ -61,6 +61,42 @@ async def test_callers_over_tls_and_a_certificate_that_is_renewed(
         live.stop()
 
 
+async def test_a_certificate_in_a_mounted_secret_is_renewed(tmp_path: Path, engine: Start) -> None:
+    """As a kubelet renews a volume: a new folder, and one link that is swapped."""
+    one, mount = await engine(answers()), tmp_path / "tls"
+    mount.mkdir()
+
+    def write(version: str) -> Path:
+        folder = mount / f"..{version}"
+        folder.mkdir()
+        certificate, key = make_certificate(folder)
+        certificate.rename(folder / "tls.crt")
+        key.rename(folder / "tls.key")
+        link = mount / "..data_tmp"
+        link.symlink_to(folder.name)
+        link.rename(mount / "..data")
+        return folder / "tls.crt"
+
+    first = write("one")
+    for name in ("tls.crt", "tls.key"):
+        (mount / name).symlink_to(f"..data/{name}")
+    pair = ("--tls-cert", str(mount / "tls.crt"), "--tls-key", str(mount / "tls.key"))
+    live = GatewayProcess(tmp_path, route(endpoint(one.url)), more=pair)
+    try:
+        before = await serial(live.port, first)
+        second = write("two")
+
+        async def renewed() -> bool:
+            try:
+                return await serial(live.port, second) != before
+            except ssl.SSLCertVerificationError:
+                return False
+
+        await eventually(renewed)
+    finally:
+        live.stop()
+
+
 @pytest.mark.parametrize(
     ("options", "status", "says"),
     [

@@ -18,10 +18,12 @@ __all__ = ["ClusterGateway"]
 
 
 class ClusterGateway:
-    def __init__(self, folder: Path, kubeconfig: Path, *options: str, namespace: str = "headway") -> None:
+    def __init__(
+        self, folder: Path, kubeconfig: Path, *options: str, namespace: str = "headway", part: str = "gateway"
+    ) -> None:
         self.state = StateDir(folder / "state")
         self.port, self.log = free_port(), folder / "gateway.log"
-        self._argv = [sys.executable, "-m", "headway", "gateway", "--cluster", "--namespace", namespace]
+        self._argv = [sys.executable, "-m", "headway", part, "--cluster", "--namespace", namespace]
         self._argv += ["--host", "127.0.0.1", "--port", str(self.port), *options]
         self._env = os.environ | {"KUBECONFIG": str(kubeconfig), "PYTHONPATH": str(ROOT)}
         self._env |= {"HEADWAY_STATE_DIR": str(self.state.root)}

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from headway.control.cluster.process import Follow, run
 from headway.control.settings import ControlSettings, Program
+from headway.errors import UsageError
 from headway.paths import StateDir
 from headway.sites.kubernetes.keys import SECRET
 
@@ -22,10 +23,10 @@ def gateway(argv: Sequence[str]) -> int:
     mine.add_argument("--keys", default=SECRET, help=f"the Secret that keeps the hashes of keys ({SECRET})")
     mine.add_argument("--site", default="kubernetes", help="whose profiles of Models count (kubernetes)")
     given, rest = mine.parse_known_args(argv)
-    parser().parse_args([*rest, "--table", "-"])  # what is wrong ends it here, with the usual words
+    said = _checked(parser(), rest)
     state = StateDir.default()
     settings = _settings(given, state, (*rest, "--heard", str(state.heard)), program="headway.gateway")
-    return run(settings, Follow(given.context, given.namespace, keys=given.keys, site=given.site))
+    return run(settings, Follow(given.context, given.namespace, keys=given.keys, site=given.site, ledger=said.ledger))
 
 
 def picker(argv: Sequence[str]) -> int:
@@ -34,7 +35,7 @@ def picker(argv: Sequence[str]) -> int:
     mine = _parser("picker", 9002, "Pick among the engines of a namespace; all options of `headway picker` besides.")
     mine.add_argument("--model", default="", help="only this Model's (all of the namespace if left out)")
     given, rest = mine.parse_known_args(argv)
-    parser().parse_args([*rest, "--table", "-"])
+    _checked(parser(), rest)
     settings = _settings(given, StateDir.default(), tuple(rest), program="headway.gateway.picker")
     return run(settings, Follow(given.context, given.namespace, model=given.model))
 
@@ -54,6 +55,16 @@ def _parser(part: str, port: int, description: str) -> argparse.ArgumentParser:
     add("--port", type=int, default=port)
     add("--workers", type=int, default=1, help="processes that share the port; about one a core")
     return parser
+
+
+def _checked(parser: argparse.ArgumentParser, rest: Sequence[str]) -> argparse.Namespace:
+    """The part's own options: what is wrong ends it here, with the usual words. Raises UsageError."""
+    said = parser.parse_args(["--table", "-", *rest])
+    if str(said.table) != "-" or said.socket or getattr(said, "requests", ""):
+        raise UsageError(
+            "--table, --socket and --requests are chosen by --cluster", hint="their folder is HEADWAY_STATE_DIR"
+        )
+    return said
 
 
 def _settings(

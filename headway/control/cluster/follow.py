@@ -7,6 +7,7 @@ from collections.abc import Callable
 from headway.control.cluster.doubt import Doubt
 from headway.control.cluster.known import Known, silent
 from headway.control.cluster.reading import Reading, Wanted
+from headway.control.cluster.single_writer import SingleWriter, gateways_of
 from headway.control.cluster.table import Parts, parts_of
 from headway.control.routes import endpoint_of
 from headway.engines import registry
@@ -15,6 +16,7 @@ from headway.sites.base import ReplicaState
 from headway.sites.kubernetes.endpoints import SELECTOR, replicas_of
 from headway.sites.kubernetes.keys import keys_in
 from headway.sites.kubernetes.labels import MODEL
+from headway.store.ledger_place import is_shared
 from headway.wire.kube.cluster import Cluster
 from headway.wire.kube.manifest import labels
 from headway.wire.kube.mirror import Mirror
@@ -24,15 +26,22 @@ __all__ = ["Everything", "Pool"]
 
 
 class Everything:
-    """Headway's own objects and all that serves them: a watcher.Source for a gateway."""
+    """Headway's own objects and all that serves them: a watcher.Source for a gateway. `ledger`: as --ledger says it."""
 
-    def __init__(self, cluster: Cluster, namespace: str, keys: str, site: str, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, cluster: Cluster, namespace: str, *, keys: str, site: str, ledger: str, changed: Callable[[], None]
+    ) -> None:
         self._known = Known(cluster, namespace, keys, changed)
         self._reading, self._doubt = Reading(site), Doubt()
+        self._single = SingleWriter(is_shared(ledger))
 
     @property
     def silent(self) -> float:
         return silent(self._known.mirrors)
+
+    @property
+    def unsettled(self) -> bool:
+        return self._doubt.lasts
 
     async def open(self) -> None:
         await self._known.open()
@@ -41,7 +50,9 @@ class Everything:
         seen = self._known.seen()
         wanted = self._reading.wanted(seen)
         replicas = await self._doubt.settled(replicas_of(seen.slices, wanted.namespaces), _paths(wanted), now)
-        return parts_of(wanted, replicas, keys_in(seen.keys, wanted.uids), now)
+        found = parts_of(wanted, replicas, keys_in(seen.keys, wanted.uids), now)
+        self._single.look(gateways_of(seen.gateways), found.tenants)
+        return found
 
     async def close(self) -> None:
         await self._known.close()
@@ -60,6 +71,10 @@ class Pool:
     @property
     def silent(self) -> float:
         return silent([self._slices])
+
+    @property
+    def unsettled(self) -> bool:
+        return False
 
     async def open(self) -> None:
         await self._slices.open()

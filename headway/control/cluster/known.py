@@ -1,9 +1,10 @@
-"""What is known of the cluster, as the gateway needs it: Mirrors of five kinds, and nothing that is ever written.
+"""What is known of the cluster, as the gateway needs it: Mirrors, and nothing that is ever written.
 
     Models, Routes     of all namespaces
     EndpointSlices     of all namespaces, those of Revisions
     Tenants            of the system namespace
     one Secret         of the system namespace: the hashes of keys
+    EndpointSlices     of the gateways' own Service: how many there are
 
 An API server that goes away leaves all of it as it was.
 """
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from headway.control.cluster.single_writer import SERVICE
 from headway.sites.kubernetes.endpoints import SELECTOR
 from headway.wire.kube.cluster import Cluster
 from headway.wire.kube.manifest import Manifest, Ref
@@ -32,6 +34,7 @@ class Seen:
     slices: tuple[Manifest, ...] = ()
     tenants: tuple[Manifest, ...] = ()
     keys: Manifest | None = None
+    gateways: tuple[Manifest, ...] = ()
 
 
 class Known:
@@ -46,7 +49,9 @@ class Known:
         self._slices = Mirror(cluster, resource("EndpointSlice"), told, labels=SELECTOR)
         self._tenants = Mirror(cluster, resource("Tenant"), told, namespace=namespace)
         self._keys = Mirror(cluster, resource("Secret"), told, namespace=namespace, fields=f"metadata.name={keys}")
-        self._mirrors = (self._models, self._routes, self._slices, self._tenants, self._keys)
+        of_gateways = f"kubernetes.io/service-name={SERVICE}"
+        self._gateways = Mirror(cluster, resource("EndpointSlice"), told, namespace=namespace, labels=of_gateways)
+        self._mirrors = (self._models, self._routes, self._slices, self._tenants, self._keys, self._gateways)
         self._opened = 0
 
     async def open(self) -> None:
@@ -67,6 +72,7 @@ class Known:
             tuple(self._slices.objects.values()),
             tuple(self._tenants.objects.values()),
             next(iter(self._keys.objects.values()), None),
+            tuple(self._gateways.objects.values()),
         )
 
     @property

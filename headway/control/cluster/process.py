@@ -35,12 +35,14 @@ REAP = 30.0
 @dataclass(frozen=True, slots=True)
 class Follow:
     """What to follow. `namespace` empty: the one that this runs in. `keys`: the name of the Secret, `site`: whose
-    profiles of Models count; of a picker neither, but `model`: the only one of the namespace, or empty for all."""
+    profiles of Models count, `ledger`: as --ledger says it; of a picker none of these, but `model`: the only
+    one of the namespace, or empty for all."""
 
     context: str = ""
     namespace: str = ""
     keys: str = ""
     site: str = ""
+    ledger: str = ""
     model: str = ""
 
 
@@ -74,7 +76,9 @@ async def _serve(settings: ControlSettings, follow: Follow) -> None:
 def _source(cluster: Cluster, settings: ControlSettings, follow: Follow, changed: Callable[[], None]) -> Source:
     if settings.gateway_program == "headway.gateway.picker":
         return Pool(cluster, cluster.namespace, follow.model, changed)
-    return Everything(cluster, cluster.namespace, follow.keys, follow.site, changed)
+    return Everything(
+        cluster, cluster.namespace, keys=follow.keys, site=follow.site, ledger=follow.ledger, changed=changed
+    )
 
 
 async def _reap() -> None:

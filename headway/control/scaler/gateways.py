@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from headway.control.cluster.single_writer import SERVICE
 from headway.control.scaler.figures import Figures, read_figures, together
 from headway.control.scaler.history import History
 from headway.wire.kube.cluster import Cluster
@@ -21,11 +22,10 @@ from headway.wire.kube.manifest import Manifest
 from headway.wire.kube.mirror import Mirror
 from headway.wire.kube.resource import resource
 
-__all__ = ["SERVICE", "Gateways", "addresses"]
+__all__ = ["Gateways", "addresses"]
 
 log = logging.getLogger(__name__)
 
-SERVICE = "headway-gateway"
 LOOK = 5.0
 """Seconds between two readings: KEDA asks every 15 to 30 s, and a load that rises shows in the next one."""
 WANTED = 300.0

@@ -96,7 +96,7 @@ def _need(pod: Manifest, weights_bytes: int) -> _Need:
     asked = requests(pod["spec"])
     gpu = next((name for name in sorted(asked) if is_accelerator(name) and asked[name]), "")
     floor = above(pod["spec"], MEMORY_LABEL)
-    memory = 0 if floor is None or not gpu else (floor + 1) * MIB
+    memory = 0 if floor is None or not gpu else floor * MIB + 1
     count = int(asked.get(gpu, 0))
     half = memory - weights_bytes // 2 // max(1, count) if memory and weights_bytes else 0
     return _Need(pod["spec"], gpu, count, asked.get("cpu", 0.0), asked.get("memory", 0.0), memory, max(0, half))

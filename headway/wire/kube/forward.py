@@ -41,6 +41,8 @@ async def forward(cluster: Cluster, namespace: str, pod: str, port: int, *, loca
             await _carry(cluster, path, port, reader, writer)
         except (HeadwayError, OSError) as error:
             log.warning("a connection to %s/%s ended: %s", namespace, pod, error)
+        except asyncio.CancelledError:
+            return  # whoever forwards is done; asyncio before 3.12 would print this as a fault
         finally:
             writer.close()
             with contextlib.suppress(OSError):
