@@ -17,7 +17,9 @@ import httpx2
 import pytest
 
 from headway.cli.app_secret import ensure_secret
+from headway.cli.cluster_down import remove
 from headway.errors import UsageError
+from headway.sites.kubernetes.keys import ClusterKeys
 from headway.sites.kubernetes.labels import SYSTEM, USED
 from headway.sites.kubernetes.read import read_app
 from headway.store.keys import hash_key
@@ -116,11 +118,21 @@ async def test_its_secret_has_a_key_that_the_gateway_knows(
     assert any(hash_key(key) in each and '"app notes"' in each for each in entries)
     assert not any(key in each for each in entries)
     assert found["metadata"]["ownerReferences"][0]["uid"] == manifest["metadata"]["uid"]
+    told = await remove(cluster, "notes", 10)
+    assert told == ["notes"]
+    (ended,) = (each for each in await ClusterKeys(cluster).all("apps-team") if each.sha256 == hash_key(key))
+    assert ended.revoked
+    manifest = await cluster.apply(app(namespace, tenant="apps-team"))
+    await until(lambda: _without_secret(cluster, namespace))
     nobody = connect(plane.kubeconfig("nobody"))
     with pytest.raises(UsageError, match="you may not make one"):
         await ensure_secret(nobody, read_app(manifest), manifest, time.time())
     await nobody.close()
     await cluster.delete(resource("Tenant"), "apps-team", SYSTEM)
+
+
+async def _without_secret(cluster: Cluster, namespace: str) -> bool:
+    return await cluster.get(SECRET, "notes-app", namespace) is None
 
 
 PAGE = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello"
