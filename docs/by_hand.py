@@ -48,7 +48,7 @@ ABOUT = (
     "what `headway export` prints of the few lines above it, with no cluster at hand: every value that nobody wrote",
     "says why it is so. Both sides are checked against the published schemas of Kubernetes and its ecosystem",
     "(`tests/export/test_by_hand.py`). [export.md](export.md) has all forms; [import.md](import.md) reads what you",
-    "have. A SealedSecret is made by `headway secret seal`.",
+    "have.",
 )
 PAIRS = (
     Pair(
@@ -217,6 +217,12 @@ def _page() -> Iterator[str]:
     yield from ABOUT
     for pair in PAIRS:
         yield from _section(pair)
+    yield ""
+    yield "## A SealedSecret"
+    yield from _folded("By hand, with the cluster at hand", (BY_HAND / "16-sealed-secret.yaml").read_text("utf-8"))
+    yield ""
+    yield "`headway secret seal hf token --cert controller.pem --namespace ml` prints the same object, offline, from"
+    yield "the controller's certificate; the value is asked for, or read from a pipe, and never in an argument."
 
 
 def _section(pair: Pair) -> Iterator[str]:

@@ -22,7 +22,7 @@ def tell_app(
     print(f"{app['name']}  {app['state']}: {told(app)}")
     if app["next_action"]:
         print(f"next: {app['next_action']}")
-    print(f"{app['program']}  (app, revision {app['revision']})")
+    print(f"{app['program']}  (app{', revision ' + app['revision'] if app['revision'] else ''})")
     if app["idle"] is not None:
         used = f", used {ago(now, app['used'])} ago" if app["used"] else ""
         print(f"stops after {duration(app['idle'])} without use{used}")

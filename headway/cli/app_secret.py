@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+from contextlib import suppress
 
 from headway.control.apps import tenant_of
 from headway.errors import SpecError, UsageError
@@ -19,7 +20,7 @@ from headway.wire.kube.cluster import ApiRefusal, Cluster
 from headway.wire.kube.manifest import Manifest
 from headway.wire.kube.resource import resource
 
-__all__ = ["ensure_secret"]
+__all__ = ["end_key", "ensure_secret"]
 
 NO_KEY = "none"
 
@@ -40,6 +41,16 @@ async def ensure_secret(cluster: Cluster, app: App, manifest: Manifest, now: flo
         hint = "ask whoever gives out keys to run headway open once"
         raise UsageError(f"{app.name} has no key yet, and you may not make one: {refusal.message}", hint=hint) from None
     return token
+
+
+async def end_key(cluster: Cluster, name: str, namespace: str, now: float) -> None:
+    """Of an App that goes: its key counts no more. Who may not do that leaves a key that nobody has any longer, for the
+    Secret goes with the App."""
+    with suppress(ApiRefusal, UsageError):
+        there = await cluster.get(resource("Secret"), object_name(name), namespace)
+        key = base64.b64decode(((there or {}).get("data") or {}).get(KEY, "")).decode()
+        if key.startswith("hw-"):
+            await ClusterKeys(cluster).revoke(key.split("-")[1], now)
 
 
 async def _key(cluster: Cluster, app: App, now: float) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterable
 
+from headway.cli.app_secret import end_key
 from headway.cli.cluster_state import listed
 from headway.cli.on import SYSTEM
 from headway.errors import HeadwayError, UsageError
@@ -36,6 +37,8 @@ async def remove(cluster: Cluster, name: str | None, grace: float) -> list[str]:
     for each in chosen:
         at = ref(each)
         of = resource(at.kind, at.api_version)
+        if at.kind == "App":
+            await end_key(cluster, at.name, at.namespace, time.time())
         await cluster.delete(of, at.name, at.namespace, uid=each["metadata"]["uid"])
     await _until_gone(cluster, chosen, grace + DRAIN)
     return [each["metadata"]["name"] for each in chosen]

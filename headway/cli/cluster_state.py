@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from headway.cli.on import SYSTEM, Place
-from headway.control.cluster_view import model_view, route_view, tenant_view
+from headway.control.cluster_view import app_view, model_view, route_view, tenant_view
 from headway.errors import SpecError, UsageError
 from headway.sites.kubernetes.gateway_address import GATEWAY, address_of, inside
 from headway.sites.kubernetes.keys import ClusterKeys
@@ -30,9 +30,9 @@ __all__ = ["gateway_of", "listed", "look"]
 
 async def look(cluster: Cluster, where: Place) -> dict[str, Any]:
     """Raises UsageError where Headway is not installed."""
-    kinds = ("Model", ""), ("Route", ""), ("Tenant", ""), ("Pod", OURS), ("EndpointSlice", MODEL)
+    kinds = ("Model", ""), ("Route", ""), ("Tenant", ""), ("App", ""), ("Pod", OURS), ("EndpointSlice", MODEL)
     lists = asyncio.gather(*(listed(cluster, kind, labels=labels) for kind, labels in kinds))
-    (models, routes, tenants, pods, slices), address, keys = await asyncio.gather(
+    (models, routes, tenants, apps, pods, slices), address, keys = await asyncio.gather(
         lists, gateway_of(cluster), _keys(cluster)
     )
     named = owners([*models, *routes])
@@ -53,6 +53,7 @@ async def look(cluster: Cluster, where: Place) -> dict[str, Any]:
             "models": views,
             "routes": _readable(routes, lambda each: route_view(each, states, url)),
             "tenants": _readable(ours, lambda each: tenant_view(each, keys.get(each["metadata"]["name"], 0))),
+            "apps": _readable(apps, lambda each: app_view(each, where.name)),
         }
     )
     return found

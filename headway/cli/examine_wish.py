@@ -7,6 +7,7 @@ why one waits.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from headway.cli.examine import Finding
@@ -43,12 +44,15 @@ async def secrets_there(cluster: Cluster, models: Iterable[Model], namespace: st
 def asked(
     models: Iterable[Model], facts: Facts, secrets: Mapping[str, bool | None], namespace: str
 ) -> Iterator[Finding]:
+    models = list(models)
     for model in models:
         for variant, way in model.ways.items():
             yield _fits(way, variant, facts, namespace)
-        if model.priority and model.priority not in facts.priority_classes:
-            fix = f"kubectl create priorityclass {model.priority} --value 1000"
-            yield Finding(model.name, "missing", f"no PriorityClass {model.priority}", fix)
+    classes = sorted({each.priority for each in models if each.priority})
+    for name in classes:
+        there = name in facts.priority_classes
+        fix = "" if there else f"kubectl create priorityclass {name} --value 1000"
+        yield Finding("priority class", "ok" if there else "missing", name, fix)
     for name, there in secrets.items():
         secret, _, key = name.partition("/")
         fix = f"kubectl -n {namespace} create secret generic {secret} --from-file={key}=FILE"
@@ -67,10 +71,23 @@ def _fits(way: Model, variant: str, facts: Facts, namespace: str) -> Finding:
         return Finding(name, "missing", error.message, error.hint)
     if not made:
         return Finding(name, "ok", "runs elsewhere")
-    waits = explain(_pod(made[-1].manifest), facts, ())
-    if waits.fits_now:
-        return Finding(name, "ok", "a Replica fits now")
-    return Finding(name, "missing", waits.message, waits.next_action)
+    workload = made[-1].manifest
+    waits, pods = explain(_pod(workload), facts, ()), _pods(workload)
+    if not waits.fits_now:
+        return Finding(name, "missing", waits.message, waits.next_action)
+    homes = sum(explain(_pod(workload), replace(facts, nodes=(node,)), ()).fits_now for node in facts.nodes)
+    if homes < pods:
+        told = f"a Replica is {pods} pods on as many nodes, and {homes} have room for one"
+        return Finding(name, "missing", told, "add nodes like them, or ask for fewer GPUs")
+    return Finding(name, "ok", "a Replica fits now")
+
+
+def _pods(workload: Manifest) -> int:
+    """Of one Replica."""
+    spec: dict[str, Any] = workload["spec"]
+    if "leaderWorkerTemplate" in spec:
+        return int(spec["leaderWorkerTemplate"]["size"])
+    return int(spec.get("replicas", 1)) if workload["kind"] == "StatefulSet" else 1
 
 
 def _pod(workload: Manifest) -> Manifest:

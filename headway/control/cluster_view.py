@@ -10,16 +10,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from headway.control.replica_view import model_state, replica_view
-from headway.control.snapshot import ModelState, ModelView, ReplicaView, RouteView, TenantView, UsedView, VariantView
+from headway.control.snapshot import (
+    AppView,
+    ModelState,
+    ModelView,
+    ReplicaView,
+    RouteView,
+    TenantView,
+    UsedView,
+    VariantView,
+)
 from headway.engines.registry import Revised, revise_elsewhere
 from headway.errors import HeadwayError
+from headway.policy.decision import Reason
 from headway.sites.base import Replica, ReplicaState
-from headway.sites.kubernetes.pods import condition
-from headway.sites.kubernetes.read import created, read_model, read_route, read_tenant, scale_of
+from headway.sites.kubernetes.pods import condition, seconds
+from headway.sites.kubernetes.read import created, read_app, read_model, read_route, read_tenant, scale_of
 from headway.spec.model import Model
 from headway.wire.kube.manifest import Manifest
 
-__all__ = ["model_view", "route_view", "tenant_view"]
+__all__ = ["app_view", "model_view", "route_view", "tenant_view"]
 
 NOT_LOOKED = "the operator has not looked at it yet"
 NO_OPERATOR = "see whether it runs: headway doctor"
@@ -72,6 +82,31 @@ def route_view(manifest: Manifest, models: Mapping[str, ModelState], address: st
     )
 
 
+def app_view(manifest: Manifest, site: str) -> AppView:
+    """As the operator's conditions tell it. Raises SpecError for a spec that nobody can read."""
+    app, status = read_app(manifest, site), manifest.get("status") or {}
+    told, degraded = condition(manifest, "Ready"), condition(manifest, "Degraded")
+    ready, asleep = told.get("status") == "True", told.get("reason") == Reason.IDLE
+    failed = degraded.get("status") == "True"
+    return AppView(
+        name=app.name,
+        state="ready" if ready else "asleep" if asleep else "failed" if failed else "starting",
+        reason=told.get("reason", Reason.PREPARING),
+        message=told.get("message", NOT_LOOKED),
+        next_action="" if told else NO_OPERATOR,
+        program=app.preset or " ".join(app.whole.command) or app.whole.image,
+        tenant=app.tenant or "",
+        revision="",
+        address=status.get("url", "") if ready else "",
+        replicas_wanted=int(not asleep),
+        replicas_ready=status.get("readyReplicas", 0),
+        since=seconds(told.get("lastTransitionTime", "")) or created(manifest),
+        replicas=[],
+        idle=app.idle,
+        used=seconds(status.get("lastUsed", "")) or None,
+    )
+
+
 def tenant_view(manifest: Manifest, keys: int) -> TenantView:
     """What it may; what it used is the ledger's, which the gateways have. Raises SpecError."""
     tenant = read_tenant(manifest)
@@ -105,7 +140,8 @@ def _told(
     if not said or status.get("observedGeneration", 0) < metadata.get("generation", 0):
         return ("preparing" if state == "ready" else state), "Preparing", NOT_LOOKED, NO_OPERATOR
     if said["status"] == "True":
-        state = state if state in ("ready", "degraded") else "ready"
+        if not replicas:  # somebody else serves it, or this user may not see pods
+            state = "ready"
         degraded = condition(manifest, "Degraded")
         if state == "degraded" and degraded.get("status") == "True":
             return state, degraded["reason"], degraded["message"], status.get("next", "")

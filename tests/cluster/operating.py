@@ -22,7 +22,7 @@ from tests.cluster.ending import end_with_us
 from tests.cluster.waiting import until
 from tests.support.ports import free_port
 
-__all__ = ["KINDS", "OURS", "Operator", "install", "leftovers", "model", "settled"]
+__all__ = ["KINDS", "OURS", "ROOT", "Operator", "install", "leftovers", "model", "settled"]
 
 ROOT = Path(__file__).parents[2]
 OURS = f"{GROUP}/{VERSION}"

@@ -5,7 +5,10 @@ The ecosystem's own controllers do not run here: of their kinds the API server c
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +18,8 @@ import yaml
 from headway.cli.export_file import Asked, exported
 from headway.sites.kubernetes.export.registry import FORMS, PIECES
 from headway.sites.kubernetes.objects.crds import crds
+from headway.spec.load import load
+from headway.spec.model import Model
 from headway.wire.kube.cluster import Cluster
 from headway.wire.kube.manifest import Manifest, labels
 from headway.wire.kube.resource import RESOURCES, Resource, resource
@@ -118,6 +123,43 @@ async def restricted(cluster: Cluster, namespace: str) -> str:
     return namespace
 
 
+def _context(kubeconfig: Path) -> str:
+    found: str = yaml.safe_load(kubeconfig.read_text())["current-context"]
+    return found
+
+
+async def _headway(kubeconfig: Path, *words: str) -> str:
+    """What the command prints, whose Site is the kubeconfig's own context."""
+    running = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "headway", *words, "--on", _context(kubeconfig),
+        stdout=asyncio.subprocess.PIPE, env={**os.environ, "KUBECONFIG": str(kubeconfig)}, cwd=ROOT,
+    )  # fmt: skip
+    said, _ = await asyncio.wait_for(running.communicate(), 120)
+    assert running.returncode == 0
+    return said.decode()
+
+
+async def test_with_a_site_the_cluster_is_looked_at(kubeconfig: Path, restricted: str, played: Played) -> None:
+    """The player's StorageClass `shared` is there, so that only the others must be made."""
+    text = await _headway(kubeconfig, "export", str(ROOT / FILES[0]), "-n", restricted)
+    head = text.partition("---")[0]
+    assert "No cluster was looked at" not in head
+    assert "Must be there already: Secret hf, PriorityClass production.\n" in head
+    assert {each["metadata"]["namespace"] for each in yaml.safe_load_all(text)} == {restricted}
+
+
+async def test_a_running_deployment_is_read_with_its_scaler(cluster: Cluster, kubeconfig: Path, namespace: str) -> None:
+    for name in ("08-vllm", "03-hpa-queue"):
+        for each in yaml.safe_load_all((ROOT / f"tests/manifests/by_hand/{name}.yaml").read_text()):
+            each["metadata"]["namespace"] = namespace
+            await cluster.apply(each)
+    made = await _headway(kubeconfig, "import", "deployment/llama", "-n", namespace)
+    model = next(each for each in load(made, "printed", "/") if isinstance(each, Model))
+    assert (model.source, model.gpu) == ("hf://meta-llama/Llama-3.1-8B-Instruct", "L4")
+    assert str(model.replicas) == "1..4", "of the HPA"
+    assert model.pod == {"nodeSelector": {"pool": "inference"}}
+
+
 @pytest.mark.parametrize("file", FILES)
 async def test_every_form_is_taken_without_a_warning(
     cluster: Cluster, restricted: str, kinds: dict[tuple[str, str], Resource], file: str
@@ -138,9 +180,8 @@ async def test_every_piece_is_taken_without_a_warning(
 ) -> None:
     warnings = warned(cluster)
     for piece in PIECES:
-        if piece == "time-slicing":
-            continue  # no Model of the file asks for a share; the next test has one
-        for each in printed(FILES[0], "kubernetes", restricted, piece):
+        file = "tests/manifests/asked/05-time-slicing.yaml" if piece == "time-slicing" else FILES[0]
+        for each in printed(file, "kubernetes", restricted, piece):
             await take(cluster, kinds[each["apiVersion"], each["kind"]], each, dry_run=True)
         assert not warnings, f"--piece {piece}"
 
@@ -173,11 +214,7 @@ async def test_the_plain_form_runs_with_no_headway(
             each.get("status", {}).get("availableReplicas", 0) >= (each["spec"].get("replicas") or 1) for each in found
         )
 
-    try:
-        await until(available)
-    except TimeoutError:
-        print((await cluster.list(resource("Event"), restricted)).items)
-        raise
+    await until(available)
     pods = (await cluster.list(resource("Pod"), restricted, labels="app.kubernetes.io/component=replica")).items
     nodes = {labels(each)["headway.dev/model"]: each["spec"]["nodeName"] for each in pods}
     assert nodes["embed"] == "sliced"

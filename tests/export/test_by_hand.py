@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
 
 from docs.by_hand import BY_HAND, PAIRS, Pair, derived, render
+from headway.sites.kubernetes.sealed import Certificate, sealed_secret
 from tests.support import schemas
 
 Manifest = dict[str, Any]
@@ -147,7 +153,21 @@ def test_both_are_valid(pair: Pair) -> None:
 
 def test_every_hand_written_manifest_is_answered() -> None:
     files = {each.stem for each in BY_HAND.glob("*.yaml")}
-    assert files == {each.hand for each in PAIRS} | {"16-sealed-secret"}  # headway secret seal: tests of that command
+    assert files == {each.hand for each in PAIRS} | {"16-sealed-secret"}
+
+
+def test_a_sealed_secret_is_sealed_to_the_same_place() -> None:
+    """What is in it, tests/cli/test_secret.py opens."""
+    hand = by_hand("16-sealed-secret")[0]
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sealed-secret")])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+    pem = made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    twin = sealed_secret("hf", "ml", {"token": b"value"}, Certificate.read(pem))
+    assert twin["metadata"] == hand["metadata"]
+    assert set(twin["spec"]["encryptedData"]) == set(hand["spec"]["encryptedData"])
+    schemas.check(hand, twin)
 
 
 def test_every_derived_value_that_a_person_meets_has_a_reason() -> None:

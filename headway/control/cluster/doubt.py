@@ -46,6 +46,8 @@ class Doubt:
     def __init__(self, ask: Ask = answers) -> None:
         self._ask = ask
         self._used: dict[str, float] = {}
+        self.lasts = False
+        """Whether somebody was asked the last time."""
         self._told: frozenset[str] = frozenset()
 
     async def settled(self, replicas: Iterable[Replica], paths: Mapping[str, str], now: float) -> tuple[Replica, ...]:
@@ -53,7 +55,7 @@ class Doubt:
         replicas = tuple(replicas)
         served = {each.model for each in replicas if each.state is ReplicaState.READY}
         doubtful = [each for each in replicas if self._is_doubtful(each, served) and each.model in paths]
-        places = asyncio.Semaphore(AT_ONCE)
+        self.lasts, places = bool(doubtful), asyncio.Semaphore(AT_ONCE)
 
         async def ask(replica: Replica) -> bool:
             async with places:

@@ -39,6 +39,10 @@ class Everything:
     def silent(self) -> float:
         return silent(self._known.mirrors)
 
+    @property
+    def unsettled(self) -> bool:
+        return self._doubt.lasts
+
     async def open(self) -> None:
         await self._known.open()
 
@@ -67,6 +71,10 @@ class Pool:
     @property
     def silent(self) -> float:
         return silent([self._slices])
+
+    @property
+    def unsettled(self) -> bool:
+        return False
 
     async def open(self) -> None:
         await self._slices.open()

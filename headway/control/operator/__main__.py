@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--host", default="0.0.0.0", help="of the port below")  # noqa: S104
     add("--port", type=int, default=8486, help="/healthz, /readyz and /metrics; 0 = none (8486)")
     add("--scaler-port", type=int, default=0, help="KEDA's external scaler (gRPC); 0 = none")
-    add("--workers", type=int, default=8, help="passes at a time (8)")
+    add("--workers", type=int, default=16, help="passes at a time (16)")
     add("--verbose", action="store_true", help="say more")
     return parser
 

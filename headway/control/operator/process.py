@@ -22,6 +22,7 @@ from headway.control.operator.figures import Figures
 from headway.control.operator.lease import Elector
 from headway.control.operator.operator import Operator
 from headway.control.operator.settings import OperatorSettings
+from headway.control.scaler.process import serve as serve_scaler
 from headway.control.serving import Stop, serve_app
 from headway.errors import ResourceError
 from headway.sites.kubernetes.observe import served
@@ -48,6 +49,17 @@ async def run(settings: OperatorSettings, context: str = "") -> int:
     others: list[Coroutine[Any, Any, None]] = []
     if settings.port:
         others.append(serve_app(process.app(), _listen(settings), stop))
+    if settings.scaler_port:
+        others.append(
+            serve_scaler(
+                cluster,
+                namespace=settings.namespace,
+                site=settings.site,
+                host=settings.host,
+                port=settings.scaler_port,
+                stop=stop,
+            )
+        )
     try:
         return await _until(stop, process.work(), others)
     finally:
@@ -130,8 +142,13 @@ async def _until(stop: Stop, work: Coroutine[Any, Any, int], besides: list[Corou
     try:
         await asyncio.wait([first, *others], return_when=asyncio.FIRST_COMPLETED)
         stop.set()
-        return await first
+        status = await first
     finally:
+        if others:
+            await asyncio.wait(others, timeout=3.0)
         for each in others:
-            await asyncio.wait([each], timeout=3.0)
             each.cancel()
+    for each in others:
+        if each.done() and not each.cancelled():
+            each.result()  # a port that could not be had, a library that is not installed
+    return status

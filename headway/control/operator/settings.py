@@ -34,7 +34,7 @@ class OperatorSettings:
 
     terms: Terms = field(default_factory=Terms)
 
-    workers: int = 8
+    workers: int = 16
     """Passes at a time. A pass waits for the API server nearly all its time."""
 
     backoff: Backoff = field(default_factory=Backoff)

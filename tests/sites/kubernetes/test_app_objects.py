@@ -66,7 +66,7 @@ def test_it_is_restricted_and_writes_only_where_it_lives() -> None:
     assert one["securityContext"] == {
         "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": True,
     }  # fmt: skip
-    assert [each["mountPath"] for each in one["volumeMounts"]] == ["/home/jovyan", "/tmp"]
+    assert [each["mountPath"] for each in one["volumeMounts"]] == ["/home/jovyan", "/tmp"]  # noqa: S108
 
 
 def test_asleep_is_no_pod_and_nothing_else_differs() -> None:

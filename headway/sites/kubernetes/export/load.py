@@ -19,7 +19,7 @@ from headway.spec.gpu import parse_gpu
 from headway.spec.revision import Revision
 from headway.spec.source import Source
 
-__all__ = ["METRIC", "Load", "adapter_rule", "load_of", "target"]
+__all__ = ["METRIC", "Load", "adapter_rule", "load_of", "sequences", "target"]
 
 HALFWAY = 2000
 """Tokens of a chat request when half of it is done: what opens every prompt, the turns before, half an answer (the
@@ -59,16 +59,22 @@ def load_of(engine: str) -> Load | None:
 
 
 def target(revision: Revision) -> tuple[int, str]:
-    """Requests in a Replica, and why so many."""
+    """Requests in a Replica at which a scaler holds it, and why so many."""
+    most, told = sequences(revision)
+    share = Hpa().utilisation
+    return max(1, int(most * share)), f"{share:.0%} of the {most} requests that a Replica runs at once ({told})"
+
+
+def sequences(revision: Revision) -> tuple[int, str]:
+    """Requests that a Replica runs at once, and why so many."""
     load = _OF[revision.engine]
     written = revision.args.get(load.limit)
     most = int(written) if isinstance(written, int | str) and str(written).isdigit() else load.sequences
     told = f"args.{load.limit}" if written else f"{revision.engine}'s own {load.limit}, none is written"
     fitting = _fitting(revision)
     if fitting is not None and fitting < most:
-        most, told = fitting, f"so many of {HALFWAY} tokens have room in the KV cache of {revision.gpu}"
-    share = Hpa().utilisation
-    return max(1, int(most * share)), f"{share:.0%} of the {most} requests that a Replica runs at once ({told})"
+        return fitting, f"so many of {HALFWAY} tokens have room in the KV cache of {revision.gpu}"
+    return most, told
 
 
 def _fitting(revision: Revision) -> int | None:

@@ -23,4 +23,4 @@ def external(wish: Wish) -> Iterator[Derived]:
     yield from resources(wish)
     for model in wish.models:
         if model.replicas.low < model.replicas.high:
-            yield external_scaler(model, wish.namespace, wish.system)
+            yield external_scaler(model, list(wish.of(model)), wish.namespace, wish.system)

@@ -3,10 +3,10 @@ Headway's own scaler. All three hold the same figure (`load.target`)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from headway.sites.kubernetes.export.load import METRIC, adapter_rule, load_of, target
+from headway.sites.kubernetes.export.load import METRIC, adapter_rule, load_of, sequences, target
 from headway.sites.kubernetes.export.way import Way
 from headway.sites.kubernetes.labels import MANAGED, MODEL
 from headway.sites.kubernetes.objects.derived import Derived
@@ -107,26 +107,26 @@ def prometheus_scaler(way: Way, address: str) -> Iterator[Derived]:
     yield _scaled(metadata, _target(way), spec, why, note)
 
 
-def external_scaler(model: Model, namespace: str, system: str) -> Derived:
+def external_scaler(model: Model, ways: Sequence[Way], namespace: str, system: str) -> Derived:
     """A ScaledObject on the Model itself: KEDA writes `spec.scale`, the operator runs so many."""
     replicas = model.replicas
-    cooldown = 300
-    trigger = {
-        "type": "external",
-        "metadata": {"scalerAddress": SCALER.format(system=system), "namespace": namespace, "model": model.name},
-    }
+    asked = {"scalerAddress": SCALER.format(system=system), "namespace": namespace, "model": model.name}
     why = {
         "/spec/scaleTargetRef": "the Model, by its /scale: the operator spreads the number over its Variants",
         "/spec/minReplicaCount": "as the file says"
         + (": the gateway holds requests while there is none" if not replicas.low else ""),
         "/spec/triggers/0/metadata/scalerAddress": "the operator: what policy/scaling decides, no Prometheus needed",
     }
+    borne = min((sequences(way.revision) for way in ways if load_of(way.revision.engine)), default=None)
+    if borne is not None:
+        asked["sequences"] = str(borne[0])
+        why["/spec/triggers/0/metadata/sequences"] = f"requests that the smallest Replica runs at once: {borne[1]}"
     spec = {
         "minReplicaCount": replicas.low,
         "maxReplicaCount": replicas.high,
         "pollingInterval": 15,
-        "cooldownPeriod": cooldown,
-        "triggers": [trigger],
+        "cooldownPeriod": 300,
+        "triggers": [{"type": "external", "metadata": asked}],
     }
     ref = {"apiVersion": f"{GROUP}/{VERSION}", "kind": "Model", "name": model.name}
     metadata = {"name": model.name, "namespace": namespace, "labels": {MANAGED: "headway", MODEL: model.name}}
