@@ -18,9 +18,7 @@ PRIORITY = field_about(
     "The PriorityClass of its pods on a cluster. Left out: the cluster's default.",
     "production",
 )
-COST = field_about(
-    "Cost", "What it may cost, and on which kind of machines it may run.", {"max": "3/h"}
-)
+COST = field_about("Cost", "What it may cost, and on which kind of machines it may run.", {"max": "3/h"})
 MAX = field_about(
     "Most",
     "What all its Replicas together may cost at most: `headway plan` chooses nothing dearer.",

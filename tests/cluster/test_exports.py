@@ -139,16 +139,13 @@ async def _headway(kubeconfig: Path, *words: str) -> str:
     return said.decode()
 
 
-async def test_with_a_site_the_cluster_is_looked_at(
-    kubeconfig: Path, restricted: str, fleet: Callable[..., None]
-) -> None:
-    """Where volumes that many nodes can read are to be had, the weights are fetched once."""
-    fleet(gpu_node("l4", 2, "NVIDIA-L4"))
-    file = str(ROOT / "tests/manifests/asked/03-llama.yaml")
-    found = list(yaml.safe_load_all(await _headway(kubeconfig, "export", file, "-n", restricted)))
-    assert "PersistentVolumeClaim" in {each["kind"] for each in found}
-    offline = exported(Asked(file, "kubernetes", (), "local", restricted)).objects
-    assert "PersistentVolumeClaim" not in {each.manifest["kind"] for each in offline}
+async def test_with_a_site_the_cluster_is_looked_at(kubeconfig: Path, restricted: str, played: Played) -> None:
+    """The player's StorageClass `shared` is there, so that only the others must be made."""
+    text = await _headway(kubeconfig, "export", str(ROOT / FILES[0]), "-n", restricted)
+    head = text.partition("---")[0]
+    assert "No cluster was looked at" not in head
+    assert "Must be there already: Secret hf, PriorityClass production.\n" in head
+    assert {each["metadata"]["namespace"] for each in yaml.safe_load_all(text)} == {restricted}
 
 
 async def test_a_running_deployment_is_read_with_its_scaler(cluster: Cluster, kubeconfig: Path, namespace: str) -> None:
@@ -183,9 +180,8 @@ async def test_every_piece_is_taken_without_a_warning(
 ) -> None:
     warnings = warned(cluster)
     for piece in PIECES:
-        if piece == "time-slicing":
-            continue  # no Model of the file asks for a share; the next test has one
-        for each in printed(FILES[0], "kubernetes", restricted, piece):
+        file = "tests/manifests/asked/05-time-slicing.yaml" if piece == "time-slicing" else FILES[0]
+        for each in printed(file, "kubernetes", restricted, piece):
             await take(cluster, kinds[each["apiVersion"], each["kind"]], each, dry_run=True)
         assert not warnings, f"--piece {piece}"
 

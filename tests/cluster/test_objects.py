@@ -22,6 +22,8 @@ from headway.wire.kube.resource import resource
 from tests.cluster.clients import warned
 from tests.cluster.nodes import cpu_node, gpu_node, mig_node
 from tests.cluster.waiting import until
+from tests.sites.test_kube_golden import CASES
+from tests.support.kube import derived
 
 QWEN = "hf://Qwen/Qwen2.5-7B-Instruct@main"
 NONE = {"weights": {"cache": "none"}}
@@ -152,3 +154,13 @@ async def test_gateways_find_replicas_by_the_labels_of_slices(cluster: Cluster, 
     (only,) = await until(found)
     assert only["metadata"]["labels"][MODEL] == "mock"
     assert only["ports"][0]["name"] == "http"
+
+
+async def test_every_object_of_every_case_is_taken_without_a_warning(cluster: Cluster, namespace: str) -> None:
+    """A dry run: what the schemas and the server's own checks say of it. Of kinds whose CRD is not here nothing is."""
+    warnings = warned(cluster)
+    for facts_of_case, said in CASES.values():
+        for each in derived(facts_of_case, namespace=namespace, **said):
+            if not each.manifest["apiVersion"].startswith("leaderworkerset."):
+                await cluster.apply(told(each), dry_run=True)
+    assert warnings == []

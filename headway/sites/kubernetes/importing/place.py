@@ -33,6 +33,8 @@ _SPOT = {
 }
 _DERIVED = ("nvidia.com/gpu", "amd.com/gpu", "google.com/tpu", "nvidia.com/gpu.present", "nvidia.com/mig.capable")
 """Taints and labels that follow from the device that is asked for."""
+_DEFAULTS = ("default", "default-scheduler")
+"""What the API server writes into a pod that names none."""
 MEMORY_SLACK = 0.9
 """A card of 24 GB has 23 028 MiB by its driver; people ask for what the box says."""
 
@@ -129,6 +131,6 @@ def _rest(spec: Mapping[str, Any]) -> dict[str, Any]:
     if tolerations := [each for each in spec.get("tolerations") or () if each.get("key") not in known]:
         kept["tolerations"] = tolerations
     for name in ("imagePullSecrets", "serviceAccountName", "runtimeClassName", "schedulerName", "dnsConfig"):
-        if spec.get(name) and spec[name] != "default":
+        if spec.get(name) and spec[name] not in _DEFAULTS:
             kept[name] = spec[name]
     return kept
