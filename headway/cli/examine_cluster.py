@@ -119,7 +119,9 @@ def _gpus(seen: Looked) -> Iterator[Finding]:
             free[name] += each.free
             on[name] += 1
     for name in sorted(there):
-        yield Finding("gpu", "ok", f"{there[name]} x {name} on {on[name]} nodes, {free[name]} free")
+        yield Finding(
+            "gpu", "ok", f"{there[name]} x {name} on {on[name]} node{'s' if on[name] > 1 else ''}, {free[name]} free"
+        )
     if any("unlabelled" in name for name in there):
         yield Finding("gpu labels", "note", "GPUs have no product", "install gpu-feature-discovery: gpu: H100 needs it")
     hidden = [

@@ -44,12 +44,15 @@ async def secrets_there(cluster: Cluster, models: Iterable[Model], namespace: st
 def asked(
     models: Iterable[Model], facts: Facts, secrets: Mapping[str, bool | None], namespace: str
 ) -> Iterator[Finding]:
+    models = list(models)
     for model in models:
         for variant, way in model.ways.items():
             yield _fits(way, variant, facts, namespace)
-        if model.priority and model.priority not in facts.priority_classes:
-            fix = f"kubectl create priorityclass {model.priority} --value 1000"
-            yield Finding(model.name, "missing", f"no PriorityClass {model.priority}", fix)
+    classes = sorted({each.priority for each in models if each.priority})
+    for name in classes:
+        there = name in facts.priority_classes
+        fix = "" if there else f"kubectl create priorityclass {name} --value 1000"
+        yield Finding("priority class", "ok" if there else "missing", name, fix)
     for name, there in secrets.items():
         secret, _, key = name.partition("/")
         fix = f"kubectl -n {namespace} create secret generic {secret} --from-file={key}=FILE"

@@ -140,7 +140,8 @@ def _told(
     if not said or status.get("observedGeneration", 0) < metadata.get("generation", 0):
         return ("preparing" if state == "ready" else state), "Preparing", NOT_LOOKED, NO_OPERATOR
     if said["status"] == "True":
-        state = state if state in ("ready", "degraded") else "ready"
+        if not replicas:  # somebody else serves it, or this user may not see pods
+            state = "ready"
         degraded = condition(manifest, "Degraded")
         if state == "degraded" and degraded.get("status") == "True":
             return state, degraded["reason"], degraded["message"], status.get("next", "")

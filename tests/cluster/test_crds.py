@@ -48,6 +48,8 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("Route", {"to": [{"model": "a", "weight": 0}]}, "weight above 0"),
     ("Route", {"prefer": "cheapest"}, "needs an slo"),
     ("Route", {"shadow": {"model": "b", "share": "5"}}, "share"),
+    ("App", {"env": {"HF_TOKEN": "geheim"}}, "credential"),
+    ("App", {"preset": "notebok", "image": None}, "preset"),
     ("Tenant", {"quota": {"gpus": 8}}, "a quota is of a namespace"),
     ("Tenant", {"namespace": "kube-system"}, "a namespace of its own"),
     ("Tenant", {"limits": {"rpm": 0}}, "rpm"),

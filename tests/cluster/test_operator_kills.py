@@ -7,6 +7,8 @@ import asyncio
 import random
 from collections.abc import Callable
 
+import pytest
+
 from headway.wire.kube.cluster import Cluster
 from headway.wire.kube.manifest import Manifest
 from tests.cluster.control_plane import ControlPlane
@@ -20,6 +22,7 @@ LONGEST = 0.8
 """Seconds after a change within which the kill falls: about what its writes take."""
 
 
+@pytest.mark.timeout(1800)
 async def test_a_hundred_kills(
     plane: ControlPlane, cluster: Cluster, namespace: str, fleet: Callable[..., None]
 ) -> None:

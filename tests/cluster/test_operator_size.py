@@ -10,7 +10,13 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+from headway.engines.registry import revise_elsewhere
+from headway.sites.kubernetes.facts import Facts
+from headway.sites.kubernetes.objects.model import model_objects
+from headway.sites.kubernetes.objects.replica import replica_objects
+from headway.sites.kubernetes.read import read_model
 from headway.wire.kube.cluster import Cluster
+from headway.wire.kube.manifest import Manifest
 from headway.wire.kube.resource import resource
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.nodes import cpu_node
@@ -29,6 +35,8 @@ async def test_many_models(plane: ControlPlane, cluster: Cluster, namespace: str
     operator = Operator(plane)
     operator.start()
     try:
+        own = await _by_itself(cluster, namespace)
+        print(f"the same objects without an operator: {own:.1f} s until all pods answer")
         began = time.monotonic()
         async with asyncio.TaskGroup() as group:
             for number in range(MODELS):
@@ -36,6 +44,7 @@ async def test_many_models(plane: ControlPlane, cluster: Cluster, namespace: str
         applied = time.monotonic() - began
         await until(lambda: settled(cluster, namespace, replicas=REPLICAS), 500)
         took = time.monotonic() - began
+        print(f"beyond the API server's own time: {took - own:.1f} s")
         print(f"{MODELS} Models x {REPLICAS} on {NODES} nodes: applied in {applied:.1f} s, all answer in {took:.1f} s")
         print(
             f"operator: {operator.memory / 1e6:.0f} MB, {operator.figure('headway_operator_writes_total'):.0f} writes"
@@ -54,6 +63,42 @@ async def test_many_models(plane: ControlPlane, cluster: Cluster, namespace: str
         assert not [each for each in quiet if each[1] != "leases"]
     finally:
         operator.close()
+
+
+async def _by_itself(cluster: Cluster, namespace: str) -> float:
+    """How long the API server, its controllers and the nodes take for the same objects, applied as they are."""
+    found = [read_model(model(namespace, f"plain-{number}", replicas=REPLICAS)) for number in range(MODELS)]
+    objects = [
+        each.manifest
+        for one in found
+        for each in (
+            *model_objects(one, Facts(), namespace=namespace),
+            *replica_objects(one, revise_elsewhere(one).revision, Facts(), namespace=namespace, replicas=REPLICAS),
+        )
+    ]
+    at_once = asyncio.Semaphore(16)
+    began = time.monotonic()
+
+    async def put(manifest: Manifest) -> None:
+        async with at_once:
+            await cluster.apply(manifest)
+
+    await asyncio.gather(*map(put, objects))
+    await until(lambda: _all_answer(cluster, namespace), 500)
+    took = time.monotonic() - began
+    for each in objects:
+        await cluster.delete(resource(each["kind"]), each["metadata"]["name"], namespace)
+    await until(lambda: _no_pods(cluster, namespace), 500)
+    return took
+
+
+async def _all_answer(cluster: Cluster, namespace: str) -> bool:
+    found = (await cluster.list(resource("Deployment"), namespace)).items
+    return all((each.get("status") or {}).get("readyReplicas") == REPLICAS for each in found)
+
+
+async def _no_pods(cluster: Cluster, namespace: str) -> bool:
+    return not (await cluster.list(resource("Pod"), namespace)).items
 
 
 async def _rolled(cluster: Cluster, namespace: str) -> bool:

@@ -118,7 +118,7 @@ async def test_its_quota_and_its_pod_security_hold(cluster: Cluster) -> None:
     assert made["spec"]["containers"][0]["resources"]["requests"]["cpu"] == "100m", "the LimitRange's"
     await cluster.delete(resource("Pod"), "one", SPACE, grace=0)
     loose = _pod()
-    loose["spec"]["containers"][0]["securityContext"] = {"privileged": True}
+    loose["spec"]["containers"][0]["securityContext"] = {"allowPrivilegeEscalation": True}
     assert "PodSecurity" in await _refused(cluster, cluster.create(loose))
 
 

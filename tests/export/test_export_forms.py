@@ -189,6 +189,20 @@ def test_groups_of_one_pod_where_a_model_fits_one_node() -> None:
             assert scaler["spec"]["scaleTargetRef"]["kind"] == "LeaderWorkerSet"
 
 
+def test_a_replica_of_several_nodes_is_a_group_or_is_refused(tmp_path: Path) -> None:
+    file = written(tmp_path, "kind: Model\nname: big\nsource: hf://deepseek-ai/DeepSeek-V3\ngpu: H100:16\n")
+    assert of_kind(export("lws", file), "LeaderWorkerSet")["big"]["spec"]["leaderWorkerTemplate"]["size"] == 2
+    plain = export("kubernetes", file)
+    (name, workload), *others = of_kind(plain, "StatefulSet").items()
+    assert not others
+    assert workload["spec"]["serviceName"] in of_kind(plain, "Service"), "its pods find each other by it"
+    assert name.startswith("big-")
+    schemas.check(*plain)
+    for form in ("kserve", "kserve-llm", "rayservice", "knative"):
+        with pytest.raises(UsageError, match="takes 2 nodes"):
+            export(form, file)
+
+
 def test_the_monitor_finds_the_engines_pods() -> None:
     monitor = of_kind(export("kubernetes", EXAMPLES[0], "monitors"), "PodMonitor")["headway-engines"]["spec"]
     for each in of_kind(export("kubernetes"), "Deployment").values():

@@ -20,6 +20,7 @@ from headway.sites.base import ReplicaState
 from headway.sites.kubernetes.facts import Facts
 from headway.sites.kubernetes.labels import USED
 from headway.sites.kubernetes.objects.app import app_objects, object_name
+from headway.sites.kubernetes.objects.derived import told
 from headway.sites.kubernetes.pods import seconds, seen
 from headway.sites.kubernetes.read import read_app
 from headway.wire.kube.manifest import Manifest, Ref, ref
@@ -58,7 +59,7 @@ def app_pass(there: AppSeen, site: str, now: float) -> Plan:
     decision = idle.decide(app.name, app.idle, last_used(manifest), now)
     awake = decision.action is Action.KEEP
     derived = app_objects(app, there.facts, namespace=namespace, awake=awake)
-    objects = {ref(each.manifest): each.manifest for each in derived}
+    objects = {ref(each.manifest): told(each) for each in derived}
     source = digest({"app": app.model_dump(mode="json")})
     apply = [made for at, each in objects.items() if (made := _apply(there, at, each, source))]
     live = next((each for at, each in there.children.items() if at.kind == "Deployment"), None)

@@ -217,7 +217,7 @@ class Copies:
         self._stale = True
         if isinstance(key, tuple):
             namespace, name = key
-            self._concerned(Ref(OURS, "Model", namespace, name), 0.05)
+            self._concerned(Ref(OURS, "Model", namespace, name), 0.2)  # its pods change together
         if (
             pod is None
             or "deletionTimestamp" in pod["metadata"]

@@ -35,12 +35,12 @@ class Terms:
 
     @property
     def renew(self) -> float:
-        return self.duration * 0.6
+        return self.duration * 0.7
 
     @property
     def deadline(self) -> float:
         """A holder that could not renew for so long stops: clocks of different pace have the rest."""
-        return self.duration * 0.85
+        return self.duration * 0.9
 
     @property
     def retry(self) -> float:
@@ -125,6 +125,7 @@ class Elector:
             elif self._is_free(there):
                 held = await self._cluster.replace({**there, "spec": self._wish(there.get("spec") or {})})
             else:
+                self._held = None
                 return False
         except ApiRefusal as refusal:
             if refusal.status == 409:  # another was quicker

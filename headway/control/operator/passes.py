@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 from headway.control.operator import model_pass, other_passes
 from headway.control.operator.app_pass import AppSeen, app_pass
@@ -18,7 +19,7 @@ from headway.policy.decision import Reason
 from headway.sites.base import ReplicaState
 from headway.sites.kubernetes.facts import Facts
 from headway.sites.kubernetes.labels import REVISION
-from headway.sites.kubernetes.objects.derived import Derived
+from headway.sites.kubernetes.objects.derived import Derived, told
 from headway.sites.kubernetes.objects.model import model_objects
 from headway.sites.kubernetes.objects.replica import replica_objects
 from headway.sites.kubernetes.pending import Pending, explain
@@ -120,11 +121,12 @@ class Passes:
 
 
 def _derive(way: Serving, facts: Facts, namespace: str) -> tuple[Derived, ...]:
-    return replica_objects(way.model, way.revision, facts, namespace=namespace, replicas=way.count)
+    made = replica_objects(way.model, way.revision, facts, namespace=namespace, replicas=way.count)
+    return tuple(replace(each, manifest=told(each)) for each in made)
 
 
 def _shared(wish: Wish, facts: Facts, namespace: str) -> tuple[Derived, ...]:
-    return model_objects(wish.model, facts, namespace=namespace)
+    return tuple(replace(each, manifest=told(each)) for each in model_objects(wish.model, facts, namespace=namespace))
 
 
 def _full_weights(way: Serving) -> int:

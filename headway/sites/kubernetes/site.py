@@ -11,11 +11,12 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from headway.errors import UsageError
-from headway.policy.decision import Decision
-from headway.sites.base import Inventory, Replica
+from headway.policy.decision import Decision, Reason
+from headway.sites.base import Inventory, Replica, ReplicaState
 from headway.sites.kubernetes import observe
 from headway.sites.kubernetes.happenings import decision_of
 from headway.sites.kubernetes.labels import MODEL
@@ -24,7 +25,7 @@ from headway.sites.kubernetes.replicas import OURS, replicas_of_pods
 from headway.sites.kubernetes.stock import inventory_of
 from headway.sites.kubernetes.workload import end, workload_of
 from headway.spec.revision import Revision
-from headway.wire.kube.cluster import Cluster
+from headway.wire.kube.cluster import ApiRefusal, Cluster
 from headway.wire.kube.manifest import Manifest, Ref
 from headway.wire.kube.mirror import Mirror
 from headway.wire.kube.resource import resource
@@ -59,7 +60,7 @@ class KubernetesSite:
 
     async def open(self) -> Sequence[Replica]:
         """Read what there is, then follow it. Events from before this moment are history."""
-        await asyncio.gather(self._pods.open(), self._slices.open(), self._events.open())
+        await asyncio.gather(self._pods.open(), self._slices.open(), self._open_events())
         self._told = deque(maxlen=KEPT)
         return self.replicas()
 
@@ -82,8 +83,10 @@ class KubernetesSite:
             await end(self.cluster, pod, grace)
 
     def replicas(self) -> Sequence[Replica]:
-        """Pods that ended for good (evicted, their node shut down) are none: their workload made others."""
-        return replicas_of_pods(self._pods.objects.values(), self._slices.objects.values())
+        """Pods that ended for good (evicted, their node shut down) are none: their workload made others. One that
+        answers is ready when its EndpointSlice says where."""
+        found = replicas_of_pods(self._pods.objects.values(), self._slices.objects.values())
+        return [each if each.port or each.state is not ReplicaState.READY else _unlisted(each) for each in found]
 
     def decisions(self) -> Sequence[Decision]:
         told = list(self._told or ())
@@ -109,6 +112,14 @@ class KubernetesSite:
     async def close(self) -> None:
         await asyncio.gather(*(each.close() for each in (self._pods, self._slices, self._events)))
 
+    async def _open_events(self) -> None:
+        """Who may not read them is told less, and nothing else is missing."""
+        try:
+            await self._events.open()
+        except ApiRefusal as refusal:
+            if refusal.status != 403:
+                raise
+
     def _mirror(self, kind: str, *, labels: str) -> Mirror:
         return Mirror(self.cluster, resource(kind), self._changed, namespace=self._namespace, labels=labels)
 
@@ -125,3 +136,8 @@ class KubernetesSite:
         if self._pod(made.object) is not None and made not in self._told:
             self._told.append(made)
             self._change.set()
+
+
+def _unlisted(replica: Replica) -> Replica:
+    message = "it answers; its address is not in its EndpointSlice yet"
+    return replace(replica, state=ReplicaState.STARTING, reason=Reason.STARTING, message=message, ready_at=None)

@@ -39,21 +39,21 @@ class Maker:
 FORMS: Mapping[str, Maker] = {
     "kubernetes": Maker(plain.plain, "Deployments, Services, HPAs: goes on working with no Headway"),
     "headway": Maker(custom.resources, "custom resources, for kubectl apply and Git", "headway install"),
-    "kserve": Maker(kserve.inference_services, "InferenceServices", "KServe 0.15"),
-    "kserve-llm": Maker(kserve.llm_services, "LLMInferenceServices, with llm-d's scheduler", "KServe 0.18 and LWS"),
-    "rayservice": Maker(ray.ray_services, "RayServices with Ray Serve LLM", "KubeRay 1.4"),
-    "lws": Maker(lws.leader_worker_sets, "LeaderWorkerSets, HPAs", "LeaderWorkerSet 0.6", frozenset({lws.GROUP})),
-    "knative": Maker(knative.services, "Knative Services, which go to zero", "Knative Serving 1.16"),
-    "keda": Maker(keda.keda, "Deployments with ScaledObjects on Prometheus", "KEDA 2.16 and Prometheus"),
-    "keda-external": Maker(
-        keda.external, "Models with ScaledObjects on Headway's scaler", "KEDA 2.16 and headway install"
+    "kserve": Maker(kserve.inference_services, "InferenceServices", "KServe, and KEDA where replicas are a range"),
+    "kserve-llm": Maker(
+        kserve.llm_services, "LLMInferenceServices, with llm-d's scheduler", "KServe with LLMInferenceService"
     ),
+    "rayservice": Maker(ray.ray_services, "RayServices with Ray Serve LLM", "KubeRay"),
+    "lws": Maker(lws.leader_worker_sets, "LeaderWorkerSets, HPAs", "LeaderWorkerSet", frozenset({lws.GROUP})),
+    "knative": Maker(knative.services, "Knative Services, which go to zero", "Knative Serving"),
+    "keda": Maker(keda.keda, "Deployments with ScaledObjects on Prometheus", "KEDA, Prometheus"),
+    "keda-external": Maker(keda.external, "Models with ScaledObjects on Headway's scaler", "KEDA, headway install"),
     "gateway-api": Maker(
         gateway_api.pools_and_routes,
         "InferencePools with Headway's picker, HTTPRoutes",
-        "a gateway with the Inference Extension 1.0",
+        "a gateway that knows InferencePools",
     ),
-    "kueue": Maker(kueue.queued, "Deployments that wait in queues", "Kueue 0.14"),
+    "kueue": Maker(kueue.queued, "Deployments that wait in queues", "Kueue"),
 }
 
 PIECES: Mapping[str, Maker] = {

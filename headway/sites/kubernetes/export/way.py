@@ -5,21 +5,21 @@ Forms that put the same pod into somebody else's object take it from here, with 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 from headway.engines import registry
-from headway.errors import HeadwayError
+from headway.errors import HeadwayError, UsageError
 from headway.sites.kubernetes.facts import Facts
 from headway.sites.kubernetes.labels import REVISION
 from headway.sites.kubernetes.objects.derived import Derived
-from headway.sites.kubernetes.objects.replica import replica_objects
+from headway.sites.kubernetes.objects.replica import parts_of, replica_objects
 from headway.spec.model import Model
 from headway.spec.revision import Revision
 
-__all__ = ["Pod", "Way", "moved", "way_of"]
+__all__ = ["WORKLOADS", "Pod", "Way", "moved", "on_one_node", "way_of"]
 
 WORKLOADS = ("Deployment", "StatefulSet", "LeaderWorkerSet")
 
@@ -48,7 +48,8 @@ class Pod:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """`model` is as this Variant serves it here; `others`: volumes, the Job that fetches the weights, claims."""
+    """`model` is as this Variant serves it here; `others`: volumes, the Job that fetches the weights, claims; `pods`:
+    of one Replica, each on a node of its own."""
 
     model: Model
     variant: str
@@ -57,6 +58,7 @@ class Way:
     workload: Derived
     service: Derived
     others: tuple[Derived, ...]
+    pods: int = 1
 
     @property
     def name(self) -> str:
@@ -105,7 +107,19 @@ def way_of(model: Model, variant: str, facts: Facts, namespace: str) -> Way | No
     if workload is None or service is None:
         raise HeadwayError(f"{model.name}: nothing that runs was derived", hint="please report it, with your file")
     others = tuple(each for each in found if each is not workload and each is not service)
-    return Way(model, variant, revision, namespace, workload, service, others)
+    parts = parts_of(revision, facts)
+    pods = parts.accelerators.shape.pods if parts else 1
+    return Way(model, variant, revision, namespace, workload, service, others, pods)
+
+
+def on_one_node(ways: Iterable[Way], what: str) -> Iterator[Way]:
+    """Those ways, for a form that knows one pod a Replica. Raises UsageError for one that takes more."""
+    for way in ways:
+        if way.pods > 1:
+            raise UsageError(
+                f"{way.name}: a Replica takes {way.pods} nodes, and {what} has one pod", hint="use --as lws"
+            )
+        yield way
 
 
 def moved(why: Mapping[str, str], start: str, to: str) -> dict[str, str]:

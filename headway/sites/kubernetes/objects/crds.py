@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from headway.sites.kubernetes.objects.rules import KEYS, rules_of
+from headway.sites.kubernetes.objects.rules import KEYS, RULES
 from headway.sites.kubernetes.objects.status import status_schema
 from headway.sites.kubernetes.objects.structural import Schema, structural
 from headway.spec.kinds import KINDS
@@ -114,7 +114,7 @@ def _schema(kind: str, parts: dict[str, Schema]) -> Schema:
             "status": status_schema(kind),
         },
     }
-    for each in rules_of(kind):
+    for each in RULES[kind]:
         _place(whole, each.path).setdefault("x-kubernetes-validations", []).append(
             {"rule": each.rule, "message": each.message}
         )

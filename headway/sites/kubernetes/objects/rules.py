@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from headway.spec.names import LONGEST as LONGEST_NAME
 
-__all__ = ["KEYS", "RULES", "Rule", "rules_of"]
+__all__ = ["KEYS", "RULES", "Rule"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
             "write a namespace of its own, like research",
         ),
     ),
-    "App": (NAME,),
+    "App": (NAME, *_at("spec.env", *_ENV), *_at("spec.profiles.*.env", *_ENV)),
 }
 
 
@@ -115,7 +115,3 @@ KEYS: Mapping[str, Mapping[str, str]] = {
     "Route": {"spec.to": "model", "spec.fallback": "model"},
 }
 """Lists whose entries differ in one field: the API server refuses it twice, and merges what two writers apply by it."""
-
-
-def rules_of(kind: str) -> tuple[Rule, ...]:
-    return RULES[kind]

@@ -11,7 +11,7 @@ from typing import Any
 
 from headway.sites.kubernetes.export.forms.scaler import query
 from headway.sites.kubernetes.export.load import load_of, target
-from headway.sites.kubernetes.export.way import Way, moved
+from headway.sites.kubernetes.export.way import Way, moved, on_one_node
 from headway.sites.kubernetes.export.wish import Wish
 from headway.sites.kubernetes.objects.derived import Derived
 
@@ -23,14 +23,14 @@ _MODE = "serving.kserve.io/deploymentMode"
 
 
 def inference_services(wish: Wish) -> Iterator[Derived]:
-    for way in wish.ways:
+    for way in on_one_node(wish.ways, "an InferenceService here"):
         yield from way.others
         yield _service(way, wish.words.prometheus)
 
 
 def llm_services(wish: Wish) -> Iterator[Derived]:
     """What embeds, and what comes from where KServe cannot look, stays an InferenceService."""
-    for way in wish.ways:
+    for way in on_one_node(wish.ways, "an LLMInferenceService here"):
         yield from way.others
         scheme = way.model.source.partition("://")[0]
         generates = way.revision.task != "embedding" and scheme in LLM_SCHEMES
@@ -64,7 +64,7 @@ def _service(way: Way, prometheus: str) -> Derived:
     reasons[f"/metadata/annotations/{_MODE.replace('/', '~1')}"] = "Deployments: Knative's pods may not choose nodes"
     if autoscaler:
         reasons["/spec/predictor/autoScaling"] = "needs KEDA, which KServe asks for external metrics"
-    return Derived(manifest, reasons, f"{way.name} for KServe 0.15 and later.")
+    return Derived(manifest, reasons, f"{way.name} for KServe.")
 
 
 def _llm(way: Way) -> Derived:
@@ -93,7 +93,7 @@ def _llm(way: Way) -> Derived:
     why["/spec/router"] = "KServe's own gateway, route and scheduler, with its defaults"
     if "scaling" in spec:
         why["/spec/scaling"] = "by the Workload Variant Autoscaler, which KServe asks for; min is at least 1"
-    return Derived(manifest, why, f"{way.name} for KServe 0.18 and later, with llm-d's scheduler.")
+    return Derived(manifest, why, f"{way.name} for KServe, with llm-d's scheduler.")
 
 
 def _uri(way: Way) -> str:

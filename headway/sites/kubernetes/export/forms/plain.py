@@ -41,6 +41,12 @@ def scaled_by(wish: Wish, name: str, scaler: Any) -> Iterator[Derived]:
 
 def standing(way: Way) -> Iterator[Derived]:
     """The workload under a name that stays, and its Service where the pods need names of their own."""
+    if way.pods > 1 and way.workload.manifest["kind"] == "StatefulSet":
+        note = f"{way.workload.note} Its pods find each other by its name, so that the name holds the Revision: "
+        note += "when that changes, delete the old one."
+        yield way.service
+        yield Derived(way.workload.manifest, way.workload.why, note)
+        return
     manifest = deepcopy(way.workload.manifest)
     before, kind = manifest["metadata"]["name"], manifest["kind"]
     manifest["metadata"]["name"] = way.name

@@ -14,7 +14,7 @@ from typing import Any
 from headway.errors import UsageError
 from headway.sites.kubernetes.export.document import text_of
 from headway.sites.kubernetes.export.load import target
-from headway.sites.kubernetes.export.way import Way
+from headway.sites.kubernetes.export.way import Way, on_one_node
 from headway.sites.kubernetes.export.wish import Wish
 from headway.sites.kubernetes.objects.derived import Derived
 from headway.sites.kubernetes.objects.fetch import env_of
@@ -49,7 +49,7 @@ def ray_services(wish: Wish) -> Iterator[Derived]:
     if not found:
         names = ", ".join(each.name for each in wish.models) or "no Model"
         raise UsageError(f"--as rayservice: {names}: Ray serves vLLM's models only", hint="use --as kubernetes")
-    for way in found:
+    for way in on_one_node(found, "a worker here"):
         if way.model.source.partition("://")[0] in SCHEMES:
             yield _service(way)
 
