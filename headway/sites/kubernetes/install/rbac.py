@@ -47,7 +47,8 @@ def _all(group: str, resources: str, verbs: Iterable[str], why: str, **more: tup
 
 GRANTS: tuple[Grant, ...] = (
     _all(GROUP, "apps models routes tenants", LOOK, "what is asked for"),
-    _all(GROUP, "models tenants", ("patch",), "their finalizer"),
+    _all(GROUP, "models", ("patch",), "its finalizer"),
+    Grant("operator", "system", GROUP, ("tenants",), ("patch",), "likewise"),
     _all(GROUP, "apps/status models/status routes/status tenants/status", ("patch",), "what is true of it"),
     _all("apps", "deployments statefulsets", KEEP, "Replicas"),
     _all("", "persistentvolumeclaims services", KEEP, "the Replicas' address; the cache of weights"),
