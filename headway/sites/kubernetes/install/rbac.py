@@ -81,14 +81,16 @@ GRANTS: tuple[Grant, ...] = (
 _MEMBER = (
     (GROUP, ("apps", "models", "routes"), ("create", "delete", "get", "list", "patch", "update", "watch")),
     (GROUP, ("models/scale",), ("get", "patch", "update")),
-    ("", ("events", "pods", "pods/log", "services", "persistentvolumeclaims"), ("get", "list", "watch")),
+    ("", ("events", "pods", "services", "persistentvolumeclaims"), ("get", "list", "watch")),
+    ("", ("pods/log",), ("get",)),
     ("", ("pods/portforward",), ("create",)),
     ("", ("resourcequotas",), ("get", "list", "watch")),
-    ("", ("secrets",), ("create", "delete", "patch", "update")),
+    ("", ("secrets",), ("create", "delete")),
     ("apps", ("deployments",), ("get", "list", "watch")),
     ("batch", ("jobs",), ("get", "list", "watch")),
 )
-"""Of a tenant's members. They write Secrets and read none (a list has the values too): they come out only into pods."""
+"""Of a tenant's members. They make Secrets and read none: a list, and the answer to a patch, have the values too. What
+they put into a pod's environment that pod can read."""
 
 
 def roles(namespace: str) -> tuple[Derived, ...]:
