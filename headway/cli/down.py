@@ -12,6 +12,7 @@ from headway.cli.client import ControlClient
 from headway.cli.launch import Addresses, ensure_control, was_killed
 from headway.cli.names import complete_any
 from headway.cli.on import ON, on_cluster, place
+from headway.errors import UsageError
 
 __all__ = ["register"]
 
@@ -40,6 +41,9 @@ def down(
     """
     where = place(on)
     if not where.is_local:
+        if name is None and on is None:  # a Site in use must not cost anybody a cluster
+            message = f"all Models of {where.name} would end"
+            raise UsageError(message, hint=f"say it: headway down --on {where.name}; or --on local, or one by NAME")
         from headway.cli.cluster_down import remove  # noqa: PLC0415
 
         with _waiting():

@@ -166,6 +166,12 @@ def test_a_cluster_that_does_not_answer_is_one_line_and_exit_3(call: Call, verb:
     assert found.value.exit_code == 3
 
 
+def test_a_site_in_use_costs_nobody_a_cluster(call: Call) -> None:
+    call("site", "add", "prod", "--unseen", "--use")
+    with pytest.raises(UsageError, match="all Models of prod would end; say it: headway down --on prod"):
+        call("down")
+
+
 MODEL = {"name": "chat", "source": "hf://org/name", "env": {"A": "own"}, "args": {"x": 1}}
 DEFAULTS = {"gpu": "L4", "replicas": 3, "env": {"A": "site", "B": "site"}, "args": {"y": 2}}
 SITE = site_from_json({"name": "prod", "context": "kind-kind", "defaults": DEFAULTS})

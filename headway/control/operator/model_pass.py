@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from headway.control.operator.applied import last, marked, needed, with_replicas
 from headway.control.operator.conditions import Condition
 from headway.control.operator.events import Told
@@ -220,7 +222,8 @@ def _is_placed(way: _Way) -> bool:
 
 
 def _is_same(before: Manifest, fresh: Manifest) -> bool:
-    return all(before.get(part) == with_replicas(fresh, None).get(part) for part in fresh.keys() - {"metadata"})
+    now = msgspec.json.decode(msgspec.json.encode(with_replicas(fresh, None)))
+    return all(before.get(part) == now.get(part) for part in now.keys() - {"metadata"})
 
 
 def _grown(ways: Sequence[_Way], apply: Sequence[Apply]) -> list[Scale]:

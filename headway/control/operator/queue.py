@@ -65,6 +65,9 @@ class Queue(Generic[Key]):
         self._due[key] = due
         self._number += 1
         heapq.heappush(self._heap, (due, self._number, key))
+        if len(self._heap) > 2 * len(self._due) + 64:  # most are of wishes that were brought forward
+            self._heap = [(due, number, key) for due, number, key in self._heap if self._due.get(key) == due]
+            heapq.heapify(self._heap)
         self._woken.set()
 
     async def take(self) -> Key:

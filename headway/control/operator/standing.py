@@ -24,8 +24,6 @@ _WORST = (
     ReplicaState.PREPARING,
     ReplicaState.STARTING,
 )
-_HELPLESS = (Reason.NO_SUCH_GPU, Reason.SPEC_INVALID, Reason.CRASH_LOOP)
-"""Nothing will come of it by itself: callers need not be held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +61,7 @@ class _Trouble:
     message: str
     next_action: str
     is_trouble: bool
+    hopeless: bool = False  # nothing will come of it by itself: callers need not be held
 
 
 def conditions_of(standing: Standing, held: Sequence[str]) -> tuple[Condition, ...]:
@@ -118,7 +117,7 @@ def _ready(standing: Standing, worst: _Trouble | None, note: str) -> Condition:
 
 
 def _progressing(standing: Standing, fresh: int, worst: _Trouble | None) -> Condition:
-    if worst is not None and worst.reason in _HELPLESS:
+    if worst is not None and worst.hopeless and not standing.ready:
         return Condition("Progressing", False, worst.reason, "nothing will change by itself", worst.next_action)
     if old := standing.old:
         ids = sorted({each.revision for each in old})
@@ -158,10 +157,12 @@ def _worst(standing: Standing) -> _Trouble | None:
 def _of_pod(pod: Pod, pending: Pending | None) -> _Trouble:
     seen = pod.seen
     if seen.state is ReplicaState.PENDING and pending is not None:
-        return _Trouble(pending.reason, pending.message, pending.next_action, not pending.fits_now)
+        waits = not pending.fits_now
+        return _Trouble(pending.reason, pending.message, pending.next_action, waits, pending.hopeless)
     is_trouble = seen.state in (ReplicaState.FAILED, ReplicaState.BACKOFF)
     waits = seen.state is ReplicaState.PENDING and seen.reason is not Reason.PREPARING
-    return _Trouble(seen.reason, f"{pod.name}: {seen.message}", seen.next_action, is_trouble or waits)
+    loops = seen.reason is Reason.CRASH_LOOP
+    return _Trouble(seen.reason, f"{pod.name}: {seen.message}", seen.next_action, is_trouble or waits, loops)
 
 
 def _refused(workload: Manifest) -> _Trouble | None:

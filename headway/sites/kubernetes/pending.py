@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from headway.policy.decision import Reason
@@ -26,18 +26,26 @@ __all__ = ["Pending", "explain"]
 MIB = 1 << 20
 MEMORY_LABEL = "nvidia.com/gpu.memory"  # MiB
 PRODUCT_LABEL = "nvidia.com/gpu.product"
+_POOLS = (
+    "cloud.google.com/gke-nodepool",
+    "eks.amazonaws.com/nodegroup",
+    "kubernetes.azure.com/agentpool",
+    "karpenter.sh/nodepool",
+)
 NAMED = 3
 """Holders, nodes and taints that are named; of more their number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """`fits_now`: a node has all it needs free; the scheduler has only not come to it yet."""
+    """`fits_now`: a node has all it needs free; the scheduler has only not come to it yet. `hopeless`: no node would do
+    even if all were empty, and nothing is known to bring others."""
 
     reason: Reason
     message: str
     next_action: str = ""
     fits_now: bool = False
+    hopeless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +79,7 @@ def explain(pod: Manifest, facts: Facts, pods: Iterable[Manifest], *, weights_by
         return Pending(told.reason, told.message, told.next_action)
     may = [each for each in facts.nodes if matches(need.spec, each) and _offers(need, each)]
     if not may:
-        return _nobody(need, facts)
+        return _unless_it_grows(_nobody(need, facts), facts)
     open_to = [each for each in may if each.ready and each.schedulable and not untolerated(need.spec, each)]
     if not open_to:
         return Pending(Reason.UNSCHEDULABLE, f"{need}; {_count(may)} it, {_shut(need, may)}", "open or repair a node")
@@ -111,6 +119,14 @@ def _offers(need: _Need, node: NodeFacts) -> bool:
 
 def _free(need: _Need, node: NodeFacts) -> int:
     return sum(each.free for each in node.gpus if each.resource == need.resource)
+
+
+def _unless_it_grows(found: Pending, facts: Facts) -> Pending:
+    """Clouds add nodes to their pools when pods wait; nobody can see here whether this one does."""
+    pools = any(label in node.labels for node in facts.nodes for label in _POOLS)
+    if not pools and not facts.has("karpenter.sh"):
+        return replace(found, hopeless=True)
+    return replace(found, next_action=f"wait if an autoscaler brings such nodes; else {found.next_action}")
 
 
 def _nobody(need: _Need, facts: Facts) -> Pending:

@@ -72,6 +72,19 @@ async def test_one_that_fails_does_not_hold_up_the_others() -> None:
     assert await waiting.take() == "well"
 
 
+async def test_the_line_is_as_long_as_there_are_objects() -> None:
+    clock = Clock()
+    waiting = queue(clock)
+    for number in range(10_000):
+        waiting.add("chat", 600.0)
+        waiting.add("chat", 0.0)
+        assert await waiting.take() == "chat"
+        waiting.done("chat")
+        clock.now = float(number)
+    assert len(waiting) <= 1
+    assert len(waiting._heap) < 200
+
+
 @given(failures=st.integers(1, 10_000), draw=st.floats(0, 1))
 def test_no_wait_is_longer_than_the_longest(failures: int, draw: float) -> None:
     said = Backoff()

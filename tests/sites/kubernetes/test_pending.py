@@ -111,6 +111,14 @@ def test_each_cause_has_its_sentence(asked: Manifest, nodes: list[NodeFacts], re
     assert found.next_action
 
 
+def test_nothing_is_hopeless_where_nodes_may_come() -> None:
+    assert explain(pod(), Facts(nodes=(node("a"),)), []).hopeless
+    pool = node("a", labels={"eks.amazonaws.com/nodegroup": "cores"})
+    found = explain(pod(), Facts(nodes=(pool,)), [])
+    assert not found.hopeless
+    assert found.next_action.startswith("wait if an autoscaler brings such nodes; else add a node")
+
+
 def test_what_fits_now_is_only_late() -> None:
     found = explain(pod(memory=80), Facts(nodes=(node("a", gpus(1)), node("b", gpus(1, 1)))), [])
     assert found.fits_now
