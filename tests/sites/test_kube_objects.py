@@ -82,7 +82,7 @@ def engine(objects: list[Derived]) -> dict[str, Any]:
     return dict(found)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(written=WRITTEN, cluster=st.sampled_from(sorted(CLUSTERS)))
 def test_whatever_is_written(written: dict[str, Any], cluster: str) -> None:
     objects = made(CLUSTERS[cluster], written)
@@ -122,7 +122,7 @@ def resolved(manifest: Any, pointer: str) -> Any:
     return manifest
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(written=WRITTEN, free=st.integers(0, 8))
 def test_what_is_free_changes_nothing(written: dict[str, Any], free: int) -> None:
     """A node that fills up never changes a Replica that runs."""

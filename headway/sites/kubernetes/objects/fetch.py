@@ -18,12 +18,23 @@ from headway.spec.revision import Revision
 from headway.spec.source import Source
 from headway.store.secrets import is_secret
 
-__all__ = ["VOLUME", "cache_objects", "claim_template", "env_of", "fetchers", "mount", "seconds", "volumes"]
+__all__ = [
+    "LAST_WORDS",
+    "VOLUME",
+    "cache_objects",
+    "claim_template",
+    "env_of",
+    "fetchers",
+    "mount",
+    "seconds",
+    "volumes",
+]
 
 VOLUME = "weights"
 SLOWEST = 20e6
 """Bytes/s; a fetch that is slower than this is given up and begun again."""
 LEAST_SECONDS = 3600
+LAST_WORDS = because("FallbackToLogsOnError", "its last lines stand in the pod's status, where `headway status` looks")
 Tree = dict[str, Any]
 
 
@@ -90,7 +101,7 @@ def cache_objects(revision: Revision, container: Container, way: Way, namespace:
     }
     return (
         derive(claim, "The weights, once for all Replicas."),
-        derive(_job(revision, container, way, metadata), "Fills the claim before any Replica holds a GPU."),
+        derive(_job(revision, container, way, metadata), "Fetches the weights once; the Replicas wait for its mark."),
     )
 
 
@@ -138,6 +149,7 @@ def _fetcher(revision: Revision, container: Container, way: Way, name: str, *, w
             "requests": {**needs, **on_node},
             "limits": {"memory": needs["memory"] if waits else "4Gi", **on_node},
         },
+        "terminationMessagePolicy": LAST_WORDS,
         "securityContext": container_security(),
         "volumeMounts": [
             {"name": VOLUME, "mountPath": WEIGHTS, **({"readOnly": True} if waits else {})},
