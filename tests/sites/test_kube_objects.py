@@ -310,6 +310,15 @@ def test_what_no_cluster_can_do_is_refused(written: dict[str, Any], kind: type[H
     assert refusal.value.hint
 
 
+def test_a_priority_that_is_not_there_is_told() -> None:
+    there = replace(BARE, priority_classes=("batch", "system-node-critical"))
+    with pytest.raises(SpecError, match="no PriorityClass production") as told_of:
+        derived(there, source=QWEN, priority="production")
+    assert (told_of.value.hint, told_of.value.field) == ("it has batch", "priority")
+    assert derived(there, source=QWEN, priority="batch")
+    assert derived(UNKNOWN, source=QWEN, priority="production")
+
+
 def test_the_pods_own_fields_are_laid_over() -> None:
     pod = {"nodeSelector": {"a": "b"}, "tolerations": [], "securityContext": {"fsGroup": 5}, "schedulerName": "kai"}
     found = derived(CLOUD, source=QWEN, gpu="H100", pod=pod)[-1]
