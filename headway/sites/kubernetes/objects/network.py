@@ -79,7 +79,8 @@ def model_policies(model: str, namespace: str, *, system: str = SYSTEM, fetches:
 
 
 def tenant_policies(namespace: str, *, system: str = SYSTEM) -> tuple[Derived, ...]:
-    """Of a Tenant's namespace: nothing in or out but the names service, the gateway and the namespace itself."""
+    """Of a Tenant's namespace: nothing in or out but the names service, the gateway and the namespace itself; of the
+    Replicas there also what every Model needs, without which they would serve nobody."""
     gateway = {
         "namespaceSelector": {"matchLabels": {NAMESPACE_NAME: system}},
         "podSelector": {"matchLabels": _part("gateway")},
@@ -93,7 +94,16 @@ def tenant_policies(namespace: str, *, system: str = SYSTEM) -> tuple[Derived, .
         [_dns(), {"to": [inside]}, {"to": [gateway], "ports": [{"protocol": "TCP", "port": GATEWAY_PORT}]}],
     )
     note = "Apart from other tenants: pods reach each other here, and models through the gateway; add your own to it."
-    return (Derived(made, {"/spec/podSelector": "every pod of the namespace"}, note),)
+    replicas = _policy("headway-replicas", namespace, {}, [{"from": [gateway]}], [_out(443)])
+    replicas["spec"]["podSelector"] = {"matchExpressions": [{"key": MODEL, "operator": "Exists"}]}
+    why = {
+        "/spec/ingress/0": "requests come through the gateway, which knows keys and limits",
+        "/spec/egress/0": "the weights are fetched over HTTPS",
+    }
+    return (
+        Derived(replicas, why, "The Models of this namespace: the gateway in, weights from outside."),
+        Derived(made, {"/spec/podSelector": "every pod of the namespace"}, note),
+    )
 
 
 _WHY_GATEWAY = {
