@@ -16,9 +16,11 @@ from headway.wire.kube.cluster import ApiRefusal, Cluster
 from headway.wire.kube.manifest import Manifest
 from headway.wire.kube.resource import resource
 
-__all__ = ["explained"]
+__all__ = ["explained", "value_at"]
 
 MOST_EVENTS = 50
+LONGEST_VALUE = 80
+"""Characters of a value that stand in a line; a whole probe is read in the object itself."""
 KINDS = ("Deployment", "StatefulSet", "Service", "Job", "PersistentVolumeClaim", "PodDisruptionBudget")
 """Whose reasons are told, besides the Model's own."""
 
@@ -39,10 +41,23 @@ async def _reasons(cluster: Cluster, model: str) -> dict[str, str]:
     """Each value that Headway derived on the objects that are there, with why: what nobody wrote stands here."""
     found = await asyncio.gather(*(_named(cluster, kind, model) for kind in KINDS))
     return {
-        f"{each['kind']} {each['metadata']['name']} {pointer}": why
+        f"{each['kind']} {each['metadata']['name']} {pointer}{value_at(each, pointer)}": why
         for each in (one for several in found for one in several)
         for pointer, why in _why(each).items()
     }
+
+
+def value_at(manifest: Manifest, pointer: str) -> str:
+    """` = VALUE` for a line, of a JSON pointer (RFC 6901); empty where it is long or not there any more."""
+    found: Any = manifest
+    for part in pointer.split("/")[1:]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        try:
+            found = found[int(key)] if isinstance(found, list) else found[key]
+        except (KeyError, IndexError, ValueError, TypeError):
+            return ""
+    told = found if isinstance(found, str) else json.dumps(found)
+    return f" = {told}" if len(told) <= LONGEST_VALUE else ""
 
 
 async def _named(cluster: Cluster, kind: str, model: str) -> list[Manifest]:

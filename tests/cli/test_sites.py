@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from headway.cli.cluster_explain import value_at
 from headway.cli.cluster_up import as_there
 from headway.cli.known_sites import KnownSites
 from headway.cli.main import app
@@ -164,6 +165,24 @@ def test_a_cluster_that_does_not_answer_is_one_line_and_exit_3(call: Call, verb:
     with pytest.raises(HeadwayError, match=r"the API server at https://127\.0\.0\.1:1 does not") as found:
         call(*verb.split(), "--on", "kind-kind")
     assert found.value.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("pointer", "told"),
+    [
+        ("/spec/list/0/image", " = vllm:1"),
+        ("/spec/limits/nvidia.com~1gpu", " = 1"),
+        ("/spec/flag", " = true"),
+        ("/spec/limits", ' = {"nvidia.com/gpu": 1}'),
+        ("/spec/long", ""),
+        ("/spec/list/7", ""),
+        ("/spec/flag/below", ""),
+        ("/spec/gone", ""),
+    ],
+)
+def test_a_derived_value_stands_beside_its_reason(pointer: str, told: str) -> None:
+    spec = {"list": [{"image": "vllm:1"}], "limits": {"nvidia.com/gpu": 1}, "flag": True, "long": "x" * 81}
+    assert value_at({"spec": spec}, pointer) == told
 
 
 def test_a_site_in_use_costs_nobody_a_cluster(call: Call) -> None:

@@ -82,7 +82,8 @@ async def kinds(cluster: Cluster, ecosystem: list[Manifest]) -> dict[tuple[str, 
         spec = crd["spec"]
         if "conversion" in spec:
             spec["conversion"] = {"strategy": "None"}  # their webhooks do not run here
-        await cluster.apply({key: crd[key] for key in ("apiVersion", "kind", "metadata", "spec")})
+        if not await established(cluster, crd["metadata"]["name"]):  # an earlier test made it: they are megabytes
+            await cluster.apply({key: crd[key] for key in ("apiVersion", "kind", "metadata", "spec")})
         for version in spec["versions"]:
             api = f"{spec['group']}/{version['name']}"
             known[api, spec["names"]["kind"]] = Resource(

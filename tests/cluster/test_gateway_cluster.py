@@ -23,6 +23,8 @@ from headway.wire.kube.manifest import Manifest
 from headway.wire.kube.resource import resource
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.nodes import cpu_node
+from tests.cluster.operating import Operator, settled
+from tests.cluster.operating import install as install_all
 from tests.cluster.played import Played
 from tests.cluster.waiting import until
 from tests.support.cluster_gateway import ClusterGateway
@@ -57,29 +59,76 @@ async def test_the_api_server_is_away_for_a_minute_and_no_request_fails(
     model = await serve(cluster, namespace, 3)
     gateway.start()
     await until(lambda: answered(gateway, model, 200))
-    replicas: Counter[str] = Counter()
-    failed: list[tuple[int, str]] = []
-    ended = asyncio.Event()
-
-    async def caller() -> None:
-        while not ended.is_set():
-            answer = await asked(gateway, model)
-            replicas[answer.headers.get("x-headway-replica", "")] += 1
-            if answer.status != 200:
-                failed.append((answer.status, answer.error["message"]))
-
-    callers = [asyncio.create_task(caller()) for _ in range(CALLERS)]
+    load = Load(gateway, model)
     plane.kill("kube-apiserver")
     await asyncio.sleep(AWAY)
     plane.start("kube-apiserver")
     await cluster.apply(custom("Model", f"{model}-mark", namespace, SPEC))
     await until(lambda: knows(gateway, f"{model}-mark"))  # it follows again what changes
     await asyncio.sleep(BACK)  # the node controller finds its nodes silent, and marks their pods
-    ended.set()
-    await asyncio.gather(*callers)
-    print(f"{sum(replicas.values())} requests on {len(replicas)} replicas while the API server was away {AWAY:.0f} s")
-    assert failed == []
-    assert len(replicas) == 3
+    await load.end()
+    print(f"{load} while the API server was away {AWAY:.0f} s")
+    assert load.failed == []
+    assert len(load.replicas) == 3
+
+
+async def test_a_model_rolls_grows_and_shrinks_under_load_and_no_request_fails(
+    plane: ControlPlane, cluster: Cluster, namespace: str, gateway: ClusterGateway, node: None
+) -> None:
+    await install_all(cluster)
+    operator, name = Operator(plane), f"roll-{namespace}"
+    operator.start()
+    try:
+        await cluster.apply(custom("Model", name, namespace, SPEC | {"replicas": 2}))
+        gateway.start()
+        await until(lambda: answered(gateway, name, 200))
+        load = Load(gateway, name)
+        for changes in ({"args": {"max-running": 16}}, {"args": {"max-running": 16}, "replicas": 4}, {"replicas": 1}):
+            manifest = await cluster.apply(custom("Model", name, namespace, SPEC | {"replicas": 2} | changes))
+            generation = manifest["metadata"]["generation"]
+            await until(lambda seen=generation: followed(cluster, namespace, name, seen))
+        await load.end()
+        print(f"{load} while the Model rolled, grew, rolled back and shrank")
+        assert load.failed == []
+        assert len(load.replicas) >= 5  # two of the first Revision, and more of the second
+        await cluster.delete(resource("Model"), name, namespace)
+        await until(lambda: gone(cluster, namespace, name))  # its finalizer needs the operator
+    finally:
+        operator.close()
+
+
+async def gone(cluster: Cluster, namespace: str, name: str) -> bool:
+    return await cluster.get(resource("Model"), name, namespace) is None
+
+
+async def followed(cluster: Cluster, namespace: str, name: str, generation: int) -> bool:
+    found = await cluster.get(resource("Model"), name, namespace)
+    seen = ((found or {}).get("status") or {}).get("observedGeneration") == generation
+    return seen and await settled(cluster, namespace, name)
+
+
+class Load:
+    """Callers that ask one after the other until `end`."""
+
+    def __init__(self, gateway: ClusterGateway, model: str) -> None:
+        self.replicas: Counter[str] = Counter()
+        self.failed: list[tuple[int, str]] = []
+        self._gateway, self._model, self._ended = gateway, model, asyncio.Event()
+        self._callers = [asyncio.create_task(self._call()) for _ in range(CALLERS)]
+
+    async def end(self) -> None:
+        self._ended.set()
+        await asyncio.gather(*self._callers)
+
+    async def _call(self) -> None:
+        while not self._ended.is_set():
+            answer = await asked(self._gateway, self._model)
+            self.replicas[answer.headers.get("x-headway-replica", "")] += 1
+            if answer.status != 200:
+                self.failed.append((answer.status, answer.error["message"]))
+
+    def __str__(self) -> str:
+        return f"{sum(self.replicas.values())} requests on {len(self.replicas)} replicas, {len(self.failed)} failed,"
 
 
 async def test_it_uses_exactly_the_rights_that_it_is_given(
@@ -163,11 +212,16 @@ async def established(cluster: Cluster) -> bool:
 
 
 async def roles(namespace: str) -> list[Manifest]:
-    """What an install grants the gateway, for the user that these tests run it as."""
+    """What an install grants the gateway, for the user that these tests run it as, under names of their own."""
     rights = [each.manifest for each in granted(namespace) if each.manifest["metadata"]["name"] == "headway-gateway"]
     bound = [each for each in bindings(namespace) if each["metadata"]["name"] == "headway-gateway"]
     user = {"kind": "User", "name": USER, "apiGroup": "rbac.authorization.k8s.io"}
-    return [*rights, *(each | {"subjects": [user]} for each in bound)]
+    name = f"gateway-{namespace}"
+    named = [each | {"metadata": each["metadata"] | {"name": name}} for each in (*rights, *bound)]
+    return [
+        each | ({"subjects": [user], "roleRef": each["roleRef"] | {"name": name}} if "subjects" in each else {})
+        for each in named
+    ]
 
 
 async def asked(gateway: ClusterGateway, model: str, key: str = "") -> Answer:

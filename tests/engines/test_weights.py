@@ -202,6 +202,19 @@ def test_who_waits_too_long_is_told_where_to_look(to: Path) -> None:
     assert "component=weights" in (told.value.hint or "")
 
 
+def test_who_waits_is_told_why_the_fetch_failed_until_it_is_tried_again(bucket: Bucket, to: Path) -> None:
+    asked, held = Asked("s3://models/llama/", "folder"), bucket.files
+    bucket.files = {}
+    with pytest.raises(SourceError, match="nothing lies there"):
+        bring(asked, to, unheard)
+    with pytest.raises(SourceError, match="the fetch failed: s3://models/llama/: nothing lies there"):
+        wait(asked, to, 60, unheard)
+    bucket.files = held
+    bring(asked, to, unheard)
+    wait(asked, to, 0, unheard)
+    assert marker.failure(to, asked) == ""
+
+
 def test_the_command_as_a_pod_runs_it(bucket: Bucket, to: Path) -> None:
     argv = [sys.executable, "-m", "headway", "weights", "s3://models/llama/", "--to", str(to)]
     first, second = (subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False) for _ in range(2))

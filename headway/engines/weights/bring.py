@@ -20,7 +20,7 @@ from headway.engines.weights import bucket, marker, registry
 from headway.engines.weights.marker import Asked
 from headway.engines.weights.wanted import wanted
 from headway.engines.workshop import only_one, workplace
-from headway.errors import EngineError, ResourceError, SourceError
+from headway.errors import EngineError, HeadwayError, ResourceError, SourceError
 from headway.spec.source import Source
 
 __all__ = ["GGUF_NAME", "bring", "wait"]
@@ -32,9 +32,19 @@ POLL = 2.0
 
 
 def bring(asked: Asked, to: Path, report: Report) -> bool:
-    """False where all of it lay there already. Raises SourceError, UnreachableError, ResourceError."""
+    """False where all of it lay there already. Raises SourceError, UnreachableError, ResourceError; those who wait are
+    told the same."""
     if marker.is_whole(to, asked):
         return False
+    (to / marker.FAILED).unlink(missing_ok=True)
+    try:
+        return _bring(asked, to, report)
+    except HeadwayError as error:
+        marker.fail(to, asked, str(error))
+        raise
+
+
+def _bring(asked: Asked, to: Path, report: Report) -> bool:
     with only_one(to / "weights", report, asked.source):
         if marker.is_whole(to, asked):
             return False
@@ -50,9 +60,11 @@ def bring(asked: Asked, to: Path, report: Report) -> bool:
 
 
 def wait(asked: Asked, at: Path, seconds: float, report: Report, sleep: Callable[[float], None] = time.sleep) -> None:
-    """Until somebody else has brought them. Raises ResourceError after so long."""
+    """Until somebody else has brought them. Raises SourceError when that failed, ResourceError after so long."""
     ends = time.monotonic() + seconds
     while not marker.is_whole(at, asked):
+        if told := marker.failure(at, asked):
+            raise SourceError(f"the fetch failed: {told}", hint="it is tried again; mend the source or its secret")
         if time.monotonic() > ends:
             message = f"{asked.source}: not in {at} after {seconds:.0f} s"
             raise ResourceError(

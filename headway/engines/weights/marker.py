@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
-__all__ = ["Asked", "is_whole", "mark"]
+__all__ = ["Asked", "fail", "failure", "is_whole", "mark"]
 
 NAME = ".headway-weights.json"
+FAILED = ".headway-weights.failed.json"
+"""Why they are not there, for those who wait; gone when the next one tries."""
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -23,6 +26,11 @@ class Asked(msgspec.Struct, frozen=True):
     source: str
     form: str
     commit: str = ""
+
+
+class _Failure(msgspec.Struct, frozen=True):
+    asked: Asked
+    message: str
 
 
 class _Marker(msgspec.Struct, frozen=True):
@@ -41,9 +49,27 @@ def is_whole(folder: Path, asked: Asked) -> bool:
 def mark(folder: Path, asked: Asked) -> None:
     """Of all files that lie there now."""
     files = {str(each.relative_to(folder)): each.stat().st_size for each in _files(folder)}
-    fresh = folder / f"{NAME}.{os.getpid()}"
-    fresh.write_bytes(msgspec.json.encode(_Marker(asked, files)))
-    fresh.replace(folder / NAME)
+    _write(folder / NAME, _Marker(asked, files))
+
+
+def fail(folder: Path, asked: Asked, message: str) -> None:
+    with suppress(OSError):  # a full disk may be the failure
+        _write(folder / FAILED, _Failure(asked, message))
+
+
+def failure(folder: Path, asked: Asked) -> str:
+    """What the last try ended with; empty: there was none, or another is at it."""
+    try:
+        told = msgspec.json.decode((folder / FAILED).read_bytes(), type=_Failure)
+    except (OSError, msgspec.DecodeError):
+        return ""
+    return told.message if told.asked == asked else ""
+
+
+def _write(place: Path, what: msgspec.Struct) -> None:
+    fresh = place.with_name(f"{place.name}.{os.getpid()}")
+    fresh.write_bytes(msgspec.json.encode(what))
+    fresh.replace(place)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -114,6 +114,7 @@ def _engine(parts: Parts, *, worker: bool, group: Group | None) -> Tree:
         "resources": _resources(parts),
         "lifecycle": {"preStop": waits} if waits else None,
         **({} if worker else probes(container, parts.revision.engine, parts.weights // found.shape.pods, alike=alike)),
+        "terminationMessagePolicy": fetch.LAST_WORDS,
         "securityContext": container_security(),
         "volumeMounts": [
             *fetch.mount(parts.revision, parts.way),
