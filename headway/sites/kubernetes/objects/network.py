@@ -82,17 +82,8 @@ def _replicas(
 
 
 def tenant_policies(namespace: str, *, system: str = SYSTEM) -> tuple[Derived, ...]:
-<<<<<<< HEAD
-    """Of a Tenant's namespace: nothing in or out but the names service, the gateway and the namespace itself; of the
-    Replicas there also what every Model needs, without which they would serve nobody."""
-    gateway = {
-        "namespaceSelector": {"matchLabels": {NAMESPACE_NAME: system}},
-        "podSelector": {"matchLabels": _part("gateway")},
-    }
-=======
     """Of a Tenant's namespace: nothing in or out but the names service, the gateway and the namespace itself; and of
     the Replicas in it, which the gateway must reach and which fetch their weights."""
->>>>>>> il
     inside: Rule = {"podSelector": {}}
     made = _policy(
         "headway-tenant",
@@ -102,18 +93,6 @@ def tenant_policies(namespace: str, *, system: str = SYSTEM) -> tuple[Derived, .
         [_dns(), {"to": [inside]}, {"to": [_gateway_of(system)], "ports": [{"protocol": "TCP", "port": GATEWAY_PORT}]}],
     )
     note = "Apart from other tenants: pods reach each other here, and models through the gateway; add your own to it."
-<<<<<<< HEAD
-    replicas = _policy("headway-replicas", namespace, {}, [{"from": [gateway]}], [_out(443)])
-    replicas["spec"]["podSelector"] = {"matchExpressions": [{"key": MODEL, "operator": "Exists"}]}
-    why = {
-        "/spec/ingress/0": "requests come through the gateway, which knows keys and limits",
-        "/spec/egress/0": "the weights are fetched over HTTPS",
-    }
-    return (
-        Derived(replicas, why, "The Models of this namespace: the gateway in, weights from outside."),
-        Derived(made, {"/spec/podSelector": "every pod of the namespace"}, note),
-    )
-=======
     engines, why = _replicas("headway-replicas", namespace, dict(_REPLICAS), system, fetches=True)
     return (
         Derived(made, {"/spec/podSelector": "every pod of the namespace"}, note),
@@ -126,7 +105,6 @@ def _gateway_of(system: str) -> Rule:
         "namespaceSelector": {"matchLabels": {NAMESPACE_NAME: system}},
         "podSelector": {"matchLabels": _part("gateway")},
     }
->>>>>>> il
 
 
 _WHY_GATEWAY = {
