@@ -96,15 +96,6 @@ def test_its_network_ends_at_the_gateway() -> None:
     assert engines["egress"][-1] == {"ports": [{"protocol": "TCP", "port": 443}]}, "weights"
 
 
-def test_its_replicas_are_reached_by_the_gateway_and_fetch_their_weights() -> None:
-    found = [each.manifest for each in tenant_objects(_tenant(), UNKNOWN)]
-    (policy,) = (each["spec"] for each in found if each["metadata"]["name"] == "headway-replicas")
-    assert policy["podSelector"] == {"matchExpressions": [{"key": "headway.dev/model", "operator": "Exists"}]}
-    (peer,) = policy["ingress"][0]["from"]
-    assert peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "gateway"
-    assert policy["egress"] == [{"ports": [{"protocol": "TCP", "port": 443}]}]
-
-
 def test_kueue_covers_what_pods_ask_for_or_nothing_would_be_admitted() -> None:
     (group,) = _made(_tenant(quota={"gpus": 4, "borrow": False}), KUEUE)["ClusterQueue"]["spec"]["resourceGroups"]
     assert {"cpu", "memory", "nvidia.com/gpu"} <= set(group["coveredResources"])
