@@ -38,10 +38,11 @@ class Asks:
     @property
     def slots(self) -> int:
         """With those in which the last prompts may still be computed."""
-        return self._open + self.delay
+        return self.open + self.delay
 
     @property
-    def _open(self) -> int:
+    def open(self) -> int:
+        """Those in which requests come."""
         return max(1, math.ceil(self.seconds / self.slot))
 
     @property
@@ -52,7 +53,7 @@ class Asks:
     def released(self, without: Collection[int] = ()) -> list[float]:
         """Replica-seconds by the slot from which on they can be worked off: a prompt when it comes, an answer evenly
         while its tokens come. `without`: numbers of requests that are left out."""
-        count, slot = self._open, self.slot
+        count, slot = self.open, self.slot
         at_once, rates = [0.0] * (count + 1), [0.0] * (count + 2)
         for number, each in enumerate(self.requests):
             if number in without:

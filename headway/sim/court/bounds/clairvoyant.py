@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from headway.sim.court.bounds.ask import Asks
 from headway.sim.court.bounds.levels import Plan, levels
@@ -56,20 +57,25 @@ def _plan(asks: Asks, cold_start: float, ready: int, late: frozenset[int]) -> Pl
     extra = [max(0.0, one - other) for one, other in zip(everything, asks.released(late), strict=True)]
     evenly = [each / asks.slot for each in smoothest(extra, asks.slots)]
 
-    def plan(share: float) -> Plan:
-        whole = [math.ceil(rate + share * more - _ROUNDING) for rate, more in zip(rates, evenly, strict=True)]
-        return levels(whole, asks.slot, cold_start, ready)
+    def plan(share: float) -> tuple[Plan, list[float]]:
+        """And what serves, after the traffic's end too: there it is paid by what is done, as a fleet's is."""
+        wanted = [rate + share * more for rate, more in zip(rates, evenly, strict=True)]
+        whole = [math.ceil(each - _ROUNDING) for each in wanted[: asks.open]]
+        found, after = levels(whole, asks.slot, cold_start, ready), wanted[asks.open :]
+        paid = found.replica_seconds + sum(after) * asks.slot
+        return replace(found, replica_seconds=paid), [*map(float, found.ready), *after]
 
     low, high = 0.0, 1.0
-    if _fits(extra, rates, plan(low).ready, asks.slot):
-        return plan(low)
+    found, serving = plan(low)
+    if _fits(extra, rates, serving, asks.slot):
+        return found
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        low, high = (low, middle) if _fits(extra, rates, plan(middle).ready, asks.slot) else (middle, high)
-    return plan(high)
+        low, high = (low, middle) if _fits(extra, rates, plan(middle)[1], asks.slot) else (middle, high)
+    return plan(high)[0]
 
 
-def _fits(late: Sequence[float], rates: Sequence[float], replicas: Sequence[int], slot: float) -> bool:
+def _fits(late: Sequence[float], rates: Sequence[float], replicas: Sequence[float], slot: float) -> bool:
     """Whether so many replicas do what is late, too: none of it before it comes, nor in place of the rest."""
     waits = 0.0
     for came, rate, there in zip(late, rates, replicas, strict=True):
