@@ -30,7 +30,8 @@ Floats = npt.NDArray[np.float64]
 SYSTEMS = ("h100_sxm", "a100_sxm")
 DTYPES = {"bfloat16": "bf16", "fp8": "fp8"}
 WIDENED = "w4a16_mxfp4"
-"""Experts in mxfp4 that are multiplied in bf16: one kernel of gpt-oss's shapes and one of another; no whole run has it."""
+"""Experts in mxfp4 that are multiplied in bf16: one kernel of gpt-oss's shapes and one of another. No whole run has
+them."""
 EVERY = 7
 """Of the larger tables every so many rows: the grids are dense."""
 TILE = 8.0

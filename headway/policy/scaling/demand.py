@@ -32,9 +32,9 @@ class Demand:
     """A Scaler. Times are seconds."""
 
     utilisation: float = 0.8
-    """Share of a replica's capacity that is planned with where nobody may wait: the rest takes what a mean rate does not
-    show until help can be there. The longer the SLO lets a request wait, as a part of a cold start, the less of that
-    rest is kept (`planned`). The court (docs/scaling.md) shows what each value costs and what it keeps."""
+    """Share of a replica's capacity that is planned with where nobody may wait: the rest takes what a mean rate does
+    not show until help can be there. The longer the SLO lets a request wait, as a part of a cold start, the less of
+    that rest is kept (`planned`). The court (docs/scaling.md) shows what each value costs and what it keeps."""
 
     least_rest: float = 0.25
     """Of that rest, kept however long a request may wait: nothing else takes what comes when all are busy."""

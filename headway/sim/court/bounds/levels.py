@@ -16,8 +16,8 @@ __all__ = ["Plan", "levels"]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`replicas`: by slot, ready or starting; `ready`: of them; `starts`: how many began. `replica_seconds` also has the
-    part of starts that lies before the first slot."""
+    """`replicas`: by slot, ready or starting; `ready`: of them; `starts`: how many began. `replica_seconds` also has
+    the part of starts that lies before the first slot."""
 
     replicas: tuple[int, ...]
     ready: tuple[int, ...]
