@@ -12,7 +12,7 @@ import headway
 from headway.bench.readable import count, span, tick_rate, tick_seconds
 from headway.bench.report import page as report
 from headway.bench.report.plot import Mark, Plot, Series, Tone, draw
-from headway.bench.report.scale import Scale, around, linear
+from headway.bench.report.scale import Scale, around, clock
 from headway.bench.report.tables import plain_table
 from headway.cli.simulate_table import comparison_rows
 from headway.sim.outcome import Moment, Outcome
@@ -63,7 +63,7 @@ def page(cases: Sequence[Case]) -> str:
 
 
 def _plots(outcome: Outcome) -> list[Plot]:
-    x = linear(0.0, max(outcome.seconds, 1.0), span)
+    x = clock(outcome.seconds)
     limits = sorted({each.slo_ttft for each in outcome.replicas if each.slo_ttft is not None})
     marks = [Mark(f"SLO {tick_seconds(each)}", each, "y") for each in limits[:2]]
     return [

@@ -24,8 +24,7 @@ def outcome_lines(outcome: Outcome, columns: int) -> Iterator[str]:
         yield from phrases_lines(each.model, _served(each), columns)
         if each.constants:
             yield from phrases_lines("constants", [each.constants], columns)
-    rate = each_second(whole.requests / outcome.seconds if outcome.seconds else 0.0)
-    yield f"{count(whole.requests)} requests in {span(outcome.seconds)} ({rate}), seed {outcome.seed}"
+    yield _came(outcome)
     yield ""
     rows = [(name, *_cells(getattr(whole, field))) for name, field in _ROWS if getattr(whole, field).most]
     yield from columns_lines("", _HEADS, rows, columns)
@@ -44,6 +43,19 @@ def outcome_lines(outcome: Outcome, columns: int) -> Iterator[str]:
         if len(groups) > 1:
             yield ""
             yield from columns_lines(name, _GROUP_HEADS, [_group(each) for each in groups], columns)
+
+
+def _came(outcome: Outcome) -> str:
+    """How many and how fast; and when the last answer ended, where that is much later than the last one came."""
+    came = max((each.at + each.seconds for each in outcome.timeline if each.came > 0), default=outcome.seconds)
+    whole, last = outcome.whole.requests, min(came, outcome.seconds)
+    late = f", the last answer after {span(outcome.seconds)}" if outcome.seconds > _LATE * last else ""
+    rate = each_second(whole / last if last else 0.0)
+    return f"{count(whole)} requests in {span(last)} ({rate}){late}, seed {outcome.seed}"
+
+
+_LATE = 1.1
+"""Times the traffic's length: below it the run ended with the traffic, as far as a reader cares."""
 
 
 def comparison_lines(cases: Sequence[Case], columns: int) -> Iterator[str]:

@@ -22,18 +22,19 @@ __all__ = ["Bands", "Constants", "Engine", "Harness", "Kernels", "Spread", "cons
 
 @dataclass(frozen=True, slots=True)
 class Kernels:
-    """`flops`: share of the data sheet's FLOP/s that large products reach, by their dtype; `expert_flops`: likewise of
-    grouped products of a mixture. `stream`: share of the bandwidth that reading weights reaches, `expert_stream` of
-    experts' and `cache_stream` of keys and values. `attend`: share of bf16 FLOP/s of attention over a prompt.
-    `sharpness`: exponent of the smooth maximum of arithmetic and reading. `skew`: how uneven the router is (1: even):
-    the experts hit are those of a router over that share of the experts. `tile`: rows to which an expert's share is
-    filled up. `gather`: seconds that a collective takes at least, by number of accelerators, over the fast link;
-    `gather_pcie` where there is none, `gather_fabric` between nodes; `link`, `pcie`: share of the link's bandwidth that
-    collectives reach; `hop`: seconds of sending to the next stage; `fabric`: bytes/s between nodes for each
-    accelerator. `row`: seconds of attention of one layer for each sequence that decodes, beside reading its keys.
-    `uneven`: the busiest of e ranks of experts has e to that power times its share of the tokens. `picking`, `linear`:
-    seconds of the further small kernels of a layer with an indexer, with linear attention. `batched`: share of its time
-    alone that a prompt takes of a worker that computes prompts only, many at once."""
+    """`flops`: share of the data sheet's FLOP/s that large products reach, by their dtype; `expert_flops`: likewise
+    of grouped products of a mixture, by the dtype of the weights where they are widened for bf16 and it is known.
+    `stream`: share of the bandwidth that reading weights reaches, `expert_stream` of experts' and `cache_stream` of
+    keys and values. `attend`: share of bf16 FLOP/s of attention over a prompt. `sharpness`: exponent of the smooth
+    maximum of arithmetic and reading. `skew`: how uneven the router is (1: even): the experts hit are those of a
+    router over that share of the experts. `tile`: rows to which an expert's share is filled up. `gather`: seconds
+    that a collective takes at least, by number of accelerators, over the fast link; `gather_pcie` where there is
+    none, `gather_fabric` between nodes; `link`, `pcie`: share of the link's bandwidth that collectives reach;
+    `hop`: seconds of sending to the next stage; `fabric`: bytes/s between nodes for each accelerator. `row`:
+    seconds of attention of one layer for each sequence that decodes, beside reading its keys. `uneven`: the busiest
+    of e ranks of experts has e to that power times its share of the tokens. `picking`, `linear`: seconds of the
+    further small kernels of a layer with an indexer, with linear attention. `batched`: share of its time alone that
+    a prompt takes of a worker that computes prompts only, many at once."""
 
     flops: Mapping[str, float]
     expert_flops: Mapping[str, float]

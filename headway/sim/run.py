@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from headway.errors import UsageError
 from headway.perf.traffic.planned import Traffic
+from headway.sim.closing import Closing
 from headway.sim.fleet import Fleet
 from headway.sim.front import Front
 from headway.sim.measure.spans import Spans
@@ -14,15 +15,23 @@ __all__ = ["simulate"]
 
 
 def simulate(
-    fleet: Fleet, traffic: Traffic, *, seed: int = 0, closed: bool = False, spans: Spans | None = None
+    fleet: Fleet,
+    traffic: Traffic,
+    *,
+    seed: int = 0,
+    closed: bool = False,
+    spans: Spans | None = None,
+    closing: Closing | None = None,
 ) -> Outcome:
-    """Until the last request has ended. `closed`: the traffic is of callers that wait. The traffic is read once, as it
-    comes; only what has not ended is held.
+    """Until the last request has ended. `closed`: the traffic is of callers that wait. `closing`: filled in for the
+    first Model. The traffic is read once, as it comes; only what has not ended is held.
 
     The same fleet, traffic and seed give the same Outcome on every Python. Raises UsageError for traffic without a
     request, and what reading it raises.
     """
     front = Front(fleet, seed, spans=spans)
+    if closing is not None:
+        closing.of(front, fleet.served[0].name)
     if closed:
         callers = Callers(front, traffic)
         front.told = callers.ended

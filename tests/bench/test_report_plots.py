@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from headway.bench.readable import each_second, seconds
 from headway.bench.report.plot import Band, Mark, Plot, Series, draw
-from headway.bench.report.scale import Scale, around, linear, logarithmic
+from headway.bench.report.scale import Scale, around, clock, linear, logarithmic
 
 ENDS = st.tuples(st.floats(1e-6, 1e6), st.floats(1e-6, 1e6)).map(sorted)
 
@@ -38,6 +38,26 @@ def test_ticks_are_round() -> None:
     assert linear(0, 60, str).ticks() == [0, 20, 40, 60]
     assert logarithmic(0.01, 10, str).ticks() == pytest.approx([0.01, 0.1, 1, 10])
     assert around([], each_second).high > 0
+
+
+@pytest.mark.parametrize(
+    ("lasts", "told"),
+    [
+        (1810, ["0", "10 min", "20 min", "30 min"]),
+        (3600, ["0", "15 min", "30 min", "45 min", "60 min"]),
+        (100, ["0", "30 s", "60 s", "90 s"]),
+        (7 * 86_400, ["0", "2 d", "4 d", "6 d"]),
+        (2.5, ["0", "0.5 s", "1 s", "1.5 s", "2 s", "2.5 s"]),
+    ],
+)
+def test_time_has_the_steps_of_clocks(lasts: float, told: list[str]) -> None:
+    axis = clock(lasts)
+    assert [axis.told(each) for each in axis.ticks()] == told
+
+
+@given(st.floats(0.1, 1e9))
+def test_an_axis_of_time_has_few_ticks_too(lasts: float) -> None:
+    assert 2 <= len(clock(lasts).ticks()) <= 12
 
 
 def plot(*series: Series, **given: object) -> str:

@@ -9,7 +9,7 @@ from headway.bench.facts import RunFacts
 from headway.bench.readable import count, seconds, span, tick_rate, tick_seconds
 from headway.bench.record import Record
 from headway.bench.report.plot import Band, Mark, Plot, Series
-from headway.bench.report.scale import Scale, around, linear
+from headway.bench.report.scale import Scale, around, clock
 from headway.bench.schema import Slo, Window
 
 __all__ = ["timeline"]
@@ -37,7 +37,7 @@ def timeline(
     records: Sequence[Record], facts: RunFacts, windows: Sequence[Window], limits: Sequence[Slo]
 ) -> list[Plot]:
     end = max(facts.ended, *(stage.end for stage in facts.stages), 0.1) if facts.stages else max(facts.ended, 0.1)
-    x = linear(0.0, end, span)
+    x = clock(end)
     bands = _bands(facts, windows, end)
     return [
         each

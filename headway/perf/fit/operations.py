@@ -29,6 +29,9 @@ Floats = npt.NDArray[np.float64]
 
 SYSTEMS = ("h100_sxm", "a100_sxm")
 DTYPES = {"bfloat16": "bf16", "fp8": "fp8"}
+WIDENED = "w4a16_mxfp4"
+"""Experts in mxfp4 that are multiplied in bf16: one kernel of gpt-oss's shapes and one of another. No whole run has
+them."""
 EVERY = 7
 """Of the larger tables every so many rows: the grids are dense."""
 TILE = 8.0
@@ -120,6 +123,10 @@ def _tables(folder: Path, systems: Sequence[str]) -> Iterator[_Table]:
         if experts is not None:
             names = f"expert_flops.{own}", "expert reading", "expert kernels"
             yield _Table(f"experts in {own}", names, (0.3, 0.7, 4e-5), _roofline, *experts)
+    widened = _gathered(folder, systems, "moe", partial(_experts, WIDENED))
+    if widened is not None:
+        names = "expert_flops.mxfp4", "expert reading", "expert kernels"
+        yield _Table("experts in mxfp4", names, (0.3, 0.7, 4e-5), _roofline, *widened)
 
 
 def _roofline(constants: Floats, features: Floats) -> Floats:
@@ -184,7 +191,8 @@ def _window(row: Row) -> tuple[str, ...]:
 
 def _experts(dtype: str, row: Row, system: str) -> tuple[float, float] | None:
     """Seconds of the arithmetic, tiles filled up, and of reading the experts that an even router hits."""
-    on, own = accelerator(system), DTYPES[dtype]
+    on = accelerator(system)
+    own, weights = ("bf16", "mxfp4") if dtype == WIDENED else (DTYPES[dtype], DTYPES[dtype])
     if row["moe_dtype"] != dtype or own not in on.flops or row["distribution"] != "power_law_1.01":
         return None
     names = ("num_tokens", "hidden_size", "inter_size", "topk", "num_experts", "moe_tp_size", "moe_ep_size")
@@ -194,7 +202,7 @@ def _experts(dtype: str, row: Row, system: str) -> tuple[float, float] | None:
     each = 3 * hidden * inter / split
     hit = experts / spread * (1 - (1 - top / experts) ** tokens)
     computed = 2 * each * (tokens * top / spread + hit * TILE / 2) / on.flops[own]
-    return computed, hit * each * bytes_of(own) / on.bandwidth
+    return computed, hit * each * bytes_of(weights) / on.bandwidth
 
 
 def _collectives(folder: Path) -> Iterator[Operation]:

@@ -42,6 +42,7 @@ def _kernels() -> Iterator[Parameter]:
         ("flops.fp8", 0.60, 0.2),
         ("expert_flops.bf16", 0.25, 0.4),
         ("expert_flops.fp8", 0.12, 0.4),
+        ("expert_flops.mxfp4", 0.25, 0.4),  # no whole run tells of it: it stays where operations say
         ("stream", 0.82, 0.08),
         ("expert_stream", 0.70, 0.1),
         ("cache_stream", 0.85, 0.1),

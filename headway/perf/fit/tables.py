@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from math import exp, expm1
 from statistics import fmean, median
 
-from headway.perf.bands import KINDS
+from headway.perf.bands import FEW, KINDS
 from headway.perf.constants import Bands, Constants, Spread
 from headway.perf.fit.check import Left
 from headway.perf.fit.older import Carried
@@ -64,20 +64,32 @@ def _table(groups: Sequence[tuple[str, str]], left: Sequence[Left], by: Constant
 
 
 def _unseen(left: Sequence[Left]) -> Iterator[str]:
-    """Whether bands hold rows that they were not made from: those of a model by the residuals of all other models."""
-    yield "inside bands that are made from the rows of all other models:"
-    models = sorted({each.sample.model for each in left})
-    held: dict[tuple[str, str], list[tuple[bool, bool]]] = {}
-    for model in models:
-        known = Bands(spreads([each for each in left if each.sample.model != model]))
-        for each in left:
-            if each.sample.model == model:
-                tpot, ttft = (_spread(known, figure, each) for figure in ("tpot", "ttft"))
-                inside = tpot.low <= each.tpot <= tpot.high, ttft.low <= each.ttft <= ttft.high
-                held.setdefault((each.kind, each.sample.row.lane), []).append(inside)
-    for (kind, lane), found in sorted(held.items(), key=lambda each: (KINDS.index(each[0][0]), each[0][1])):
-        tpot_share, ttft_share = (fmean(each[i] for each in found) for i in (0, 1))
-        yield f"{kind:16} {lane:24} {len(found):5}  TPOT {tpot_share:6.1%}  TTFT {ttft_share:6.1%}"
+    """Whether bands hold rows that they were not made from: those of a model by the residuals of all other models,
+    those of an accelerator by the residuals of the others; as served, so wider by FEW where something is new."""
+    for what in ("model", "accelerator"):
+        held: dict[tuple[str, str], list[tuple[bool, bool, float, float]]] = {}
+        for name in sorted({getattr(each.sample, what) for each in left}):
+            known = Bands(spreads([each for each in left if getattr(each.sample, what) != name]))
+            for each in left:
+                if getattr(each.sample, what) == name:
+                    held.setdefault((each.kind, each.sample.row.lane), []).append(_held(known, each))
+        yield f"inside bands that are made from the rows of all other {what}s:"
+        for (kind, lane), found in sorted(held.items(), key=lambda each: (KINDS.index(each[0][0]), each[0][1])):
+            tpot, ttft = (fmean(each[i] for each in found) for i in (0, 1))
+            widths = [median(each[i] for each in found) for i in (2, 3)]
+            yield (
+                f"{kind:16} {lane:24} {len(found):5}  TPOT {tpot:6.1%} {widths[0]:6.2f}x"
+                f"  TTFT {ttft:6.1%} {widths[1]:6.2f}x"
+            )
+
+
+def _held(known: Bands, each: Left) -> tuple[bool, bool, float, float]:
+    """Whether TPOT and TTFT are inside, and how wide the bands are."""
+    wider = 1.0 if each.kind == KINDS[0] else FEW
+    tpot, ttft = (_spread(known, figure, each) for figure in ("tpot", "ttft"))
+    inside = [of.low * wider <= miss <= of.high * wider for of, miss in ((tpot, each.tpot), (ttft, each.ttft))]
+    widths = [exp((of.high - of.low) * wider) for of in (tpot, ttft)]
+    return inside[0], inside[1], widths[0], widths[1]
 
 
 def _each(left: Sequence[Left], kind: str, by: Constants) -> Iterator[str]:

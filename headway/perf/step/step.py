@@ -116,7 +116,9 @@ def _experts(setting: Setting, layers: Layers, kernels: Kernels) -> tuple[float,
         return 0.0, 0.0, 0.0, 1.0
     dtype = setting.expert_weights or setting.weights
     math = arithmetic(dtype, accelerator)
-    flops = accelerator.flops[math] * kernels.expert_flops[math]
+    # Weights that are widened have a kernel of their own where a table of operations tells of it.
+    share = kernels.expert_flops.get(dtype if math == "bf16" else math, kernels.expert_flops[math])
+    flops = accelerator.flops[math] * share
     busiest = setting.expert**kernels.uneven
     of_token = busiest * 2 * layers.expert * model.top_k / setting.expert / flops
     of_tiles = 2 * layers.expert * layers.experts * kernels.tile / 2 / flops

@@ -32,8 +32,12 @@ class Demand:
     """A Scaler. Times are seconds."""
 
     utilisation: float = 0.8
-    """Share of a replica's capacity that is planned with: the rest takes what a mean rate does not show. The court
-    (docs/scaling.md) shows what each value costs and what it keeps."""
+    """Share of a replica's capacity that is planned with where nobody may wait: the rest takes what a mean rate does
+    not show until help can be there. The longer the SLO lets a request wait, as a part of a cold start, the less of
+    that rest is kept (`planned`). The court (docs/scaling.md) shows what each value costs and what it keeps."""
+
+    least_rest: float = 0.25
+    """Of that rest, kept however long a request may wait: nothing else takes what comes when all are busy."""
 
     margin: float = 0.05
     """A replica leaves only if those that stay have this share of their planned load to spare: or the next small wave
@@ -41,7 +45,8 @@ class Demand:
 
     hold: float = 300.0
     """Down is to the most wanted within this time, or within a cold start where that is longer: the stabilisation of a
-    HorizontalPodAutoscaler. To keep a replica for one cold start costs as much as to start it again."""
+    HorizontalPodAutoscaler. To keep a replica for one cold start costs as much as to start it again (ski rental), so
+    that 120 s was tried too: the court could not tell it from 300. 0: only what is wanted now."""
 
     overdue: float = 3.0
     """A replica that has been starting for so many times the usual cold start is not counted on any more."""
@@ -58,11 +63,13 @@ class Demand:
         late = self.overdue * max(seen.cold_start, self.look)
         believed = tuple(each for each in seen.starting if each.since <= late)
         lost, present = len(seen.starting) - len(believed), seen.ready + len(believed)
-        found = need(seen, believed, self.utilisation)
+        planned = self.planned(seen)
+        found = need(seen, believed, planned)
         wanted, why = self._wanted(seen, believed, found)
         # Nobody remembers why those that are there were started: they stay as long as if it had been now.
         before = memory.wanted or ((now, present),)
-        recent = noted(before, now, wanted, max(self.hold, seen.cold_start))
+        hold = max(self.hold, seen.cold_start) if self.hold else 0.0
+        recent = noted(before, now, wanted, hold)
         chosen, why = self._held(seen, found, present=present, wanted=wanted, recent=highest(recent), why=why)
         if lost and chosen > present:
             why = Reason.START_OVERDUE
@@ -70,10 +77,15 @@ class Demand:
         hopeless = infeasible(seen) if target else None
         reason = barred or (Reason.SLO_INFEASIBLE if hopeless else why)
         message = hopeless if hopeless and not barred else told(reason, seen, found, target, highest(recent))
-        numbers = numbers_of(seen, found, highest(recent)) | {"utilisation": self.utilisation}
+        numbers = numbers_of(seen, found, highest(recent)) | {"utilisation": round(planned, 3)}
         return verdict(
             seen, target, Memory(recent), reason=reason, message=message, numbers=numbers, look_again=self.look
         )
+
+    def planned(self, seen: Observation) -> float:
+        """Share of a replica's capacity that is planned with, by how long a request may wait until help is there."""
+        waits = min(1.0, (seen.ttft or 0.0) / max(seen.cold_start, self.look))
+        return 1.0 - (1.0 - self.utilisation) * max(self.least_rest, 1.0 - waits)
 
     def _wanted(self, seen: Observation, believed: tuple[Starting, ...], found: Need) -> tuple[int, Reason]:
         """What is needed now, whatever was before."""
@@ -82,7 +94,7 @@ class Demand:
         if least(seen) == 0 and not seen.has_work and rests and expected < 1:
             return 0, Reason.IDLE
         wanted, why = max(_up(found.replicas), 1), Reason.DEMAND_ROSE
-        if wanted > max(_up(found.demand / self.utilisation), 1):
+        if wanted > max(_up(found.demand / self.planned(seen)), 1):
             why = Reason.BACKLOG
         if self._is_full(seen) and not believed and wanted <= present:
             wanted, why = present + 1, Reason.ENGINES_FULL
@@ -110,7 +122,7 @@ class Demand:
         """Replicas, by the forecast."""
         if seen.forecast is None:
             return 0.0
-        return seen.capacity.seconds(seen.forecast.prompt, seen.forecast.output) / self.utilisation
+        return seen.capacity.seconds(seen.forecast.prompt, seen.forecast.output) / self.planned(seen)
 
     def _is_full(self, seen: Observation) -> bool:
         """Engines have no memory for more, and prompts wait in them for longer than the SLO (or a second)."""

@@ -23,7 +23,9 @@ __all__ = ["Need", "need"]
 
 RATES = (30.0, 60.0, 300.0)
 """Windows of which the busiest counts. The longest as it is: it averages what nobody can foresee. A shorter one sees
-load rise sooner, and counts only for what its noise leaves."""
+load rise sooner, and counts only for what its noise leaves; so does the longest while nobody has looked for so long."""
+_WHOLE = 0.99
+"""Of its length: looks are a little apart."""
 DOUBT = 2.0
 """Standard deviations that a short window is believed to be too high: of n requests that come by chance with sizes as
 unlike as an exponential's, the sum varies by sqrt(2 / n) of itself (compound Poisson, variance n E[w^2])."""
@@ -59,6 +61,6 @@ def need(seen: Observation, starting: Sequence[Starting], utilisation: float) ->
 def _rate(seen: Observation, seconds: float) -> float:
     window = seen.over(seconds)
     rate = seen.capacity.seconds(window.prompt, window.output) / max(window.seconds, LEAST_WINDOW)
-    if seconds == max(RATES):
+    if seconds == max(RATES) and window.seconds >= _WHOLE * seconds:
         return rate
     return rate * max(0.0, 1.0 - DOUBT * math.sqrt(2.0 / max(window.requests, 1.0)))

@@ -7,7 +7,7 @@
     judge     replica-hours there, over the plan's at the same attainment; and the same knob from nothing
 
 Everybody has the same router, engines, SLO and cold start, and everybody's every replica-second is paid, from the
-decision to start it until it is gone.
+decision to start it until it is gone or the trace ends; what prompts that wait then will take is added.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 
 from headway.perf.traffic.planned import Planned
 from headway.policy.scaling.observation import Capacity
+from headway.sim.closing import Closing
 from headway.sim.court.bounds.ask import Ask, Asks
 from headway.sim.court.bounds.clairvoyant import clairvoyant
 from headway.sim.court.bounds.deadline import deadline_bound
@@ -32,8 +33,8 @@ __all__ = ["ATTAINED", "Case", "asks_of", "bounds_of", "factor_of", "judge"]
 
 ATTAINED = 0.99
 """Share of requests inside the SLO at which policies are compared."""
-_FILL = 1500
-"""Requests that fill one replica to time it."""
+_FILL = 3000
+"""Requests that fill one replica to time it; the first third is timed alone and taken off."""
 _ENDLESS = Manners(waiting_max=1 << 30, wait=1e9)
 _HOUR = 3600.0
 
@@ -70,13 +71,24 @@ def asks_of(
 
 
 def factor_of(served: Served, requests: Sequence[Planned], capacity: Capacity) -> float:
-    """One replica, so many requests at once as it bears, and a line that does not end: the time that it takes."""
+    """One replica, so many requests at once as it bears, and more that wait in it: the time that it takes. What a third
+    of them takes is taken off: else the last answers, which nobody is left to share steps with, count as if every
+    stretch of work ended like that."""
     first = [replace(each, at=0.0, session=-1, turn=0, think=0.0) for each in requests[:_FILL]]
-    alone = replace(served, scaler=None, replicas=1, warm=True, places=max(1, int(capacity.sequences)), deadline=1e9)
-    found = simulate(Fleet((alone,), aliases={"": served.name}, manners=_ENDLESS), Kept(first))
-    hits = found.whole.hits
-    told = sum(capacity.seconds(each.prompt_tokens * (1.0 - hits), each.output_tokens) for each in first)
-    return found.seconds / told
+    time, told = _filled(served, first, capacity)
+    if len(first) >= 3:
+        less, told_less = _filled(served, first[: len(first) // 3], capacity)
+        time, told = time - less, told - told_less
+    return time / told
+
+
+def _filled(served: Served, requests: Sequence[Planned], capacity: Capacity) -> tuple[float, float]:
+    """Seconds that one replica takes for these, and that its speeds say."""
+    limits = replace(served.limits, most_sequences=max(1, int(capacity.sequences)))
+    alone = replace(served, scaler=None, replicas=1, warm=True, places=0, limits=limits, deadline=1e9)
+    found = simulate(Fleet((alone,), aliases={"": served.name}, manners=_ENDLESS), Kept(requests))
+    told = (capacity.seconds(each.prompt_tokens * (1.0 - found.whole.hits), each.output_tokens) for each in requests)
+    return found.seconds, sum(told)
 
 
 def bounds_of(case: Case, attained: float, *, ready: int, lp: bool = False) -> Bounds:
@@ -151,10 +163,13 @@ def _play(case: Case, subject: Subject, knob: float, *, warm: bool) -> Point:
         cold=ColdStart(load=case.cold_start),
         idle_after=None,
     )
-    found = simulate(Fleet((served,), aliases={"": served.name}), case.traffic, seed=case.seed)
-    of = found.replicas[0]
+    closing = Closing(case.asks.seconds)
+    found = simulate(Fleet((served,), aliases={"": served.name}), case.traffic, seed=case.seed, closing=closing)
+    of, hours = found.replicas[0], found.hours
+    if closing.paid is not None and served.capacity is not None:
+        hours = (closing.paid + served.capacity.seconds(closing.owed, 0.0)) / _HOUR
     operations = sum(abs(each.target - before) for before, each in _steps(served.replicas, of.decisions))
-    return Point(knob, found.hours, found.whole.attainment, operations, of.wasted, of.most, found.whole.ttft.p99)
+    return Point(knob, hours, found.whole.attainment, operations, of.wasted, of.most, found.whole.ttft.p99)
 
 
 def _steps(first: int, decisions: Sequence[Change]) -> list[tuple[int, Change]]:

@@ -30,7 +30,9 @@ PEAK = 16
 _TRIES = 8
 _BUSY = 0.8
 """Of the plan's peak, its mean is about so much: the first guess at the copies."""
-_LIMITS = (2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0)
+_LONG, _USUAL = 2.0, 5.0
+"""What a caller bears, by the time that an idle replica takes: for a long prompt (all but one in 500), for the usual
+one (the median)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,18 @@ class Prepared:
 
 
 def slo_for(served: Served, requests: list[Planned]) -> Slo:
-    """Where nobody says one: to the first token, the least of a few limits of which an idle replica needs half, for all
-    but one prompt in 500. To the others none: short answers beside long prompts miss any, whatever the scaler does."""
+    """Where nobody says one: to the first token, twice what an idle replica takes for all but one prompt in 500, and no
+    less than five times what it takes for the median one; two digits, up. To the others none: short answers beside long
+    prompts miss any, whatever the scaler does."""
     prompts = sorted(each.prompt_tokens for each in requests)
-    longest = prompts[max(0, math.ceil(0.998 * len(prompts)) - 1)]
-    alone = served.step.seconds(longest, longest * longest / 2, 1, 0, 0.0)
-    return Slo(next((each for each in _LIMITS if 2 * alone <= each), _LIMITS[-1]))
+
+    def alone(share: float) -> float:
+        tokens = prompts[max(0, math.ceil(share * len(prompts)) - 1)]
+        return served.step.seconds(tokens, tokens * tokens / 2, 1, 0, 0.0)
+
+    limit = max(_LONG * alone(0.998), _USUAL * alone(0.5))
+    digit = 10.0 ** (math.floor(math.log10(limit)) - 1)
+    return Slo(round(math.ceil(limit / digit) * digit, 9))
 
 
 def prepare(
@@ -81,7 +89,7 @@ def prepare(
     capacity = capacity_of(served.step, served.limits, served.slo, lengths_of(requests))
     served = replace(served, capacity=capacity)
     if not served.places:
-        served = replace(served, places=max(1, int(capacity.sequences)))  # else the first one ready gets all that waits
+        served = replace(served, places=served.limits.most_sequences)  # else the first one ready gets all that waits
     told("one replica, filled")
     factor = factor_of(served, requests, capacity)
 

@@ -20,7 +20,7 @@ _LOADS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.6)
 _PLACES = (0.9, 0.75, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 """Of the requests that a replica runs at once: they rise faster than its load, so that the range is wider."""
 
-ABLATIONS = ("no pending", "no survivors", "no hold", "no forecast")
+ABLATIONS = ("no pending", "no survivors", "no hold", "no forecast", "no patience")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ def ablations() -> list[Subject]:
         Subject(ABLATIONS[1], lambda knob: Demand(utilisation=knob, margin=0.0, name=ABLATIONS[1]), _LOADS),
         Subject(ABLATIONS[2], lambda knob: Demand(utilisation=knob, hold=0.0, name=ABLATIONS[2]), _LOADS),
         Subject(ABLATIONS[3], lambda knob: Unforeseen(Demand(utilisation=knob, name=ABLATIONS[3])), _LOADS),
+        Subject(ABLATIONS[4], lambda knob: Demand(utilisation=knob, least_rest=1.0, name=ABLATIONS[4]), _LOADS),
     ]
 
 

@@ -41,6 +41,21 @@ def test_up_at_once_to_what_the_tokens_need() -> None:
     assert found.decision.numbers["demand"] == 6.0
 
 
+def test_who_may_wait_as_long_as_a_start_takes_needs_less_room() -> None:
+    plan = [OURS.planned(seen(2, 6.0, ttft=ttft)) for ttft in (None, 12.0, 60.0, 120.0, 600.0)]
+    assert plan == pytest.approx([0.8, 0.82, 0.9, 0.95, 0.95])
+    assert OURS.planned(seen(2, 6.0, ttft=12.0, cold_start=12.0)) == pytest.approx(0.95)
+
+
+def test_a_first_glimpse_orders_less_than_five_minutes_do() -> None:
+    """Ten requests in ten seconds say little of what will come."""
+    whole = seen(4, 3.9)
+    windows = tuple(replace(each, seconds=min(each.seconds, 3.0)) for each in whole.windows)
+    young = tuple(replace(each, requests=12.0, prompt=3.9 * 10 * CAPACITY.prefill, output=0.0) for each in windows)
+    assert OURS.decide(whole, NEW, 0.0).target == 5
+    assert OURS.decide(replace(whole, windows=young), NEW, 0.0).target == 4
+
+
 def test_what_starts_counts_and_nobody_orders_twice() -> None:
     first = target(seen(2, 6.0))
     starting = tuple(Starting(1.0, 119.0) for _ in range(first - 2))

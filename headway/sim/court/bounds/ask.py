@@ -27,8 +27,8 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Asks:
-    """All of them, over `seconds`; what reaches beyond is nobody's. `patience`: seconds that work may wait (the SLO's
-    time to first token); `slot`: seconds."""
+    """All of them, over `seconds`; what is said of answers after that is nobody's, and the last prompts have their
+    patience as all others. `patience`: seconds that work may wait (the SLO's time to first token); `slot`: seconds."""
 
     requests: Sequence[Ask]
     seconds: float
@@ -37,6 +37,12 @@ class Asks:
 
     @property
     def slots(self) -> int:
+        """With those in which the last prompts may still be computed."""
+        return self.open + self.delay
+
+    @property
+    def open(self) -> int:
+        """Those in which requests come."""
         return max(1, math.ceil(self.seconds / self.slot))
 
     @property
@@ -47,7 +53,7 @@ class Asks:
     def released(self, without: Collection[int] = ()) -> list[float]:
         """Replica-seconds by the slot from which on they can be worked off: a prompt when it comes, an answer evenly
         while its tokens come. `without`: numbers of requests that are left out."""
-        count, slot = self.slots, self.slot
+        count, slot = self.open, self.slot
         at_once, rates = [0.0] * (count + 1), [0.0] * (count + 2)
         for number, each in enumerate(self.requests):
             if number in without:
@@ -59,7 +65,8 @@ class Asks:
             slots = max(1, round(each.lasts / slot))
             rates[first] += each.answer / slots
             rates[min(first + slots, count + 1)] -= each.answer / slots
-        return [max(0.0, one + rate) for one, rate in zip(at_once[:count], accumulate(rates[:count]), strict=True)]
+        found = [max(0.0, one + rate) for one, rate in zip(at_once[:count], accumulate(rates[:count]), strict=True)]
+        return [*found, *([0.0] * self.delay)]
 
     def dearest(self, share: float) -> float:
         """Replica-seconds of this share of the requests, those that take the most."""

@@ -2,9 +2,10 @@
 
 Replicas n(t) >= 0 are real numbers, so is what is done d(t) <= slot * n(t). All that is done by t is at most what has
 come by then, and at least what is due by then: a prompt `patience` after it came, an answer also as long after that as
-its tokens may take; all of it by the end. A rise of n costs a cold start. Requests may be late up to the work of the
-dearest of them, whichever they are. Each of these asks less than any real plan must do; so the optimum is a lower bound
-in this arithmetic of replica-seconds. Solved by HiGHS (`pip install 'headway[court]'`).
+its tokens may take; all of it by the end, `patience` after the last moment at which one comes. A rise of n costs a cold
+start. Requests may be late up to the work of the dearest of them, whichever they are. Each of these asks less than any
+real plan must do; so the optimum is a lower bound in this arithmetic of replica-seconds. Solved by HiGHS (`pip install
+'headway[court]'`).
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def deadline_bound(
     """`token`: the SLO's seconds for a token of an answer (0: answers are due when their prompts are, and a little
     later, as their pace was planned)."""
     slot = max(asks.slot, asks.seconds / MOST_SLOTS)
-    count = max(1, math.ceil(asks.seconds / slot))
+    count = max(1, math.ceil(asks.slots * asks.slot / slot))
     there, due = _curves(asks, slot, count, token)
     missed = asks.dearest(1.0 - attained)
     program = _program(there, due, slot=slot, cold_start=cold_start, missed=missed, ready=ready)

@@ -16,10 +16,11 @@ __all__ = ["Plan", "levels"]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`replicas`: by slot, ready or starting; `starts`: how many began. `replica_seconds` also has the part of starts
-    that lies before the first slot."""
+    """`replicas`: by slot, ready or starting; `ready`: of them; `starts`: how many began. `replica_seconds` also has
+    the part of starts that lies before the first slot."""
 
     replicas: tuple[int, ...]
+    ready: tuple[int, ...]
     starts: int
     replica_seconds: float
 
@@ -31,19 +32,20 @@ class Plan:
 def levels(need: Sequence[int], slot: float, cold_start: float, ready: int = 0) -> Plan:
     """`ready`: replicas that are there at the beginning, at no start's cost."""
     cold = math.ceil(cold_start / slot - 1e-9)
-    total, starts, before = [0] * len(need), 0, 0
+    total, serving, starts, before = [0] * len(need), [0] * len(need), 0, 0
     for level in range(1, max(need, default=0) + 1):
         there_until = 0 if level <= ready else None  # the slot up to which it is there
         for begin, end in _runs(need, level):
             if there_until is not None and begin - there_until <= cold:
-                first = there_until
+                first = serves = there_until
             else:
-                starts, first = starts + 1, begin - cold
+                starts, first, serves = starts + 1, begin - cold, begin
             before += max(0, -first)
             for index in range(max(0, first), end):
                 total[index] += 1
+                serving[index] += index >= serves
             there_until = end
-    return Plan(tuple(total), starts, (sum(total) + before) * slot)
+    return Plan(tuple(total), tuple(serving), starts, (sum(total) + before) * slot)
 
 
 def _runs(need: Sequence[int], level: int) -> Iterator[tuple[int, int]]:
