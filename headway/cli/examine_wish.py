@@ -53,13 +53,13 @@ def asked(
         there = name in facts.priority_classes
         fix = "" if there else f"kubectl create priorityclass {name} --value 1000"
         yield Finding("priority class", "ok" if there else "missing", name, fix)
-    for name, there in secrets.items():
+    for name, seen in secrets.items():
         secret, _, key = name.partition("/")
         fix = f"kubectl -n {namespace} create secret generic {secret} --from-file={key}=FILE"
-        if there is None:
+        if seen is None:
             yield Finding("secret", "note", f"{name}: you may not look", "ask who may")
         else:
-            yield Finding("secret", "ok" if there else "missing", f"{name} in {namespace}", "" if there else fix)
+            yield Finding("secret", "ok" if seen else "missing", f"{name} in {namespace}", "" if seen else fix)
 
 
 def _fits(way: Model, variant: str, facts: Facts, namespace: str) -> Finding:

@@ -53,7 +53,7 @@ def exported(asked: Asked) -> Exported:
     wish = _wish(asked, objects, origin, makers)
     found: list[Derived] = []
     for name, maker in makers:
-        if asked.pieces and list(asked.pieces) == [ALL]:
+        if ALL in asked.pieces:
             found += _if_any(maker, wish)
         else:
             found += list(maker.make(wish))

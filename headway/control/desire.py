@@ -93,7 +93,7 @@ class Desire:
         return gone
 
     def _want_apps(self, apps: Sequence[App], *, prune: bool, places: Mapping[str, str]) -> list[Change]:
-        """After the Tenants, whose keys they get; those that are there get other keys if their Tenant is another now."""
+        """After the Tenants, whose keys they get; who is there already gets another key with another Tenant."""
         control, now = self._control, time.time()
         here = [each.on(control.site.name, control.site.kind) for each in apps]
         wanted = [(each, control.apps.revise(each, now)) for each in here]

@@ -89,7 +89,8 @@ def test_a_file_is_held_against_the_nodes() -> None:
 
 def test_what_a_file_names_is_there_or_told() -> None:
     facts = replace(FACTS, nodes=(GPU,))
-    assert _asked(facts, gpu="L4", priority="production")["priority class"].fix.startswith("kubectl create priorityclass")
+    lacks = _asked(facts, gpu="L4", priority="production")["priority class"]
+    assert lacks.fix.startswith("kubectl create priorityclass")
     told = _asked(facts, {"hf/token": False, "s3/key": True, "x/y": None}, gpu="L4")
     assert told["secret"].state == "note"  # the last of them
     there = list(asked([], facts, {"hf/token": False}, "team"))

@@ -269,3 +269,48 @@ async def test_one_of_two_operators_leads(
 
 async def _async(value: bool) -> bool:
     return value
+
+
+async def test_a_roll_with_no_gpu_to_spare(
+    operator: Operator, cluster: Cluster, namespace: str, fleet: Callable[..., None]
+) -> None:
+    """Old Replicas make room one at a time, so one always answers; and a node that joins restarts none of them."""
+    fleet(cpu_node("cores-1"), gpu_node("h100-1", 2))
+    wanted = {"engine": "vllm", "source": "hf://Qwen/Qwen2.5-7B-Instruct", "gpu": "1", "replicas": 2}
+    await cluster.apply(model(namespace, "chat", **wanted))
+    await until(lambda: settled(cluster, namespace))
+    before = await names(cluster, namespace)
+    fleet(gpu_node("l4-1", 1, "NVIDIA-L4", labels={"headway.dev/tests": "late"}, cpu=0.1))
+    await cluster.apply(model(namespace, "chat", **wanted, slo={"ttft": "2s"}))
+    await until(lambda: settled(cluster, namespace))
+    assert await names(cluster, namespace) == before
+
+    fewest = 2
+    await cluster.apply(model(namespace, "chat", **wanted, args={"max-model-len": 4096}))
+    while not await settled(cluster, namespace):
+        fewest = min(fewest, sum(_answers(each) for each in (await cluster.list(POD, namespace)).items))
+        await asyncio.sleep(0.02)
+    assert fewest == 1
+    assert not before & await names(cluster, namespace)
+    assert "Traceback" not in operator.log()
+
+
+async def names(cluster: Cluster, namespace: str) -> set[str]:
+    return {each["metadata"]["name"] for each in (await cluster.list(POD, namespace)).items}
+
+
+@pytest.mark.usefixtures("nodes")
+async def test_the_api_server_may_go_away(
+    plane: ControlPlane, operator: Operator, cluster: Cluster, namespace: str
+) -> None:
+    await cluster.apply(model(namespace, "chat"))
+    await until(lambda: settled(cluster, namespace))
+    await cluster.apply(model(namespace, "chat", replicas=3))
+    plane.kill("kube-apiserver")
+    plane.start("kube-apiserver")
+    await until(lambda: settled(cluster, namespace))
+    await cluster.apply(model(namespace, "chat", replicas=1))
+    await until(lambda: settled(cluster, namespace))
+    assert operator.process
+    assert operator.process.poll() is None
+    assert "Traceback" not in operator.log()

@@ -138,6 +138,7 @@ def _wanted(namespace: str, *, whole: bool) -> list[Manifest]:
             "metadata": {"name": "team", "namespace": SYSTEM},
             "spec": {"members": ["ana"], "namespace": "team-space", "quota": {"gpus": 1, "cpu": 4}},
         },
+        {**one, "kind": "Tenant", "metadata": {"name": "astray", "namespace": namespace}, "spec": {}},  # is told so
     ]
 
 

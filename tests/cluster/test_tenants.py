@@ -71,14 +71,9 @@ async def test_its_members_work_in_its_namespace_and_nowhere_else(
         await _refused(theirs, theirs.list(resource("Model")))
         await _refused(theirs, theirs.apply(_tenant(quota={"gpus": 100})))
         await _refused(theirs, theirs.patch(QUOTA, "headway", {"spec": {"hard": {"pods": "1000"}}}, SPACE))
-        await theirs.apply(
-            {
-                "apiVersion": "v1",
-                "kind": "Secret",
-                "metadata": {"name": "new", "namespace": SPACE},
-                "stringData": {"a": "b"},
-            }
-        )
+        new = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": f"new-{len(groups)}", "namespace": SPACE}}
+        await theirs.create(new)
+        await _refused(theirs, theirs.apply(new | {"stringData": {"a": "b"}}))  # its answer would hold the values
         await theirs.close()
     stranger = connect(plane.kubeconfig("eve@example.com", "sales"))
     await _refused(stranger, stranger.list(resource("Model"), SPACE))

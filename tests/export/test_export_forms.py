@@ -203,6 +203,20 @@ def test_a_replica_of_several_nodes_is_a_group_or_is_refused(tmp_path: Path) -> 
             export(form, file)
 
 
+def test_weights_of_each_replicas_own_need_a_form_with_claims(tmp_path: Path) -> None:
+    text = "kind: Model\nname: own\nsource: hf://Qwen/Qwen2.5-7B-Instruct\ngpu: L4\nweights: {cache: replica}\n"
+    file = written(tmp_path, text)
+    group = of_kind(export("lws", file), "LeaderWorkerSet")["own"]
+    schemas.check(group)
+    claims = {each["metadata"]["name"] for each in group["spec"]["leaderWorkerTemplate"]["volumeClaimTemplates"]}
+    pod = group["spec"]["leaderWorkerTemplate"]["workerTemplate"]["spec"]
+    mounted = {each["name"] for each in pod["containers"][0]["volumeMounts"]}
+    assert mounted <= claims | {each["name"] for each in pod["volumes"]}
+    for form in ("kserve", "kserve-llm", "knative"):
+        with pytest.raises(UsageError, match="a claim for each Replica"):
+            export(form, file)
+
+
 def test_the_monitor_finds_the_engines_pods() -> None:
     monitor = of_kind(export("kubernetes", EXAMPLES[0], "monitors"), "PodMonitor")["headway-engines"]["spec"]
     for each in of_kind(export("kubernetes"), "Deployment").values():

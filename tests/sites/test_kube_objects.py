@@ -282,6 +282,17 @@ def test_streamed_weights_are_named_to_the_engine() -> None:
     assert not [each for each in found["volumeMounts"] if each["mountPath"] == "/models"]
 
 
+def test_ways_of_one_model_share_what_is_fetched_whatever_their_engines() -> None:
+    ways = [
+        {"name": "a", "engine": "vllm", "env": {"HF_TOKEN": "secret:hf/token", "VLLM_LOGGING_LEVEL": "DEBUG"}},
+        {"name": "b", "engine": "sglang", "env": {"HF_TOKEN": "secret:hf/token"}},
+    ]
+    one, other = of_kind(derived(CLOUD, source=QWEN, gpu="H100", variants=ways), "Job")
+    assert one == other
+    env = one["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert [each["name"] for each in env] == ["HF_TOKEN", "HOME"]
+
+
 def test_one_file_of_a_claim_is_mounted_by_its_folder() -> None:
     found = engine(derived(BARE, source="pvc://claim/a/b.gguf", engine="llamacpp"))
     (mount,) = (each for each in found["volumeMounts"] if each["mountPath"] == "/models")
@@ -308,6 +319,15 @@ def test_what_no_cluster_can_do_is_refused(written: dict[str, Any], kind: type[H
     with pytest.raises(kind, match=re.escape(said)) as refusal:
         derived(replace(BARE, nodes=()), **written)
     assert refusal.value.hint
+
+
+def test_a_priority_that_is_not_there_is_told() -> None:
+    there = replace(BARE, priority_classes=("batch", "system-node-critical"))
+    with pytest.raises(SpecError, match="no PriorityClass production") as told_of:
+        derived(there, source=QWEN, priority="production")
+    assert (told_of.value.hint, told_of.value.field) == ("it has batch", "priority")
+    assert derived(there, source=QWEN, priority="batch")
+    assert derived(UNKNOWN, source=QWEN, priority="production")
 
 
 def test_the_pods_own_fields_are_laid_over() -> None:

@@ -1,4 +1,4 @@
-"""The part of Helm's template language that `deploy/chart` uses, so that the chart is rendered where there is no helm."""
+"""The part of Helm's template language that `deploy/chart` uses, to render it where there is no helm."""
 
 from __future__ import annotations
 

@@ -84,10 +84,12 @@ class Watcher:
     async def step(self) -> None:
         await self._gateway.keep()
         if not self._is_open:
+            self._changed.clear()  # a part of the whole is no reason to hurry
             return
         now = time.time()
         if self._changed.is_set() or self._source.unsettled or not 0 <= now - self._made < REBUILT:
             self._changed.clear()
+            self._made = float("-inf")  # what fails here is tried again at the next look
             found = await self._source.parts(now)
             self._gateway.publish(found.models, found.tenants, found.keys, found.routes)
             self._made = now

@@ -85,7 +85,7 @@ class Copies:
         named = (*FACTS, *(FACTS_OF_DRA if self._is_served("resource.k8s.io/v1") else ()))
         self._facts_of = {kind: self._mirror("", kind, self._room_changed) for kind in named}
         self._by_owner, self._by_model, self._by_target = Index(_owner), Index(_model), Index(_target)
-        self._by_app = Index(_app)
+        self._by_app, self._by_tenant = Index(_app), Index(_tenant)
         self._by_name: dict[str, set[Ref]] = {}
         self._essence: dict[Ref, Essence] = {}
         self.waiting: set[Ref] = set()
@@ -120,10 +120,7 @@ class Copies:
 
     def tenants(self, tenant: str) -> dict[Ref, Manifest]:
         """Objects of a Tenant: they lie in a namespace of its own, and no owner can be named there."""
-        mirrors = self._children.values()
-        return {
-            at: each for mirror in mirrors for at, each in mirror.objects.items() if labels(each).get(TENANT) == tenant
-        }
+        return dict(self._by_tenant.get(tenant))
 
     def pods(self, model: Ref) -> Sequence[Manifest]:
         return list(self._by_model.get((model.namespace, model.name)).values())
@@ -171,6 +168,7 @@ class Copies:
             mirror.note(manifest)
             if at.kind not in OWN_KINDS:
                 self._by_owner.put(at, mirror.objects.get(at))
+                self._by_tenant.put(at, mirror.objects.get(at))
 
     def _own_changed(self, at: Ref) -> None:
         manifest = self._own[at.kind].objects.get(at)
@@ -184,12 +182,18 @@ class Copies:
             self.waiting.discard(at)
         else:
             self._essence[at] = essence
+        for each in {at, *self._alike(at, manifest)}:
+            self._concerned(each, 0.0)
+
+    def _alike(self, at: Ref, manifest: Manifest | None) -> set[Ref]:
+        """All that have its name, as callers see names."""
+        if at.kind not in ("Model", "Route"):
+            return set()
         alike = self._by_name.setdefault(at.name, set())
         (alike.discard if manifest is None else alike.add)(at)
         if not alike:
             del self._by_name[at.name]
-        for each in {at, *alike} if at.kind in ("Model", "Route") else {at}:
-            self._concerned(each, 0.0)
+        return alike
 
     def _routes_to(self, model: str) -> Iterable[Ref]:
         for at, route in self._own["Route"].objects.items():
@@ -200,6 +204,10 @@ class Copies:
         manifest = self._children[at.api_version, at.kind].objects.get(at)
         before = _concern(manifest) if manifest else None
         uid = self._by_owner.put(at, manifest)
+        if isinstance(tenant := self._by_tenant.put(at, manifest), str):
+            for each in self._own["Tenant"].objects:
+                if each.name == tenant:
+                    self._concerned(each, 0.05)
         if before is None and uid is not None:
             before = next((of for of in self._all_own() if self.own(of)["metadata"]["uid"] == uid), None)  # type: ignore[index]
         if before is not None and before.kind in OWN_KINDS:
@@ -287,6 +295,10 @@ def _concern(child: Manifest) -> Ref | None:
         if each["apiVersion"] == OURS:
             return Ref(OURS, each["kind"], metadata.get("namespace", ""), each["name"])
     return None
+
+
+def _tenant(child: Manifest) -> str | None:
+    return labels(child).get(TENANT)
 
 
 def _model(pod: Manifest) -> tuple[str, str] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Mapping
 
 from headway.wire.kube.manifest import Manifest, Ref
 
@@ -32,6 +32,3 @@ class Index:
 
     def get(self, key: Hashable) -> Mapping[Ref, Manifest]:
         return self._objects.get(key, {})
-
-    def __iter__(self) -> Iterator[Hashable]:
-        return iter(self._objects)

@@ -8,7 +8,7 @@ from typing import Any
 from headway.sites.kubernetes.labels import APP, MODEL
 from headway.wire.kube.manifest import Manifest, labels
 
-__all__ = ["child", "node", "own", "pod"]
+__all__ = ["node", "own", "pod"]
 
 _POD_SPEC = (
     "nodeName",
@@ -52,11 +52,6 @@ def node(manifest: Manifest) -> Manifest:
     conditions = [_some(each, ("type", "status")) for each in status.get("conditions") or ()]
     said = _some(status, ("allocatable", "nodeInfo")) | {"conditions": conditions}
     return _bare(manifest) | {"spec": _some(manifest.get("spec") or {}, ("unschedulable", "taints")), "status": said}
-
-
-def child(manifest: Manifest) -> Manifest:
-    """Whole: its managed fields say who wrote what."""
-    return manifest
 
 
 def own(manifest: Manifest) -> Manifest:

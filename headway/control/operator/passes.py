@@ -54,7 +54,8 @@ class Passes:
             return other_passes.route(owner, self._models())
         if at.kind == "App":
             return self._app(at, owner)
-        children = self._copies.tenants(at.name)
+        is_read = at.namespace == self._settings.namespace  # one of the same name elsewhere has no objects
+        children = self._copies.tenants(at.name) if is_read else {}
         if "deletionTimestamp" in owner["metadata"]:
             return other_passes.leave_tenant(owner, children)
         return other_passes.tenant(owner, children, self._copies.facts(), self._settings.namespace)

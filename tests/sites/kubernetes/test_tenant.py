@@ -8,7 +8,7 @@ import pytest
 
 from headway.errors import SpecError
 from headway.sites.kubernetes.facts import UNKNOWN, Facts, Gpus, NodeFacts
-from headway.sites.kubernetes.labels import TENANT
+from headway.sites.kubernetes.labels import MODEL, TENANT
 from headway.sites.kubernetes.objects.tenant import tenant_objects
 from headway.spec.check import tenant_from_json
 from headway.spec.tenant import Tenant
@@ -81,14 +81,19 @@ def test_its_people_get_the_one_role_of_members_and_only_there() -> None:
 
 
 def test_its_network_ends_at_the_gateway() -> None:
-    policy = _made(_tenant())["NetworkPolicy"]["spec"]
-    assert policy["podSelector"] == {}
-    assert policy["ingress"] == [{"from": [{"podSelector": {}}]}]
-    assert [rule.get("ports") for rule in policy["egress"]] == [
+    found = [each.manifest for each in tenant_objects(_tenant(), UNKNOWN)]
+    apart, engines = (each["spec"] for each in found if each["kind"] == "NetworkPolicy")
+    assert apart["podSelector"] == {}
+    assert apart["ingress"] == [{"from": [{"podSelector": {}}]}]
+    assert [rule.get("ports") for rule in apart["egress"]] == [
         [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
         None,
         [{"protocol": "TCP", "port": 8484}],
     ]
+    assert engines["podSelector"] == {"matchExpressions": [{"key": MODEL, "operator": "Exists"}]}
+    gateway = engines["ingress"][0]["from"][0]
+    assert gateway["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "gateway"
+    assert engines["egress"][-1] == {"ports": [{"protocol": "TCP", "port": 443}]}, "weights"
 
 
 def test_kueue_covers_what_pods_ask_for_or_nothing_would_be_admitted() -> None:

@@ -19,7 +19,7 @@ from headway.sites.kubernetes.objects.replica import parts_of, replica_objects
 from headway.spec.model import Model
 from headway.spec.revision import Revision
 
-__all__ = ["WORKLOADS", "Pod", "Way", "moved", "on_one_node", "way_of"]
+__all__ = ["WORKLOADS", "Pod", "Way", "moved", "of_one_pod", "on_one_node", "way_of"]
 
 WORKLOADS = ("Deployment", "StatefulSet", "LeaderWorkerSet")
 
@@ -118,6 +118,17 @@ def on_one_node(ways: Iterable[Way], what: str) -> Iterator[Way]:
         if way.pods > 1:
             raise UsageError(
                 f"{way.name}: a Replica takes {way.pods} nodes, and {what} has one pod", hint="use --as lws"
+            )
+        yield way
+
+
+def of_one_pod(ways: Iterable[Way], what: str) -> Iterator[Way]:
+    """Likewise, for one that cannot give each pod a claim of its own either."""
+    for way in on_one_node(ways, what):
+        if "volumeClaimTemplates" in way.workload.manifest["spec"]:
+            raise UsageError(
+                f"{way.name}: weights: {{cache: replica}} is a claim for each Replica, which {what} has not",
+                hint="write cache: volume, or use --as kubernetes",
             )
         yield way
 

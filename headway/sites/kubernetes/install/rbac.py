@@ -47,7 +47,8 @@ def _all(group: str, resources: str, verbs: Iterable[str], why: str, **more: tup
 
 GRANTS: tuple[Grant, ...] = (
     _all(GROUP, "apps models routes tenants", LOOK, "what is asked for"),
-    _all(GROUP, "models tenants", ("patch",), "their finalizer"),
+    _all(GROUP, "models", ("patch",), "its finalizer"),
+    Grant("operator", "system", GROUP, ("tenants",), ("patch",), "likewise"),
     _all(GROUP, "apps/status models/status routes/status tenants/status", ("patch",), "what is true of it"),
     _all("apps", "deployments statefulsets", KEEP, "Replicas"),
     _all("", "persistentvolumeclaims services", KEEP, "the Replicas' address; the cache of weights"),
@@ -80,14 +81,16 @@ GRANTS: tuple[Grant, ...] = (
 _MEMBER = (
     (GROUP, ("apps", "models", "routes"), ("create", "delete", "get", "list", "patch", "update", "watch")),
     (GROUP, ("models/scale",), ("get", "patch", "update")),
-    ("", ("events", "pods", "pods/log", "services", "persistentvolumeclaims"), ("get", "list", "watch")),
+    ("", ("events", "pods", "services", "persistentvolumeclaims"), ("get", "list", "watch")),
+    ("", ("pods/log",), ("get",)),
     ("", ("pods/portforward",), ("create",)),
     ("", ("resourcequotas",), ("get", "list", "watch")),
-    ("", ("secrets",), ("create", "delete", "patch", "update")),
+    ("", ("secrets",), ("create", "delete")),
     ("apps", ("deployments",), ("get", "list", "watch")),
     ("batch", ("jobs",), ("get", "list", "watch")),
 )
-"""Of a tenant's members. They write Secrets and read none (a list has the values too): they come out only into pods."""
+"""Of a tenant's members. They make Secrets and read none: a list, and the answer to a patch, have the values too. What
+they put into a pod's environment that pod can read."""
 
 
 def roles(namespace: str) -> tuple[Derived, ...]:

@@ -31,6 +31,10 @@ __all__ = [
 ]
 
 VOLUME = "weights"
+UID = 1000
+"""Of the Job: all ways to serve a Model share what it fetches, whatever user their engines run as."""
+OF_STORES = ("HF_", "HUGGING_FACE_", "AWS_", "GOOGLE_", "OCI_", "HEADWAY_", "PIP_", "SSL_CERT_", "REQUESTS_CA_")
+"""Environment that a fetch needs: where a store is, and who asks. What is for the engine stays with it."""
 SLOWEST = 20e6
 """Bytes/s; a fetch that is slower than this is given up and begun again."""
 LEAST_SECONDS = 3600
@@ -112,7 +116,7 @@ def _job(revision: Revision, container: Container, way: Way, metadata: Tree) -> 
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "restartPolicy": "OnFailure",
-        "securityContext": pod_security(container.uid),
+        "securityContext": pod_security(UID),
         "containers": [fetcher],
         "volumes": [
             {"name": VOLUME, "persistentVolumeClaim": {"claimName": name}},
@@ -138,13 +142,13 @@ def _fetcher(revision: Revision, container: Container, way: Way, name: str, *, w
     args += ["--wait", f"{seconds(way)}s"] if waits else []
     needs = {"cpu": "100m", "memory": "128Mi"} if waits else {"cpu": "1", "memory": "1Gi"}
     on_node = {"ephemeral-storage": mebibytes(way.size)} if way.kind == "none" else {}
-    secret = {} if waits else dict(revision.env)
+    env = {} if waits else {name: value for name, value in revision.env.items() if _is_of_stores(name)}
     return {
         "name": name,
         "image": because(own_image(), "Headway's own image fetches: the engines' need no client of any store"),
         "command": ["headway", "weights"],
         "args": args,
-        "env": [*env_of(secret), {"name": "HOME", "value": "/tmp"}],  # noqa: S108 - a mount of its own
+        "env": [*env_of(env), {"name": "HOME", "value": "/tmp"}],  # noqa: S108 - a mount of its own
         "resources": {
             "requests": {**needs, **on_node},
             "limits": {"memory": needs["memory"] if waits else "4Gi", **on_node},
@@ -156,6 +160,10 @@ def _fetcher(revision: Revision, container: Container, way: Way, name: str, *, w
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a mount of its own
         ],
     }
+
+
+def _is_of_stores(name: str) -> bool:
+    return name.startswith(OF_STORES) or name.casefold().endswith("_proxy")
 
 
 def _claim(way: Way, mode: str) -> Tree:

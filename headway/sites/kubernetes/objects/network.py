@@ -7,7 +7,7 @@ plugin that enforces them; without one they change nothing (docs/cluster.md).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from headway.sites.kubernetes.labels import COMPONENT, MODEL, SYSTEM
@@ -22,22 +22,23 @@ NAMESPACE_NAME = "kubernetes.io/metadata.name"  # the API server puts it on ever
 POSTGRES_PORT = 5432
 
 Rule = dict[str, Any]
+_REPLICAS: Rule = {"matchExpressions": [{"key": MODEL, "operator": "Exists"}]}
 
 
 def system_policies(namespace: str = SYSTEM, *, ledger: bool = False) -> tuple[Derived, ...]:
     """Of the operator and the gateway. `ledger`: the gateway keeps its ledger on a PostgreSQL."""
-    replicas = {"namespaceSelector": {}, "podSelector": {"matchExpressions": [{"key": MODEL, "operator": "Exists"}]}}
+    replicas = {"namespaceSelector": {}, "podSelector": dict(_REPLICAS)}
     gateway = _policy(
         "headway-gateway",
         namespace,
-        _part("gateway"),
+        {"matchLabels": _part("gateway")},
         [_in(GATEWAY_PORT)],
         [_dns(), _api_server(), {"to": [replicas]}, *([_out(POSTGRES_PORT)] if ledger else [])],
     )
     operator = _policy(
         "headway-operator",
         namespace,
-        _part("operator"),
+        {"matchLabels": _part("operator")},
         [
             _in(METRICS_PORT, {"namespaceSelector": {}}),
             _in(SCALER_PORT, {"namespaceSelector": {"matchLabels": {NAMESPACE_NAME: "keda"}}}),
@@ -52,48 +53,58 @@ def system_policies(namespace: str = SYSTEM, *, ledger: bool = False) -> tuple[D
 
 def model_policies(model: str, namespace: str, *, system: str = SYSTEM, fetches: bool = True) -> tuple[Derived, ...]:
     """Of a Model's Replicas. `fetches`: its pods load the weights from outside by themselves."""
-    own = {MODEL: model}
-    gateway = {
-        "namespaceSelector": {"matchLabels": {NAMESPACE_NAME: system}},
-        "podSelector": {"matchLabels": _part("gateway")},
-    }
+    select = {"matchLabels": {MODEL: model}}
+    made, why = _replicas(f"{model}-replicas", namespace, select, system, fetches=fetches)
+    made["metadata"]["labels"] |= {MODEL: model}
+    return (Derived(made, why, f"Who may talk to the engines of {model}."),)
+
+
+def _replicas(
+    name: str, namespace: str, select: Rule, system: str, *, fetches: bool
+) -> tuple[Manifest, Mapping[str, str]]:
     prometheus = {
         "namespaceSelector": {},
         "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}},
     }
-    siblings = {"podSelector": {"matchLabels": own}}
+    siblings = {"podSelector": select}
     made = _policy(
-        f"{model}-replicas",
+        name,
         namespace,
-        own,
-        [{"from": [gateway, prometheus, siblings]}],
+        select,
+        [{"from": [_gateway_of(system), prometheus, siblings]}],
         [_dns(), {"to": [siblings]}, *([_out(443)] if fetches else [])],
     )
-    made["metadata"]["labels"] |= own
-    why = {
+    return made, {
         "/spec/ingress/0/from/0": "requests come through the gateway, which knows keys and limits",
         "/spec/ingress/0/from/1": "Prometheus reads the engine's metrics",
         "/spec/ingress/0/from/2": "one Replica over several nodes talks to itself",
     } | ({"/spec/egress/2": "the weights are fetched over HTTPS"} if fetches else {})
-    return (Derived(made, why, f"Who may talk to the engines of {model}."),)
 
 
 def tenant_policies(namespace: str, *, system: str = SYSTEM) -> tuple[Derived, ...]:
-    """Of a Tenant's namespace: nothing in or out but the names service, the gateway and the namespace itself."""
-    gateway = {
-        "namespaceSelector": {"matchLabels": {NAMESPACE_NAME: system}},
-        "podSelector": {"matchLabels": _part("gateway")},
-    }
+    """Of a Tenant's namespace: nothing in or out but the names service, the gateway and the namespace itself; and of
+    the Replicas in it, which the gateway must reach and which fetch their weights."""
     inside: Rule = {"podSelector": {}}
     made = _policy(
         "headway-tenant",
         namespace,
         {},
         [{"from": [inside]}],
-        [_dns(), {"to": [inside]}, {"to": [gateway], "ports": [{"protocol": "TCP", "port": GATEWAY_PORT}]}],
+        [_dns(), {"to": [inside]}, {"to": [_gateway_of(system)], "ports": [{"protocol": "TCP", "port": GATEWAY_PORT}]}],
     )
     note = "Apart from other tenants: pods reach each other here, and models through the gateway; add your own to it."
-    return (Derived(made, {"/spec/podSelector": "every pod of the namespace"}, note),)
+    engines, why = _replicas("headway-replicas", namespace, dict(_REPLICAS), system, fetches=True)
+    return (
+        Derived(made, {"/spec/podSelector": "every pod of the namespace"}, note),
+        Derived(engines, why, "What the Replicas here need besides: policies add up."),
+    )
+
+
+def _gateway_of(system: str) -> Rule:
+    return {
+        "namespaceSelector": {"matchLabels": {NAMESPACE_NAME: system}},
+        "podSelector": {"matchLabels": _part("gateway")},
+    }
 
 
 _WHY_GATEWAY = {
@@ -110,13 +121,13 @@ _WHY_OPERATOR = {
 }
 
 
-def _policy(name: str, namespace: str, select: dict[str, str], into: list[Rule], out: list[Rule]) -> Manifest:
+def _policy(name: str, namespace: str, select: Rule, into: list[Rule], out: list[Rule]) -> Manifest:
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
         "metadata": {"name": name, "namespace": namespace, "labels": {"app.kubernetes.io/managed-by": "headway"}},
         "spec": {
-            "podSelector": {"matchLabels": select} if select else {},
+            "podSelector": select,
             "policyTypes": ["Ingress", "Egress"],
             "ingress": into,
             "egress": out,

@@ -7,6 +7,7 @@ from typing import Any
 from headway.engines import registry
 from headway.engines.container import Container, PodShape
 from headway.engines.elsewhere import weights_bytes
+from headway.errors import SpecError
 from headway.sites.kubernetes import labels
 from headway.sites.kubernetes.facts import Facts
 from headway.sites.kubernetes.objects import fetch
@@ -46,6 +47,7 @@ def parts_of(revision: Revision, facts: Facts) -> Parts | None:
     engine = registry.get(revision.engine)
     if engine.external(revision) is not None:
         return None
+    _check_priority(revision, facts)
     weights = revision.source.size_bytes or weights_bytes(revision.source.uri)
     found = accelerators(revision.engine, revision.gpu, weights, facts)
     shape = found.shape
@@ -55,6 +57,14 @@ def parts_of(revision: Revision, facts: Facts) -> Parts | None:
         container = _container(revision, PodShape(shape.gpus, shape.vendor, shape.share, shape.pods, streams=True))
     template = revision_name(revision) if found.device_class else ""
     return Parts(revision, container, found, way, weights, template)
+
+
+def _check_priority(revision: Revision, facts: Facts) -> None:
+    """A pod that names a class that is not there is never made, and only an event of its ReplicaSet would say so."""
+    wanted, there = revision.place.get("priority"), facts.priority_classes
+    if wanted and there and wanted not in there:
+        known = ", ".join(each for each in there if not each.startswith("system-")) or "none of your own"
+        raise SpecError(f"the cluster has no PriorityClass {wanted}", hint=f"it has {known}", field="priority")
 
 
 def _container(revision: Revision, shape: PodShape) -> Container:

@@ -16,7 +16,7 @@ __all__ = ["external", "keda"]
 
 def keda(wish: Wish) -> Iterator[Derived]:
     for model in wish.models:
-        yield from scaled_by(wish, model.name, lambda way: prometheus_scaler(way, wish.words.prometheus))
+        yield from scaled_by(wish, model, lambda way: prometheus_scaler(way, wish.words.prometheus))
 
 
 def external(wish: Wish) -> Iterator[Derived]:

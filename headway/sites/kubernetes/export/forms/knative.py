@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from headway.sites.kubernetes.export.load import load_of, target
-from headway.sites.kubernetes.export.way import Way, moved, on_one_node
+from headway.sites.kubernetes.export.way import Way, moved, of_one_pod
 from headway.sites.kubernetes.export.wish import Wish
 from headway.sites.kubernetes.objects.derived import Derived
 
@@ -41,7 +41,7 @@ _LONGEST = 600
 
 
 def services(wish: Wish) -> Iterator[Derived]:
-    for way in on_one_node(wish.ways, "a Knative Service"):
+    for way in of_one_pod(wish.ways, "a Knative Service"):
         yield from way.others
         yield _service(way)
 

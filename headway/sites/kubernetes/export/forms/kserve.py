@@ -11,7 +11,7 @@ from typing import Any
 
 from headway.sites.kubernetes.export.forms.scaler import query
 from headway.sites.kubernetes.export.load import load_of, target
-from headway.sites.kubernetes.export.way import Way, moved, on_one_node
+from headway.sites.kubernetes.export.way import Way, moved, of_one_pod
 from headway.sites.kubernetes.export.wish import Wish
 from headway.sites.kubernetes.objects.derived import Derived
 
@@ -23,14 +23,14 @@ _MODE = "serving.kserve.io/deploymentMode"
 
 
 def inference_services(wish: Wish) -> Iterator[Derived]:
-    for way in on_one_node(wish.ways, "an InferenceService here"):
+    for way in of_one_pod(wish.ways, "an InferenceService here"):
         yield from way.others
         yield _service(way, wish.words.prometheus)
 
 
 def llm_services(wish: Wish) -> Iterator[Derived]:
     """What embeds, and what comes from where KServe cannot look, stays an InferenceService."""
-    for way in on_one_node(wish.ways, "an LLMInferenceService here"):
+    for way in of_one_pod(wish.ways, "an LLMInferenceService here"):
         yield from way.others
         scheme = way.model.source.partition("://")[0]
         generates = way.revision.task != "embedding" and scheme in LLM_SCHEMES

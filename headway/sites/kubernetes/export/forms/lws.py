@@ -19,7 +19,7 @@ GROUP = "leaderworkerset.x-k8s.io/v1"
 
 def leader_worker_sets(wish: Wish) -> Iterator[Derived]:
     for model in wish.models:
-        for each in scaled_by(wish, model.name, autoscaler):
+        for each in scaled_by(wish, model, autoscaler):
             found = next((way for way in wish.of(model) if _is(way, each)), None)
             if found is None:
                 yield _aimed(each)
@@ -46,6 +46,8 @@ def _set(way: Way, derived: Derived) -> Derived:
         },
         "startupPolicy": "LeaderCreated",
     }
+    if claims := deployment["spec"].get("volumeClaimTemplates"):
+        spec["leaderWorkerTemplate"]["volumeClaimTemplates"] = claims
     if "replicas" in deployment["spec"]:
         spec = {"replicas": deployment["spec"]["replicas"], **spec}
     why = moved(derived.why, "/spec/template", "/spec/leaderWorkerTemplate/workerTemplate")

@@ -6,7 +6,7 @@ itself. The operator makes a Deployment for each Revision and moves between them
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from typing import Any
 
@@ -16,18 +16,18 @@ from headway.sites.kubernetes.export.wish import Wish
 from headway.sites.kubernetes.labels import REVISION
 from headway.sites.kubernetes.objects.derived import Derived
 from headway.sites.kubernetes.objects.model import model_objects
+from headway.spec.model import Model
 
 __all__ = ["plain", "scaled_by", "standing"]
 
 
 def plain(wish: Wish) -> Iterator[Derived]:
     for model in wish.models:
-        yield from scaled_by(wish, model.name, autoscaler)
+        yield from scaled_by(wish, model, autoscaler)
 
 
-def scaled_by(wish: Wish, name: str, scaler: Any) -> Iterator[Derived]:
-    """Everything of one Model, with this scaler (of a Way) where its replicas are a range."""
-    model = next(each for each in wish.models if each.name == name)
+def scaled_by(wish: Wish, model: Model, scaler: Callable[[Way], Iterator[Derived]]) -> Iterator[Derived]:
+    """Everything of one Model, with this scaler where the replicas of a way are a range."""
     ways = list(wish.of(model))
     if not ways:
         return

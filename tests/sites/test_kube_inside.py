@@ -1,18 +1,21 @@
-"""The drain hooks as a kubelet runs them, against an engine's own metrics."""
+"""What runs inside a pod besides the engine, as a kubelet runs it: drain hooks, probes, the start by a pod's number."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
 from headway.engines.container import Container
 from headway.sites.kubernetes.objects import drain
+from tests.support.kube import BARE, derived, workload
 
 
 class Engine:
@@ -59,7 +62,10 @@ def no_news(monkeypatch: pytest.MonkeyPatch) -> None:
 SERIES = ['vllm:num_requests_running{model_name="chat",engine="0"}', "llamacpp:requests_processing"]
 
 
-@pytest.mark.parametrize("looks", ["python3", "curl"])
+LOOKS = ["python3", pytest.param("curl", marks=pytest.mark.skipif(not shutil.which("curl"), reason="needs curl"))]
+
+
+@pytest.mark.parametrize("looks", LOOKS)
 @pytest.mark.parametrize("series", SERIES)
 def test_it_ends_when_nothing_runs_any_more(looks: Literal["python3", "curl"], series: str) -> None:
     engine = Engine(series, running=2)
@@ -69,7 +75,7 @@ def test_it_ends_when_nothing_runs_any_more(looks: Literal["python3", "curl"], s
     assert engine.asked == 3
 
 
-@pytest.mark.parametrize("looks", ["python3", "curl"])
+@pytest.mark.parametrize("looks", LOOKS)
 def test_an_engine_that_is_gone_holds_nobody_up(looks: Literal["python3", "curl"]) -> None:
     with Engine("x", running=0).serve() as port:
         pass
@@ -78,3 +84,36 @@ def test_an_engine_that_is_gone_holds_nobody_up(looks: Literal["python3", "curl"
 
 def test_no_hook_for_an_engine_that_tells_nothing() -> None:
     assert drain.hook(Container("i:1", (), (), 80, "/health", None)) == []
+
+
+def pod_of_two() -> dict[str, Any]:
+    """The engine of a Replica of two pods that have one template."""
+    objects = derived(BARE, source="hf://meta-llama/Llama-3.1-70B-Instruct", gpu="H100:16")
+    return dict(workload(objects)["spec"]["template"]["spec"]["containers"][0])
+
+
+@pytest.mark.parametrize(("number", "more"), [("0", []), ("1", ["--headless"])])
+def test_each_pod_of_a_replica_starts_by_its_number(number: str, more: list[str]) -> None:
+    found = pod_of_two()
+    assert found["args"][:2] == ["vllm", "serve"]
+    argv = [*found["command"], "printf", "%s\n", *found["args"]]
+    env = {"PATH": os.environ["PATH"], "HEADWAY_INDEX": number}
+    told = subprocess.run(argv, env=env, timeout=30, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert told == [*found["args"], *more]
+
+
+@pytest.mark.parametrize(("number", "code"), [("0", 1), ("1", 0)])
+def test_of_the_pods_of_a_replica_only_the_first_is_probed(number: str, code: int) -> None:
+    """Nothing answers here."""
+    probe = pod_of_two()["readinessProbe"]["exec"]["command"]
+    env = {"PATH": os.environ["PATH"], "HEADWAY_INDEX": number}
+    assert subprocess.run(probe, env=env, timeout=30, check=False, capture_output=True).returncode == code
+
+
+def test_the_pods_of_a_replica_end_when_the_first_has_answered() -> None:
+    engine = Engine("vllm:num_requests_running", running=1)
+    with engine.serve() as port:
+        env = {**os.environ, "LWS_LEADER_ADDRESS": "127.0.0.1"}
+        argv = hook(port, "vllm:num_requests_running", "python3")
+        assert subprocess.run(argv, env=env, timeout=30, check=False).returncode == 0
+    assert engine.asked == 2
