@@ -124,7 +124,10 @@ def test_the_tables_tell_errors_and_what_bands_hold() -> None:
     assert shares[0] == pytest.approx(8.0, abs=1.5)  # the mean of abs of a normal of 10 %
     assert shares[2] == pytest.approx(90.0, abs=3.0)
     unseen = [line for line in told if "TPOT" in line and line.startswith(KINDS)]
-    assert len(unseen) == len(KINDS)
+    assert len(unseen) == 2 * len(KINDS)  # without a model's rows, without an accelerator's
+    for line in unseen:
+        inside = float(line.split()[4].rstrip("%"))
+        assert inside == pytest.approx(90.0 if line.startswith("seen") else 95.0, abs=3.0)  # as wide as it is served
 
 
 def test_shapes_of_one_base_are_one_model() -> None:
