@@ -257,7 +257,7 @@ def _shrunk(old: Sequence[Workload], moves: converge.Plan) -> list[Scale]:
 def _is_behind(workload: Workload) -> bool:
     """Its own controller counts more that answer than the mirror of pods shows: who is not seen must not be ended."""
     status = workload.manifest.get("status") or {}
-    return bool((status.get("readyReplicas") or 0) > sum(each.is_ready for each in workload.staying))
+    return bool((status.get("readyReplicas") or 0) > sum(each.ready_pods for each in workload.staying))
 
 
 def _ended(seen: ModelSeen, wanted: set[Ref], old: Sequence[Workload]) -> Iterator[End]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from headway.control.operator.conditions import Condition
 from headway.control.operator.wish import Wish
-from headway.control.operator.workloads import Pod, Workload
+from headway.control.operator.workloads import WORST, Pod, Workload
 from headway.policy.decision import Reason
 from headway.sites.base import ReplicaState
 from headway.sites.kubernetes.labels import COMPONENT, MODEL
@@ -16,14 +16,6 @@ from headway.sites.kubernetes.pending import Pending
 from headway.wire.kube.manifest import Manifest
 
 __all__ = ["Standing", "conditions_of", "many", "status_of"]
-
-_WORST = (
-    ReplicaState.FAILED,
-    ReplicaState.BACKOFF,
-    ReplicaState.PENDING,
-    ReplicaState.PREPARING,
-    ReplicaState.STARTING,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +135,10 @@ def _degraded(missing: int, worst: _Trouble | None, held: Sequence[str]) -> Cond
 def _worst(standing: Standing) -> _Trouble | None:
     """What keeps the most helpless of the wanted Replicas from answering; before there is a pod, what its workload's
     own controller says."""
-    for state in _WORST:
+    for state in WORST:
         found = next((each for each in standing.current if each.seen.state is state), None)
         if found is not None:
-            return _of_pod(found, standing.pending.get(found.name))
+            return _of_pod(found, standing.pending.get(found.about))
     for revision in standing.counts:
         workload = standing.workloads.get(revision)
         if workload and (refused := _refused(workload.manifest)):
@@ -162,7 +154,7 @@ def _of_pod(pod: Pod, pending: Pending | None) -> _Trouble:
     is_trouble = seen.state in (ReplicaState.FAILED, ReplicaState.BACKOFF)
     waits = seen.state is ReplicaState.PENDING and seen.reason is not Reason.PREPARING
     loops = seen.reason is Reason.CRASH_LOOP
-    return _Trouble(seen.reason, f"{pod.name}: {seen.message}", seen.next_action, is_trouble or waits, loops)
+    return _Trouble(seen.reason, f"{pod.about}: {seen.message}", seen.next_action, is_trouble or waits, loops)
 
 
 def _refused(workload: Manifest) -> _Trouble | None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headway.policy.converge import Facts as ReplicaFacts
 from headway.policy.decision import Reason
 from headway.sites.base import ReplicaState
-from headway.sites.kubernetes.labels import REVISION, VARIANT, WANTED
+from headway.sites.kubernetes.labels import COMPONENT, REVISION, VARIANT, WANTED
 from headway.sites.kubernetes.objects.workload import GROUP_SUFFIX
 from headway.sites.kubernetes.pods import Seen, seconds, seen
 from headway.sites.kubernetes.requests import is_over
@@ -16,19 +16,32 @@ from headway.wire.kube.cluster import MANAGER
 from headway.wire.kube.manifest import Manifest, Ref, labels, ref
 from headway.wire.kube.ownership import writers
 
-__all__ = ["KINDS", "Pod", "Workload", "is_group", "pods_of", "replica_facts", "workloads_of"]
+__all__ = ["KINDS", "WORST", "Pod", "Workload", "is_group", "pods_of", "replica_facts", "workloads_of"]
 
 KINDS = ("Deployment", "StatefulSet", "LeaderWorkerSet")
-_WORKER, _INDEX = "leaderworkerset.sigs.k8s.io/worker-index", "apps.kubernetes.io/pod-index"
+_LWS = "leaderworkerset.sigs.k8s.io"
+_WORKER, _GROUP, _SIZE = f"{_LWS}/worker-index", f"{_LWS}/group-index", f"{_LWS}/size"
+_INDEX = "apps.kubernetes.io/pod-index"
+WORST = (
+    ReplicaState.FAILED,
+    ReplicaState.BACKOFF,
+    ReplicaState.PENDING,
+    ReplicaState.PREPARING,
+    ReplicaState.STARTING,
+)
+"""Of those that do not answer, the most helpless first."""
 WAITS_FOR_ROOM = (Reason.NO_FREE_GPU, Reason.NOT_ENOUGH_MEMORY, Reason.UNSCHEDULABLE)
 
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """One Replica's pod (of a group: its first)."""
+    """One Replica's pod. Of a Replica of several pods its first; then `others` are the rest, and `seen` is what keeps
+    the Replica from answering, of the pod named `about`."""
 
     manifest: Manifest
     seen: Seen
+    others: tuple[Manifest, ...] = ()
+    about: str = ""
 
     @property
     def name(self) -> str:
@@ -49,7 +62,12 @@ class Pod:
 
     @property
     def is_placed(self) -> bool:
-        return bool(self.manifest["spec"].get("nodeName"))
+        return any(each["spec"].get("nodeName") for each in (self.manifest, *self.others))
+
+    @property
+    def ready_pods(self) -> int:
+        """As the workload's own controller counts: each for itself."""
+        return sum(seen(each).state is ReplicaState.READY for each in (self.manifest, *self.others))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +124,54 @@ def is_group(workload: Manifest) -> bool:
 
 
 def pods_of(pods: Iterable[Manifest], children: Iterable[Manifest]) -> list[Pod]:
-    """Those that are Replicas: not ended for good (their workload made others), and of a group the first."""
-    groups = {labels(each).get(REVISION) for each in children if each["kind"] == "StatefulSet" and is_group(each)}
+    """Those that are Replicas: not ended for good (their workload made others), and no Job's that fetches weights."""
+    sizes = {
+        labels(each).get(REVISION, ""): each["spec"].get("replicas", 1)
+        for each in children
+        if each["kind"] == "StatefulSet" and is_group(each)
+    }
+    found: dict[tuple[str, ...], list[Manifest]] = {}
+    for pod in pods:
+        if labels(pod).get(COMPONENT) != "weights" and not is_over(pod):
+            found.setdefault(_replica(pod, sizes), []).append(pod)
+    return [_pod(each, sizes) for each in found.values()]
 
-    def is_replica(pod: Manifest) -> bool:
-        said = labels(pod)
-        number = said.get(_INDEX, "0") if said.get(REVISION) in groups else said.get(_WORKER, "0")
-        return number == "0" and not is_over(pod)
 
-    return [Pod(each, seen(each)) for each in pods if is_replica(each)]
+def _replica(pod: Manifest, sizes: Mapping[str, int]) -> tuple[str, ...]:
+    """Which Replica a pod is of, as a key."""
+    said = labels(pod)
+    revision = said.get(REVISION, "")
+    if revision in sizes:
+        return (revision,)
+    return (revision, said[_GROUP]) if said.get(_GROUP) else (revision, "", pod["metadata"]["name"])
+
+
+def _pod(pods: Sequence[Manifest], sizes: Mapping[str, int]) -> Pod:
+    """A Replica answers when all its pods do: the first may still say so when another is lost."""
+    lead, *others = sorted(pods, key=_number)
+    own, said = seen(lead), labels(lead)
+    whole = Pod(lead, own, tuple(others), lead["metadata"]["name"])
+    for each in others if own.state is not ReplicaState.DRAINING else ():
+        at, name = seen(each), each["metadata"]["name"]
+        if at.state is ReplicaState.DRAINING:
+            at = Seen(ReplicaState.STARTING, Reason.STARTING, f"another pod takes its place: {at.message}")
+        if _rank(at.state) < _rank(whole.seen.state):
+            whole = replace(whole, seen=at, about=name)
+    size = sizes.get(said.get(REVISION, "")) or int(said.get(_SIZE) or 1)
+    if whole.is_ready and len(pods) < size:
+        told = f"{len(pods)} of its {size} pods are there"
+        return replace(whole, seen=Seen(ReplicaState.PREPARING, Reason.PREPARING, told))
+    return whole
+
+
+def _rank(state: ReplicaState) -> int:
+    return WORST.index(state) if state in WORST else len(WORST)
+
+
+def _number(pod: Manifest) -> tuple[int, str]:
+    said = labels(pod)
+    number = said.get(_WORKER) or said.get(_INDEX) or "0"
+    return int(number), pod["metadata"]["name"]
 
 
 def workloads_of(
@@ -144,7 +201,7 @@ def replica_facts(model: str, pods: Sequence[Pod], *, has_room: Iterable[str] = 
             leaving=each.leaves,
             started=seconds(each.manifest["metadata"].get("creationTimestamp", "")),
             waits_for_room=not leaving
-            and each.name not in fits
+            and each.about not in fits
             and each.seen.state is ReplicaState.PENDING
             and each.seen.reason in WAITS_FOR_ROOM,
         )

@@ -16,7 +16,7 @@ from headway.control.operator.plan import Plan
 from headway.control.operator.wish import Wish, divide, wish_of
 from headway.policy.decision import Reason
 from headway.sites.kubernetes.facts import Facts
-from headway.sites.kubernetes.labels import FINALIZER, REVISION
+from headway.sites.kubernetes.labels import COMPONENT, FINALIZER, REVISION
 from headway.sites.kubernetes.objects.model import model_objects
 from headway.sites.kubernetes.objects.replica import replica_objects
 from headway.sites.kubernetes.pending import Pending
@@ -174,6 +174,78 @@ def test_pods_that_the_mirror_does_not_show_yet_are_not_ended() -> None:
     plan = planned(seen(changed, made, []), wish_of(changed, "kubernetes"))
     assert plan.scale == ()
     assert plan.look_again
+
+
+def group(number: int, pod: Manifest) -> Manifest:
+    """A pod of a Replica of several."""
+    named = {"name": f"{pod['metadata']['name']}-{number}", "labels": {**labels(pod), INDEX: str(number)}}
+    return pod | {"metadata": pod["metadata"] | named}
+
+
+def pair(*, second: Manifest | None = None, **of_second: Any) -> tuple[Manifest, Wish, list[Manifest], list[Manifest]]:
+    """A Model whose one Replica has two pods, what is there of it, and the pods."""
+    manifest, wish, made = first(replicas=1)
+    workload = of_kind(made)
+    workload["kind"], workload["spec"] = "StatefulSet", workload["spec"] | {"replicas": 2, "serviceName": "chat-group"}
+    lead, other = running(workload, 1), running(workload, 1, **of_second)
+    return manifest, wish, made, [group(0, lead[0]), group(1, second or other[0])]
+
+
+INDEX = "apps.kubernetes.io/pod-index"
+
+
+def grouped(wish: Wish, found: ModelSeen) -> Plan:
+    """As `planned`, with a StatefulSet that is one Replica where a Deployment would be."""
+
+    def made(way: Any, facts: Facts, ns: str) -> Sequence[Any]:
+        objects = replica_objects(way.model, way.revision, facts, namespace=ns, replicas=way.count)
+        spec = objects[-1].manifest["spec"] | {"replicas": 2, "serviceName": "chat-group"}
+        return (*objects[:-1], replace(objects[-1], manifest=objects[-1].manifest | {"kind": KIND, "spec": spec}))
+
+    return decide(found, wish, made, lambda each, facts, ns: model_objects(each.model, facts, namespace=ns))
+
+
+KIND = "StatefulSet"
+
+
+def test_a_replica_of_several_pods_answers_when_all_do() -> None:
+    manifest, wish, made, pods = pair()
+    assert condition(grouped(wish, seen(manifest, made, pods)), "Ready")[:2] == (True, Reason.READY)
+    alone = condition(grouped(wish, seen(manifest, made, pods[:1])), "Ready")
+    assert alone[0] is False
+    assert "1 of its 2 pods are there" in alone[2]
+
+
+def test_a_pod_of_a_replica_that_no_node_takes_is_told() -> None:
+    manifest, wish, made, pods = pair()
+    waits = pods[1] | {"spec": {"containers": [{"name": "engine"}]}, "status": {"phase": "Pending"}}
+    why = {waits["metadata"]["name"]: Pending(Reason.NO_FREE_GPU, "needs 8 x nvidia.com/gpu", "add a node")}
+    plan = grouped(wish, seen(manifest, made, [pods[0], waits], pending=why))
+    assert condition(plan, "Ready")[:2] == (False, Reason.NO_FREE_GPU)
+    assert "needs 8 x nvidia.com/gpu" in condition(plan, "Ready")[2]
+    assert plan.status["readyReplicas"] == 0
+
+
+def test_a_replica_of_several_pods_leaves_when_it_is_replaced() -> None:
+    """Its controller counts pods, and that is no reason to think that some are not seen."""
+    _, _, made, pods = pair()
+    of_kind(made, KIND)["status"] = {"readyReplicas": 2}
+    changed = model(2, replicas=1, args={"max-running": 3})
+    wish = wish_of(changed, "kubernetes")
+    fresh = [each for each in applied(grouped(wish, seen(changed, made, pods))) if each["kind"] == KIND][0]
+    new = [group(number, pod) for number, pod in enumerate(running(fresh, 1) * 2)]
+    plan = grouped(wish, seen(changed, [*made, fresh], [*pods, *new]))
+    assert [(each.workload.name, each.count) for each in plan.scale] == [(of_kind(made, KIND)["metadata"]["name"], 0)]
+
+
+def test_a_job_that_fetches_weights_is_no_replica() -> None:
+    manifest, wish, made = first(replicas=1)
+    fetches = running(of_kind(made), 1)[0]
+    said = {key: value for key, value in labels(fetches).items() if key != REVISION}
+    fetches["metadata"]["labels"] = said | {COMPONENT: "weights"}
+    plan = planned(seen(manifest, made, [fetches]), wish)
+    assert condition(plan, "Ready")[0] is False
+    assert plan.status["replicas"] == 0
 
 
 def test_old_replicas_make_room_one_at_a_time_and_only_if_need_be() -> None:
