@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from headway.control.operator.plan import Apply, End, Plan, Scale
-from headway.sites.kubernetes.labels import MANAGED, WANTED
+from headway.sites.kubernetes.labels import FINALIZER, MANAGED, WANTED
 from headway.wire.kube.cluster import ApiRefusal, Cluster
 from headway.wire.kube.manifest import Manifest, Ref, labels, ref
 from headway.wire.kube.resource import resource
@@ -58,7 +58,7 @@ class Hand:
                 at = _of(each)
                 log.warning("%s: %s", at, refusal)
                 refused.append(Refused(at, str(refusal)))
-        if plan.finalizers == () and has and not refused:
+        if plan.finalizers == () and FINALIZER in has and not refused:
             await self._finalize(owner, ())
             writes += 1
         return Outcome(writes, tuple(refused))
@@ -82,7 +82,7 @@ class Hand:
         try:
             self._written(await self._cluster.apply(wanted.manifest))
         except ApiRefusal as refusal:
-            if refusal.status != 422 or at.kind not in MADE_ANEW:
+            if refusal.status != 422 or at.kind not in MADE_ANEW or wanted.is_new:
                 raise
             await self._cluster.delete(of, at.name, at.namespace)  # the next pass makes it anew
 
@@ -97,10 +97,21 @@ class Hand:
         said = {"finalizers": list(finalizers)} if finalizers else {}
         manifest = {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "metadata": metadata | said}
         try:
-            self._written(await self._cluster.apply(manifest))
+            there = await self._cluster.apply(manifest)
+            if not finalizers and FINALIZER in (there["metadata"].get("finalizers") or ()):
+                there = await self._take_off(there)
+            self._written(there)
         except ApiRefusal as refusal:
-            if refusal.status not in (404, 409) or finalizers:  # it is gone already
+            if refusal.status not in (404, 409) or finalizers:  # it is gone already, or changed: another pass comes
                 raise
+
+    async def _take_off(self, there: Manifest) -> Manifest:
+        """A finalizer that somebody else applied too (a backup, `kubectl apply` of what `kubectl get` told) is not given
+        up with our own apply. By version: a list is patched whole, and others may be on it."""
+        at = ref(there)
+        rest = [each for each in there["metadata"]["finalizers"] if each != FINALIZER]
+        change = {"metadata": {"finalizers": rest, "resourceVersion": there["metadata"]["resourceVersion"]}}
+        return await self._cluster.patch(resource(at.kind, at.api_version), at.name, change, at.namespace)
 
 
 def _refuse_others(at: Ref, there: Manifest) -> None:

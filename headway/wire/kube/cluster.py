@@ -43,6 +43,11 @@ class ApiRefusal(HeadwayError):
         super().__init__(message)
         self.status, self.reason = status, reason
 
+    @property
+    def passes(self) -> bool:
+        """Not about what was asked: the server is starting, or has too much to do (a CRD was just made: 429)."""
+        return self.status == 429 or self.status >= 500
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:

@@ -24,6 +24,8 @@ __all__ = ["Mirror"]
 log = logging.getLogger(__name__)
 
 FIRST_RETRY, LONGEST_RETRY = 0.2, 15.0  # seconds
+OPENS_WITHIN = 120.0
+"""Seconds of a server that asks for patience (it starts, a kind was just made) before that is an error."""
 
 
 class Mirror:
@@ -55,8 +57,17 @@ class Mirror:
         return self._objects
 
     async def open(self) -> None:
-        """Read everything once, then go on in the background. Raises what the first list raises."""
-        await self._list()
+        """Read everything once, then go on in the background. Raises what the first list raises, of a server that
+        only asks for patience when it did so for OPENS_WITHIN."""
+        pause, until = FIRST_RETRY, time.monotonic() + OPENS_WITHIN
+        while True:
+            try:
+                await self._list()
+                break
+            except ApiRefusal as refusal:
+                if not refusal.passes or time.monotonic() + pause > until:
+                    raise
+                pause = await self._rest(pause, refusal)
         self._watching = asyncio.create_task(self._keep(), name=f"mirror {self._of.plural}")
 
     def note(self, written: Manifest) -> None:
@@ -116,7 +127,8 @@ class Mirror:
                     continue
                 at = ref(change.object)
                 if change.type == "DELETED":
-                    self._objects.pop(at, None)
+                    if _number(change.object) >= _number(self._objects.get(at)):  # else it was made anew since
+                        self._objects.pop(at, None)
                 elif _number(change.object) > _number(self._objects.get(at)):
                     self._objects[at] = self._keep_of(change.object)
                 self._changed(at)

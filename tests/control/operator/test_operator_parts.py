@@ -11,6 +11,7 @@ from headway.control.operator.conditions import Condition, turned, written
 from headway.control.operator.figures import Figures
 from headway.control.operator.plan import Apply, End, Plan, Scale
 from headway.policy.decision import Reason
+from headway.sites.kubernetes.labels import FINALIZER
 from headway.wire.kube.cluster import ApiRefusal, Listing
 from headway.wire.kube.manifest import Manifest, Ref
 from headway.wire.kube.resource import Resource
@@ -89,6 +90,43 @@ async def test_what_others_made_is_not_taken_over() -> None:
     assert "not Headway's" in done.refused[0].message
     ours = Server(child(labels={"app.kubernetes.io/managed-by": "headway"}))
     assert (await hand(ours).carry_out(OWNER, Plan(apply=(Apply(child(), "", is_new=True),)))).writes == 1
+
+
+async def test_a_job_that_is_refused_as_such_is_told() -> None:
+    server = Server(refuses={("apply", "Job"): 422})
+    done = await hand(server).carry_out(OWNER, Plan(apply=(Apply(child("Job"), "", is_new=True),)))
+    assert server.asked == [("apply", "Job")]
+    assert [each.at.kind for each in done.refused] == ["Job"]
+
+
+async def test_a_finalizer_that_somebody_else_applied_too_is_taken_off() -> None:
+    """What a backup brings back has it in its own name, and an apply without it leaves it there."""
+
+    class Restored(Server):
+        async def apply(self, manifest: Manifest, **_: Any) -> Manifest:
+            self.asked.append(("apply", manifest["kind"]))
+            return manifest | {"metadata": manifest["metadata"] | {"finalizers": HAS, "resourceVersion": "7"}}
+
+        async def patch(self, of: Resource, _name: str, change: Manifest, *_: Any) -> Manifest:
+            self.asked.append(("patch", of.kind))
+            changes.append(change)
+            return OWNER
+
+    changes: list[Manifest] = []
+    server = Restored()
+    owner = OWNER | {"metadata": OWNER["metadata"] | {"finalizers": HAS}}
+    await hand(server).carry_out(owner, Plan(finalizers=()))
+    assert server.asked == [("apply", "Model"), ("patch", "Model")]
+    assert changes == [{"metadata": {"finalizers": ["other.io/keep"], "resourceVersion": "7"}}]
+
+
+HAS = [FINALIZER, "other.io/keep"]
+
+
+async def test_finalizers_of_others_alone_are_no_reason_to_write() -> None:
+    server = Server()
+    owner = OWNER | {"metadata": OWNER["metadata"] | {"finalizers": ["other.io/keep"]}}
+    assert (await hand(server).carry_out(owner, Plan(finalizers=()))).writes == 0
 
 
 async def test_a_job_that_cannot_change_is_made_anew() -> None:
