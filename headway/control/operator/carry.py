@@ -58,6 +58,8 @@ class Hand:
                 at = _of(each)
                 log.warning("%s: %s", at, refusal)
                 refused.append(Refused(at, str(refusal)))
+                if isinstance(each, Apply) and at.kind == "Namespace":
+                    break  # what is in somebody else's is not ours to limit
         if plan.finalizers == () and FINALIZER in has and not refused:
             await self._finalize(owner, ())
             writes += 1
@@ -117,9 +119,10 @@ class Hand:
 def _refuse_others(at: Ref, there: Manifest) -> None:
     """An object that somebody else made under the name that ours would have is never taken over."""
     if labels(there).get(MANAGED) != "headway":
-        raise ApiRefusal(
-            409, "AlreadyExists", f"{at} is there already and not Headway's: rename the Model, or delete it"
-        )
+        action = "rename the Model, or delete it"
+        if at.kind == "Namespace":
+            action = f"name another, or give it over: kubectl label namespace {at.name} {MANAGED}=headway"
+        raise ApiRefusal(409, "AlreadyExists", f"{at} is there already and not Headway's: {action}")
 
 
 def _of(each: Apply | Scale | End) -> Ref:

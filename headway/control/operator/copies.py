@@ -186,7 +186,9 @@ class Copies:
             self._concerned(each, 0.0)
 
     def _alike(self, at: Ref, manifest: Manifest | None) -> set[Ref]:
-        """All that have its name, as callers see names."""
+        """All that have its name, as callers see names; of a Tenant all others, which may want its namespace."""
+        if at.kind == "Tenant":
+            return set(self._own["Tenant"].objects)
         if at.kind not in ("Model", "Route"):
             return set()
         alike = self._by_name.setdefault(at.name, set())

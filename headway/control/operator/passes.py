@@ -58,6 +58,8 @@ class Passes:
         children = self._copies.tenants(at.name) if is_read else {}
         if "deletionTimestamp" in owner["metadata"]:
             return other_passes.leave_tenant(owner, children)
+        if is_read and (taken := self._space_taken_by(at, owner)):
+            return other_passes.invalid(*taken)
         return other_passes.tenant(owner, children, self._copies.facts(), self._settings.namespace)
 
     def _app(self, at: Ref, owner: Manifest) -> Plan:
@@ -116,9 +118,27 @@ class Passes:
         message = f"{owner} has the name {at.name}, and callers could not tell them apart"
         return Reason.NAME_TAKEN, message, "give this one another name, or delete the other"
 
+    def _space_taken_by(self, at: Ref, owner: Manifest) -> tuple[Reason, str, str] | None:
+        """Two Tenants of one namespace would each write their limits over the other's, for ever."""
+        space = owner["spec"].get("namespace")
+        if space == self._settings.namespace:
+            return Reason.SPEC_INVALID, f"spec.namespace: {space} is Headway's own", "give the Tenant another one"
+        there = self._copies.all_of("Tenant").items()
+        alike = {one: each for one, each in there if one.namespace == at.namespace and _space(each) == space}
+        first = min(alike, key=lambda one: (alike[one]["metadata"]["creationTimestamp"], one), default=at)
+        if not space or first == at:
+            return None
+        message = f"the namespace {space} is Tenant {first.name}'s"
+        return Reason.NAME_TAKEN, message, "give this one another namespace, or delete the other"
+
     def _models(self) -> Mapping[str, Manifest]:
         there = self._copies.all_of("Model")
         return {at.name: each for at, each in there.items() if self._copies.owner_of(at.name) == at}
+
+
+def _space(tenant: Manifest) -> str:
+    space: str = tenant["spec"].get("namespace") or ""
+    return space
 
 
 def _derive(way: Serving, facts: Facts, namespace: str) -> tuple[Derived, ...]:

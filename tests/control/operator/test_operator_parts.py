@@ -92,6 +92,14 @@ async def test_what_others_made_is_not_taken_over() -> None:
     assert (await hand(ours).carry_out(OWNER, Plan(apply=(Apply(child(), "", is_new=True),)))).writes == 1
 
 
+async def test_nothing_is_put_into_somebody_elses_namespace() -> None:
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "research"}}
+    server = Server(space)
+    done = await hand(server).carry_out(OWNER, Plan(apply=(Apply(space, "", is_new=True), Apply(child(), ""))))
+    assert server.asked == []
+    assert "kubectl label namespace research app.kubernetes.io/managed-by=headway" in done.refused[0].message
+
+
 async def test_a_job_that_is_refused_as_such_is_told() -> None:
     server = Server(refuses={("apply", "Job"): 422})
     done = await hand(server).carry_out(OWNER, Plan(apply=(Apply(child("Job"), "", is_new=True),)))
