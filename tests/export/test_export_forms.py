@@ -107,6 +107,18 @@ def test_keda_scales_the_model_itself_where_the_operator_runs() -> None:
     assert (target["apiVersion"], target["kind"], target["name"]) == ("headway.dev/v1alpha1", "Model", "chat")
 
 
+def test_a_gateway_reaches_the_picker_where_all_else_is_denied() -> None:
+    found = export("gateway-api")
+    pickers = {each["metadata"]["name"]: each for each in found if each["metadata"]["name"].endswith("-picker")}
+    policies = [each for each in found if each["kind"] == "NetworkPolicy"]
+    deployments = [each for each in found if each["kind"] == "Deployment" and each["metadata"]["name"] in pickers]
+    assert [each["metadata"]["name"] for each in policies] == [each["metadata"]["name"] for each in deployments] != []
+    for policy, deployment in zip(policies, deployments, strict=True):
+        pods = deployment["spec"]["template"]["metadata"]["labels"]
+        assert policy["spec"]["podSelector"]["matchLabels"].items() <= pods.items()
+        assert {each["port"] for rule in policy["spec"]["ingress"] for each in rule["ports"]} == {9002, 9090}
+
+
 def test_a_pool_holds_the_replicas_and_not_their_picker() -> None:
     found = export("gateway-api")
     selector = of_kind(found, "InferencePool")["chat"]["spec"]["selector"]["matchLabels"]

@@ -12,11 +12,12 @@ from headway.sites.kubernetes.facts import Gpus
 from headway.sites.kubernetes.products import known_as, memory_of, profile_of
 from headway.sites.kubernetes.quantity import Amounts, amount
 
-__all__ = ["gpus_of", "is_accelerator"]
+__all__ = ["MIG", "WHOLE", "gpus_of", "is_accelerator"]
 
 MIB = 1 << 20
 NVIDIA, SHARED, MIG = "nvidia.com/gpu", "nvidia.com/gpu.shared", "nvidia.com/mig-"
 OTHERS = ("amd.com/gpu", "google.com/tpu", "habana.ai/gaudi", "gpu.intel.com/xe", "gpu.intel.com/i915")
+WHOLE = (NVIDIA, SHARED, *OTHERS)
 _PRODUCTS = {
     NVIDIA: ("nvidia.com/gpu.product", "cloud.google.com/gke-accelerator", "karpenter.k8s.aws/instance-gpu-name"),
     "amd.com/gpu": ("amd.com/gpu.product-name", "beta.amd.com/gpu.product-name"),
@@ -29,7 +30,7 @@ _SHARES = ("nvidia.com/gpu.replicas", "cloud.google.com/gke-max-shared-clients-p
 
 
 def is_accelerator(resource: str) -> bool:
-    return resource in (NVIDIA, SHARED, *OTHERS) or resource.startswith(MIG)
+    return resource in WHOLE or resource.startswith(MIG)
 
 
 def gpus_of(labels: Mapping[str, str], allocatable: Amounts, taken: Amounts) -> Iterator[Gpus]:

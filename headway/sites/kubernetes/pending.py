@@ -150,7 +150,7 @@ def _nobody(need: _Need, facts: Facts) -> Pending:
         return Pending(Reason.NOT_ENOUGH_MEMORY, message, _accept(need, largest) or "add a node with a larger GPU")
     kinds = sorted({_name(each) for each in there})
     message = f"{need}; no node has that: the cluster has {', '.join(kinds[:NAMED])}"
-    return Pending(Reason.NO_SUCH_GPU, message, "change `gpu:`, or add such a node (headway doctor --on SITE)")
+    return Pending(Reason.NO_SUCH_GPU, message, "change `gpu:`, or add such a node")
 
 
 def _all_taken(need: _Need, facts: Facts, having: Sequence[NodeFacts], pods: Iterable[Manifest]) -> Pending:
@@ -216,7 +216,7 @@ def _add(need: _Need, others: Sequence[str]) -> str:
     slices = [each.rpartition("/")[2] for each in others if "/mig-" in each]
     if slices:
         return f"write gpu: {slices[0]}, or add a node that has {need.resource}"
-    return f"add a node that has {need.resource} and its device plugin: headway doctor --on SITE"
+    return f"add a node that has {need.resource} and its device plugin"
 
 
 def _shut(need: _Need, nodes: Sequence[NodeFacts]) -> str:

@@ -98,7 +98,10 @@ def test_its_network_ends_at_the_gateway() -> None:
 
 def test_kueue_covers_what_pods_ask_for_or_nothing_would_be_admitted() -> None:
     (group,) = _made(_tenant(quota={"gpus": 4, "borrow": False}), KUEUE)["ClusterQueue"]["spec"]["resourceGroups"]
-    assert {"cpu", "memory", "nvidia.com/gpu"} <= set(group["coveredResources"])
+    covered = group["coveredResources"]
+    assert {"cpu", "memory", "ephemeral-storage", "nvidia.com/gpu", "google.com/tpu"} <= set(covered)
+    assert {"nvidia.com/mig-1g.10gb", "nvidia.com/mig-3g.40gb", "nvidia.com/mig-7g.80gb"} <= set(covered)
+    assert len(set(covered)) == len(covered) <= 64, "Kueue's CRD allows no more in a group"
     (flavor,) = group["flavors"]
     assert [each["name"] for each in flavor["resources"]] == group["coveredResources"]
     assert all(each["borrowingLimit"] == "0" for each in flavor["resources"])

@@ -15,7 +15,7 @@ from headway.sites.kubernetes.objects.derived import Derived
 from headway.wire.kube.manifest import Manifest
 
 __all__ = ["GATEWAY_PORT", "METRICS_PORT", "NAMESPACE_NAME", "SCALER_PORT", "SYSTEM", "model_policies"]
-__all__ += ["system_policies", "tenant_policies"]
+__all__ += ["picker_policy", "system_policies", "tenant_policies"]
 
 GATEWAY_PORT, METRICS_PORT, SCALER_PORT = 8484, 8486, 9486
 NAMESPACE_NAME = "kubernetes.io/metadata.name"  # the API server puts it on every namespace
@@ -57,6 +57,23 @@ def model_policies(model: str, namespace: str, *, system: str = SYSTEM, fetches:
     made, why = _replicas(f"{model}-replicas", namespace, select, system, fetches=fetches)
     made["metadata"]["labels"] |= {MODEL: model}
     return (Derived(made, why, f"Who may talk to the engines of {model}."),)
+
+
+def picker_policy(name: str, model: str, namespace: str, *, ports: Iterable[int]) -> Derived:
+    """Of a picker beside somebody else's gateway. `ports`: for picks, and metrics. The engines' own say who may carry
+    requests to them: a policy here would shut out all others where they have none."""
+    made = _policy(
+        name,
+        namespace,
+        {"matchLabels": {"app.kubernetes.io/name": name, COMPONENT: "picker"}},
+        [_in(each) for each in ports],
+        [_dns(), _api_server(), {"to": [{"podSelector": {"matchLabels": {MODEL: model}}}]}],
+    )
+    why = {
+        "/spec/ingress/0": "a gateway's proxies may run in any namespace, or outside of the cluster",
+        "/spec/egress/1": "it follows the EndpointSlices; the API server is no pod, so only its ports can be said",
+    }
+    return Derived(made, why, f"Who may ask the picker of {model}, and whom it asks.")
 
 
 def _replicas(

@@ -10,7 +10,7 @@ from typing import Any
 from headway.sites.kubernetes.facts import Facts
 from headway.sites.kubernetes.objects.derived import Derived
 from headway.sites.kubernetes.objects.network import NAMESPACE_NAME
-from headway.sites.kubernetes.objects.share import gpu_resources
+from headway.sites.kubernetes.objects.share import every_gpu_resource
 from headway.spec.tenant import Tenant
 from headway.spec.units import format_cpu
 from headway.wire.kube.manifest import Manifest
@@ -22,6 +22,8 @@ FLAVOR = "headway"
 QUEUE = "default"
 """Kueue's own name of the queue for what names none."""
 COHORT = "headway"
+MOST = 64
+"""Resources of one group of a ClusterQueue (Kueue's CRD)."""
 UNLIMITED = "1000000"
 """Kueue admits nothing that asks for a resource it has no number of; this is more than any cluster has."""
 
@@ -73,7 +75,9 @@ def _cluster_queue(name: str, tenant: Tenant, facts: Facts, namespace: str) -> M
 def _numbers(tenant: Tenant, facts: Facts) -> dict[str, str]:
     quota = tenant.quota
     gpus = UNLIMITED if quota is None or quota.gpus is None else str(quota.gpus)
-    return {
+    said = {
         "cpu": UNLIMITED if quota is None or quota.cpu is None else format_cpu(quota.cpu),
         "memory": f"{UNLIMITED}Gi" if quota is None or quota.memory is None else str(quota.memory),
-    } | dict.fromkeys(gpu_resources(facts), gpus)
+        "ephemeral-storage": f"{UNLIMITED}Gi",
+    }
+    return said | dict.fromkeys(every_gpu_resource(facts)[: MOST - len(said)], gpus)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from headway.perf.catalog.accelerators import accelerator, accelerators
+from headway.sites.kubernetes.devices import MIG, WHOLE
 from headway.sites.kubernetes.facts import Facts
 from headway.spec.share import Quota
 from headway.spec.units import format_cpu
 
-__all__ = ["gpu_resources", "hard"]
+__all__ = ["every_gpu_resource", "gpu_resources", "hard"]
 
 COMMON_GPUS = ("nvidia.com/gpu", "amd.com/gpu")
 """Where nobody has looked at the cluster."""
@@ -16,6 +18,13 @@ def gpu_resources(facts: Facts) -> tuple[str, ...]:
     """The resource names of GPUs and slices that the nodes have, in the order of their names."""
     seen = sorted({each.resource for node in facts.nodes for each in node.gpus if not each.dra})
     return tuple(seen) if facts.known and seen else COMMON_GPUS
+
+
+def every_gpu_resource(facts: Facts) -> tuple[str, ...]:
+    """Those that the nodes have, and all that nodes may have tomorrow: pools that are empty now, GPUs that are cut
+    otherwise. In this order."""
+    slices = {f"{MIG}{each.profile}" for name in accelerators() for each in accelerator(name).slices}
+    return tuple(dict.fromkeys((*gpu_resources(facts), *WHOLE, *sorted(slices))))
 
 
 def hard(quota: Quota, facts: Facts) -> tuple[dict[str, str], dict[str, str]]:

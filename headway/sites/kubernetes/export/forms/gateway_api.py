@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from headway.sites.kubernetes.export.forms.picker import NAME as PICKER
-from headway.sites.kubernetes.export.forms.picker import PORT, picker
+from headway.sites.kubernetes.export.forms.picker import METRICS, PORT, picker
 from headway.sites.kubernetes.export.forms.plain import plain
 from headway.sites.kubernetes.export.way import Way
 from headway.sites.kubernetes.export.wish import Wish
 from headway.sites.kubernetes.labels import COMPONENT, MANAGED, MODEL, VARIANT
 from headway.sites.kubernetes.objects.derived import Derived
+from headway.sites.kubernetes.objects.network import picker_policy
 from headway.spec.model import Model
 from headway.spec.route import Route
 
@@ -32,6 +33,7 @@ def pools_and_routes(wish: Wish) -> Iterator[Derived]:
     for model in served:
         for name, ways in _pools(model, list(wish.of(model))).items():
             yield from picker(name, model.name, wish)
+            yield picker_policy(PICKER.format(name=name), model.name, wish.namespace, ports=(PORT, METRICS))
             yield _pool(name, model, ways, wish.namespace)
     alone = len(served) == 1 and not wish.routes
     for model in served:

@@ -9,7 +9,7 @@ from headway.sites.kubernetes.export.wish import Wish
 from headway.sites.kubernetes.labels import COMPONENT, MANAGED, MODEL
 from headway.sites.kubernetes.objects.derived import Derived
 
-__all__ = ["NAME", "PORT", "picker"]
+__all__ = ["METRICS", "NAME", "PORT", "picker"]
 
 NAME = "{name}-picker"
 PORT, METRICS, HEALTH = 9002, 9090, 9003
