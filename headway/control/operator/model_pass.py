@@ -24,6 +24,7 @@ from headway.sites.kubernetes.facts import Facts
 from headway.sites.kubernetes.labels import FINALIZER, REVISION
 from headway.sites.kubernetes.objects.derived import Derived
 from headway.sites.kubernetes.pending import Pending
+from headway.sites.kubernetes.pods import condition, seconds
 from headway.wire.kube.cluster import MANAGER
 from headway.wire.kube.manifest import Manifest, Ref, labels, ref
 from headway.wire.kube.ownership import writers
@@ -33,6 +34,9 @@ __all__ = ["Derive", "ModelSeen", "decide", "leave", "stand_still"]
 LEAVES_WITHIN = 120.0
 """Seconds that pods may take beyond their own grace to be gone before a Model's deletion goes on without them: a node
 that is lost keeps its pods for ever."""
+TRIED_AGAIN = 600.0
+"""Seconds after which a Job that gave up fetching weights is made anew: a store that was away comes back, and nobody
+should have to delete the Job."""
 LOOK_AGAIN = 5.0
 """Seconds, while the mirrors disagree about what runs."""
 
@@ -40,7 +44,7 @@ LOOK_AGAIN = 5.0
 @dataclass(frozen=True, slots=True)
 class ModelSeen:
     """What the mirrors have of one Model. `children`: objects that it owns; `pods`: with its label, of its namespace;
-    `scalers`: (kind, name) -> who scales that; `pending`: by pod, why no node takes it."""
+    `scalers`: (kind, name) -> who scales that; `pending`: by pod, why no node takes it; `now`: Unix seconds."""
 
     model: Manifest
     children: Mapping[Ref, Manifest]
@@ -48,6 +52,7 @@ class ModelSeen:
     facts: Facts
     scalers: Mapping[tuple[str, str], str]
     pending: Mapping[str, Pending]
+    now: float = 0.0
 
     @property
     def namespace(self) -> str:
@@ -80,17 +85,21 @@ def decide(seen: ModelSeen, wish: Wish, derive: Derive, shared: DeriveShared) ->
     objects = _objects(seen, here, shared(wish, seen.facts, seen.namespace))
     apply = [made for each in objects.values() if (made := _apply(seen, wish, each))]
     scale = [*_grown(here, apply), *_shrunk(old, moves)]
+    failed = {at: _failed_at(each) + TRIED_AGAIN for at, each in seen.children.items() if _failed_at(each)}
+    again = [at for at, due in failed.items() if at in objects and due <= seen.now]
+    waits = [LOOK_AGAIN] if any(map(_is_behind, old)) else []
+    waits += [due - seen.now for due in failed.values() if due > seen.now]
     counts = {each.serving.revision.id: each.replicas for each in here}
     standing = Standing(seen.model, wish, pods, workloads, counts, seen.pending)
     return Plan(
         apply=tuple(apply),
         scale=tuple(scale),
-        end=tuple(_ended(seen, set(objects), old)),
+        end=tuple(_ended(seen, set(objects) - set(again), old)),
         conditions=conditions_of(standing, [each.told for each in here if each.told]),
         status=status_of(standing),
-        events=tuple(_events(moves.decisions, apply, scale)),
+        events=(*_events(moves.decisions, apply, scale), *map(_told_again, again)),
         finalizers=(FINALIZER,),
-        look_again=LOOK_AGAIN if any(map(_is_behind, old)) else None,
+        look_again=min(waits, default=None),
     )
 
 
@@ -266,7 +275,20 @@ def _ended(seen: ModelSeen, wanted: set[Ref], old: Sequence[Workload]) -> Iterat
     for at, each in seen.children.items():
         if at in wanted or "deletionTimestamp" in each["metadata"] or labels(each).get(REVISION) in busy:
             continue
-        yield End(at, each["metadata"]["uid"], "nothing asks for it any more")
+        why = "it gave up, and is made anew" if _failed_at(each) else "nothing asks for it any more"
+        yield End(at, each["metadata"]["uid"], why)
+
+
+def _failed_at(child: Manifest) -> float:
+    """When a Job gave up; 0 = it did not, or it is none, or goes already."""
+    if child["kind"] != "Job" or "deletionTimestamp" in child["metadata"]:
+        return 0.0
+    failed = condition(child, "Failed")
+    return seconds(failed.get("lastTransitionTime", "")) if failed.get("status") == "True" else 0.0
+
+
+def _told_again(job: Ref) -> Told:
+    return Told(Reason.PREPARE_FAILED, f"Job {job.name} gave up; it begins anew", warning=True)
 
 
 def _events(decisions: Sequence[Decision], apply: Sequence[Apply], scale: Sequence[Scale]) -> Iterator[Told]:

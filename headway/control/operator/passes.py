@@ -86,7 +86,7 @@ class Passes:
     def _seen(self, at: Ref, owner: Manifest) -> ModelSeen:
         children = self._copies.children(owner)
         scalers = self._copies.scalers(at.namespace, children.values())
-        return ModelSeen(owner, children, self._copies.pods(at), self._copies.facts(), scalers, {})
+        return ModelSeen(owner, children, self._copies.pods(at), self._copies.facts(), scalers, {}, time.time())
 
     def _with_pending(self, at: Ref, there: ModelSeen, wish: Wish) -> ModelSeen:
         """Why no node takes those that wait. Where older Replicas could make room it must be known as of now."""
@@ -102,7 +102,7 @@ class Passes:
             way = wanted.get(labels(pod).get(REVISION, ""))
             size = _full_weights(way) if way else 0
             pending[pod["metadata"]["name"]] = explain(pod, facts, self._copies.all_pods(), weights_bytes=size)
-        return ModelSeen(there.model, there.children, there.pods, there.facts, there.scalers, pending)
+        return replace(there, pending=pending)
 
     def _wish(self, at: Ref, owner: Manifest) -> Wish:
         uid, generation = owner["metadata"]["uid"], owner["metadata"].get("generation", 0)

@@ -15,7 +15,7 @@ from headway.control.operator.model_pass import ModelSeen, decide, leave, stand_
 from headway.control.operator.plan import Plan
 from headway.control.operator.wish import Wish, divide, wish_of
 from headway.policy.decision import Reason
-from headway.sites.kubernetes.facts import Facts
+from headway.sites.kubernetes.facts import Facts, StorageClass
 from headway.sites.kubernetes.labels import COMPONENT, FINALIZER, REVISION
 from headway.sites.kubernetes.objects.model import model_objects
 from headway.sites.kubernetes.objects.replica import replica_objects
@@ -246,6 +246,24 @@ def test_a_job_that_fetches_weights_is_no_replica() -> None:
     plan = planned(seen(manifest, made, [fetches]), wish)
     assert condition(plan, "Ready")[0] is False
     assert plan.status["replicas"] == 0
+
+
+def test_a_job_that_gave_up_is_made_anew_after_a_while() -> None:
+    facts = replace(FACTS, storage=(StorageClass("nfs", "nfs.csi.k8s.io", shared=True),))
+    manifest = model(source="hf://org/some-7b", engine="vllm", gpu="24GB..")
+    wish = wish_of(manifest, "kubernetes")
+    made = applied(planned(seen(manifest, facts=facts), wish))
+    job = of_kind(made, "Job")
+    failed = {"type": "Failed", "status": "True", "lastTransitionTime": "1970-01-01T00:16:40Z"}
+    job["status"] = {"conditions": [failed]}
+    early = planned(seen(manifest, made, facts=facts, now=1300.0), wish)
+    assert (early.end, early.look_again) == ((), 300.0)
+    late = planned(seen(manifest, made, facts=facts, now=1600.0), wish)
+    assert [(each.of.kind, each.uid) for each in late.end] == [("Job", job["metadata"]["uid"])]
+    assert "gave up" in late.events[0].message
+    rest = [each for each in made if each is not job]
+    anew = planned(seen(manifest, rest, facts=facts, now=1600.0), wish)
+    assert [each.manifest["kind"] for each in anew.apply] == ["Job"]
 
 
 def test_old_replicas_make_room_one_at_a_time_and_only_if_need_be() -> None:

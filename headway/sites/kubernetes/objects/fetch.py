@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from math import ceil
 from typing import Any
+from urllib.parse import urlsplit
 
 from headway.engines.container import WEIGHTS, Container
 from headway.engines.own_image import own_image
@@ -26,6 +28,7 @@ __all__ = [
     "env_of",
     "fetchers",
     "mount",
+    "ports",
     "seconds",
     "volumes",
 ]
@@ -35,6 +38,8 @@ UID = 1000
 """Of the Job: all ways to serve a Model share what it fetches, whatever user their engines run as."""
 OF_STORES = ("HF_", "HUGGING_FACE_", "AWS_", "GOOGLE_", "OCI_", "HEADWAY_", "PIP_", "SSL_CERT_", "REQUESTS_CA_")
 """Environment that a fetch needs: where a store is, and who asks. What is for the engine stays with it."""
+HTTPS = 443
+DEFAULT_PORTS = {"http": 80, "https": HTTPS}
 SLOWEST = 20e6
 """Bytes/s; a fetch that is slower than this is given up and begun again."""
 LEAST_SECONDS = 3600
@@ -160,6 +165,18 @@ def _fetcher(revision: Revision, container: Container, way: Way, name: str, *, w
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a mount of its own
         ],
     }
+
+
+def ports(env: Mapping[str, str]) -> tuple[int, ...]:
+    """Where weights may come from: HTTPS, and the ports of stores and proxies that the environment names. Of one whose
+    address is a secret nobody knows the port here."""
+    found = {HTTPS}
+    for name, value in env.items():
+        if _is_of_stores(name) and not is_secret(value):
+            with suppress(ValueError):  # no URL, or a port that is none
+                parts = urlsplit(value)
+                found |= {parts.port or DEFAULT_PORTS[parts.scheme]} if parts.scheme in DEFAULT_PORTS else set()
+    return tuple(sorted(found))
 
 
 def _is_of_stores(name: str) -> bool:

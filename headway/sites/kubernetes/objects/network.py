@@ -51,10 +51,12 @@ def system_policies(namespace: str = SYSTEM, *, ledger: bool = False) -> tuple[D
     )
 
 
-def model_policies(model: str, namespace: str, *, system: str = SYSTEM, fetches: bool = True) -> tuple[Derived, ...]:
-    """Of a Model's Replicas. `fetches`: its pods load the weights from outside by themselves."""
+def model_policies(
+    model: str, namespace: str, *, system: str = SYSTEM, ports: Iterable[int] = (443,)
+) -> tuple[Derived, ...]:
+    """Of a Model's Replicas. `ports`: by which its pods load the weights from outside; none = they do not."""
     select = {"matchLabels": {MODEL: model}}
-    made, why = _replicas(f"{model}-replicas", namespace, select, system, fetches=fetches)
+    made, why = _replicas(f"{model}-replicas", namespace, select, system, ports)
     made["metadata"]["labels"] |= {MODEL: model}
     return (Derived(made, why, f"Who may talk to the engines of {model}."),)
 
@@ -77,25 +79,25 @@ def picker_policy(name: str, model: str, namespace: str, *, ports: Iterable[int]
 
 
 def _replicas(
-    name: str, namespace: str, select: Rule, system: str, *, fetches: bool
+    name: str, namespace: str, select: Rule, system: str, ports: Iterable[int]
 ) -> tuple[Manifest, Mapping[str, str]]:
     prometheus = {
         "namespaceSelector": {},
         "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}},
     }
-    siblings = {"podSelector": select}
+    siblings, fetches = {"podSelector": select}, list(ports)
     made = _policy(
         name,
         namespace,
         select,
         [{"from": [_gateway_of(system), prometheus, siblings]}],
-        [_dns(), {"to": [siblings]}, *([_out(443)] if fetches else [])],
+        [_dns(), {"to": [siblings]}, *([_out(*fetches)] if fetches else [])],
     )
     return made, {
         "/spec/ingress/0/from/0": "requests come through the gateway, which knows keys and limits",
         "/spec/ingress/0/from/1": "Prometheus reads the engine's metrics",
         "/spec/ingress/0/from/2": "one Replica over several nodes talks to itself",
-    } | ({"/spec/egress/2": "the weights are fetched over HTTPS"} if fetches else {})
+    } | ({"/spec/egress/2": "the weights are fetched over HTTPS, or from where the environment says"} if fetches else {})
 
 
 def tenant_policies(namespace: str, *, system: str = SYSTEM) -> tuple[Derived, ...]:
@@ -110,7 +112,7 @@ def tenant_policies(namespace: str, *, system: str = SYSTEM) -> tuple[Derived, .
         [_dns(), {"to": [inside]}, {"to": [_gateway_of(system)], "ports": [{"protocol": "TCP", "port": GATEWAY_PORT}]}],
     )
     note = "Apart from other tenants: pods reach each other here, and models through the gateway; add your own to it."
-    engines, why = _replicas("headway-replicas", namespace, dict(_REPLICAS), system, fetches=True)
+    engines, why = _replicas("headway-replicas", namespace, dict(_REPLICAS), system, (443,))
     return (
         Derived(made, {"/spec/podSelector": "every pod of the namespace"}, note),
         Derived(engines, why, "What the Replicas here need besides: policies add up."),

@@ -18,6 +18,9 @@ __all__ = ["GROUP_SUFFIX", "LWS", "first_pod", "workload"]
 LWS = "leaderworkerset.x-k8s.io"
 GROUP_SUFFIX = "-group"
 """Of the Service by whose names the pods of one Replica find each other before they are ready."""
+_CACHE = because(
+    {"whenDeleted": "Delete", "whenScaled": "Retain"}, "a cache: gone with its Revision, there when it grows"
+)
 PULL = 900
 """Seconds for the images: an engine's has 10 to 20 GB."""
 Tree = dict[str, Any]
@@ -77,10 +80,7 @@ def _stateful(parts: Parts, namespace: str, replicas: int | None) -> Derived:
             "replicas": replicas,
             "serviceName": revision_name(parts.revision),
             "podManagementPolicy": because("Parallel", "Replicas do not wait for each other"),
-            "persistentVolumeClaimRetentionPolicy": because(
-                {"whenDeleted": "Delete", "whenScaled": "Retain"},
-                "a cache: gone with its Revision, there when it grows",
-            ),
+            "persistentVolumeClaimRetentionPolicy": _CACHE,
             "selector": {"matchLabels": selector(parts.revision)},
             "template": template(parts),
             "volumeClaimTemplates": [fetch.claim_template(parts.way)],
@@ -125,6 +125,7 @@ def _group(parts: Parts, namespace: str, replicas: int | None) -> Derived:
             "replicas": because(0 if none else pods, f"one Replica of {pods} pods: {parts.accelerators.why_pods}"),
             "serviceName": f"{name}{GROUP_SUFFIX}",
             "podManagementPolicy": because("Parallel", "they wait for each other themselves"),
+            "persistentVolumeClaimRetentionPolicy": _CACHE if claims else None,
             "selector": {"matchLabels": selector(parts.revision)},
             "template": template(parts, group=group),
             "volumeClaimTemplates": claims,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from headway.errors import UsageError
 from headway.sites.kubernetes.export.wish import Wish
+from headway.sites.kubernetes.objects import fetch
 from headway.sites.kubernetes.objects.derived import Derived
 from headway.sites.kubernetes.objects.network import model_policies, system_policies, tenant_policies
 from headway.sites.kubernetes.objects.tenant import tenant_objects
@@ -28,8 +29,9 @@ def policies(wish: Wish) -> Iterator[Derived]:
     """Whatever is not named is denied for the pods that a policy selects."""
     yield from system_policies(wish.system)
     for model in wish.models:
-        if list(wish.of(model)):
-            yield from model_policies(model.name, wish.namespace, system=wish.system)
+        if ways := list(wish.of(model)):
+            ports = sorted({port for way in ways for port in fetch.ports(way.model.env)})
+            yield from model_policies(model.name, wish.namespace, system=wish.system, ports=ports)
     for tenant in wish.tenants:
         if tenant.namespace:
             yield from tenant_policies(tenant.namespace, system=wish.system)
