@@ -108,8 +108,8 @@ class Hand:
                 raise
 
     async def _take_off(self, there: Manifest) -> Manifest:
-        """A finalizer that somebody else applied too (a backup, `kubectl apply` of what `kubectl get` told) is not given
-        up with our own apply. By version: a list is patched whole, and others may be on it."""
+        """A finalizer that somebody else applied too (a backup, `kubectl apply` of what `kubectl get` told) is not
+        given up with our own apply. By version: a list is patched whole, and others may be on it."""
         at = ref(there)
         rest = [each for each in there["metadata"]["finalizers"] if each != FINALIZER]
         change = {"metadata": {"finalizers": rest, "resourceVersion": there["metadata"]["resourceVersion"]}}

@@ -12,6 +12,7 @@ __all__ = ["node", "own", "pod"]
 
 _POD_SPEC = (
     "nodeName",
+    "subdomain",
     "nodeSelector",
     "affinity",
     "tolerations",

@@ -8,9 +8,10 @@ from typing import Any
 
 from headway.control.operator.conditions import Condition
 from headway.control.operator.wish import Wish
-from headway.control.operator.workloads import WORST, Pod, Workload
+from headway.control.operator.workloads import Pod, Workload
 from headway.policy.decision import Reason
 from headway.sites.base import ReplicaState
+from headway.sites.kubernetes.groups import WORST
 from headway.sites.kubernetes.labels import COMPONENT, MODEL
 from headway.sites.kubernetes.pending import Pending
 from headway.wire.kube.manifest import Manifest

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from headway.policy.converge import Facts as ReplicaFacts
 from headway.policy.decision import Reason
 from headway.sites.base import ReplicaState
+from headway.sites.kubernetes.groups import replicas_in, whole
 from headway.sites.kubernetes.labels import COMPONENT, REVISION, VARIANT, WANTED
 from headway.sites.kubernetes.objects.workload import GROUP_SUFFIX
 from headway.sites.kubernetes.pods import Seen, seconds, seen
@@ -16,20 +17,9 @@ from headway.wire.kube.cluster import MANAGER
 from headway.wire.kube.manifest import Manifest, Ref, labels, ref
 from headway.wire.kube.ownership import writers
 
-__all__ = ["KINDS", "WORST", "Pod", "Workload", "is_group", "pods_of", "replica_facts", "workloads_of"]
+__all__ = ["KINDS", "Pod", "Workload", "is_group", "pods_of", "replica_facts", "workloads_of"]
 
 KINDS = ("Deployment", "StatefulSet", "LeaderWorkerSet")
-_LWS = "leaderworkerset.sigs.k8s.io"
-_WORKER, _GROUP, _SIZE = f"{_LWS}/worker-index", f"{_LWS}/group-index", f"{_LWS}/size"
-_INDEX = "apps.kubernetes.io/pod-index"
-WORST = (
-    ReplicaState.FAILED,
-    ReplicaState.BACKOFF,
-    ReplicaState.PENDING,
-    ReplicaState.PREPARING,
-    ReplicaState.STARTING,
-)
-"""Of those that do not answer, the most helpless first."""
 WAITS_FOR_ROOM = (Reason.NO_FREE_GPU, Reason.NOT_ENOUGH_MEMORY, Reason.UNSCHEDULABLE)
 
 
@@ -130,48 +120,14 @@ def pods_of(pods: Iterable[Manifest], children: Iterable[Manifest]) -> list[Pod]
         for each in children
         if each["kind"] == "StatefulSet" and is_group(each)
     }
-    found: dict[tuple[str, ...], list[Manifest]] = {}
-    for pod in pods:
-        if labels(pod).get(COMPONENT) != "weights" and not is_over(pod):
-            found.setdefault(_replica(pod, sizes), []).append(pod)
-    return [_pod(each, sizes) for each in found.values()]
-
-
-def _replica(pod: Manifest, sizes: Mapping[str, int]) -> tuple[str, ...]:
-    """Which Replica a pod is of, as a key."""
-    said = labels(pod)
-    revision = said.get(REVISION, "")
-    if revision in sizes:
-        return (revision,)
-    return (revision, said[_GROUP]) if said.get(_GROUP) else (revision, "", pod["metadata"]["name"])
+    living = (each for each in pods if labels(each).get(COMPONENT) != "weights" and not is_over(each))
+    return [_pod(each, sizes) for each in replicas_in(living)]
 
 
 def _pod(pods: Sequence[Manifest], sizes: Mapping[str, int]) -> Pod:
-    """A Replica answers when all its pods do: the first may still say so when another is lost."""
-    lead, *others = sorted(pods, key=_number)
-    own, said = seen(lead), labels(lead)
-    whole = Pod(lead, own, tuple(others), lead["metadata"]["name"])
-    for each in others if own.state is not ReplicaState.DRAINING else ():
-        at, name = seen(each), each["metadata"]["name"]
-        if at.state is ReplicaState.DRAINING:
-            at = Seen(ReplicaState.STARTING, Reason.STARTING, f"another pod takes its place: {at.message}")
-        if _rank(at.state) < _rank(whole.seen.state):
-            whole = replace(whole, seen=at, about=name)
-    size = sizes.get(said.get(REVISION, "")) or int(said.get(_SIZE) or 1)
-    if whole.is_ready and len(pods) < size:
-        told = f"{len(pods)} of its {size} pods are there"
-        return replace(whole, seen=Seen(ReplicaState.PREPARING, Reason.PREPARING, told))
-    return whole
-
-
-def _rank(state: ReplicaState) -> int:
-    return WORST.index(state) if state in WORST else len(WORST)
-
-
-def _number(pod: Manifest) -> tuple[int, str]:
-    said = labels(pod)
-    number = said.get(_WORKER) or said.get(_INDEX) or "0"
-    return int(number), pod["metadata"]["name"]
+    lead, *others = pods
+    found, about = whole(pods, sizes.get(labels(lead).get(REVISION, ""), 0))
+    return Pod(lead, found, tuple(others), about)
 
 
 def workloads_of(

@@ -179,7 +179,7 @@ def test_pods_that_the_mirror_does_not_show_yet_are_not_ended() -> None:
 def group(number: int, pod: Manifest) -> Manifest:
     """A pod of a Replica of several."""
     named = {"name": f"{pod['metadata']['name']}-{number}", "labels": {**labels(pod), INDEX: str(number)}}
-    return pod | {"metadata": pod["metadata"] | named}
+    return pod | {"metadata": pod["metadata"] | named, "spec": pod["spec"] | {"subdomain": "chat-group"}}
 
 
 def pair(*, second: Manifest | None = None, **of_second: Any) -> tuple[Manifest, Wish, list[Manifest], list[Manifest]]:
@@ -218,7 +218,7 @@ def test_a_replica_of_several_pods_answers_when_all_do() -> None:
 
 def test_a_pod_of_a_replica_that_no_node_takes_is_told() -> None:
     manifest, wish, made, pods = pair()
-    waits = pods[1] | {"spec": {"containers": [{"name": "engine"}]}, "status": {"phase": "Pending"}}
+    waits = pods[1] | {"spec": {"containers": [{"name": "engine"}], "subdomain": "chat-group"}, "status": {}}
     why = {waits["metadata"]["name"]: Pending(Reason.NO_FREE_GPU, "needs 8 x nvidia.com/gpu", "add a node")}
     plan = grouped(wish, seen(manifest, made, [pods[0], waits], pending=why))
     assert condition(plan, "Ready")[:2] == (False, Reason.NO_FREE_GPU)
@@ -232,7 +232,7 @@ def test_a_replica_of_several_pods_leaves_when_it_is_replaced() -> None:
     of_kind(made, KIND)["status"] = {"readyReplicas": 2}
     changed = model(2, replicas=1, args={"max-running": 3})
     wish = wish_of(changed, "kubernetes")
-    fresh = [each for each in applied(grouped(wish, seen(changed, made, pods))) if each["kind"] == KIND][0]
+    fresh = of_kind(applied(grouped(wish, seen(changed, made, pods))), KIND)
     new = [group(number, pod) for number, pod in enumerate(running(fresh, 1) * 2)]
     plan = grouped(wish, seen(changed, [*made, fresh], [*pods, *new]))
     assert [(each.workload.name, each.count) for each in plan.scale] == [(of_kind(made, KIND)["metadata"]["name"], 0)]

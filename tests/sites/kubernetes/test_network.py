@@ -15,7 +15,7 @@ from headway.sites.kubernetes.objects.network import model_policies
         ({"AWS_ENDPOINT": "http://minio.store:9000"}, (443, 9000)),
         ({"HF_ENDPOINT": "http://mirror"}, (80, 443)),
         ({"HTTPS_PROXY": "http://proxy:3128", "AWS_REGION": "eu"}, (443, 3128)),
-        ({"AWS_ENDPOINT": "secret:store/url", "HF_HOME": "/tmp", "ELSE": "http://x:1"}, (443,)),
+        ({"AWS_ENDPOINT": "secret:store/url", "HF_HOME": "/weights", "ELSE": "http://x:1"}, (443,)),
         ({"AWS_ENDPOINT": "http://minio:port"}, (443,)),
     ],
 )

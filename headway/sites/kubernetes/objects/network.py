@@ -97,7 +97,7 @@ def _replicas(
         "/spec/ingress/0/from/0": "requests come through the gateway, which knows keys and limits",
         "/spec/ingress/0/from/1": "Prometheus reads the engine's metrics",
         "/spec/ingress/0/from/2": "one Replica over several nodes talks to itself",
-    } | ({"/spec/egress/2": "the weights are fetched over HTTPS, or from where the environment says"} if fetches else {})
+    } | ({"/spec/egress/2": "the weights come over HTTPS, or from where the environment says"} if fetches else {})
 
 
 def tenant_policies(namespace: str, *, system: str = SYSTEM) -> tuple[Derived, ...]:

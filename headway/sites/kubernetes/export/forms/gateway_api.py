@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from headway.sites.kubernetes.export.forms.picker import NAME as PICKER
 from headway.sites.kubernetes.export.forms.picker import METRICS, PORT, picker
+from headway.sites.kubernetes.export.forms.picker import NAME as PICKER
 from headway.sites.kubernetes.export.forms.plain import plain
 from headway.sites.kubernetes.export.way import Way
 from headway.sites.kubernetes.export.wish import Wish
