@@ -295,6 +295,37 @@ async def test_a_roll_with_no_gpu_to_spare(
     assert "Traceback" not in operator.log()
 
 
+async def test_a_replica_of_two_pods_is_ready_when_both_are_and_rolls(
+    operator: Operator, cluster: Cluster, namespace: str, fleet: Callable[..., None]
+) -> None:
+    """Without LeaderWorkerSet: one StatefulSet is one Replica; its first pod answers while the second has no node."""
+    fleet(cpu_node("cores-1"), gpu_node("h100-1", 8))
+    big = {"engine": "vllm", "source": "hf://meta-llama/Llama-3.1-70B-Instruct", "gpu": "H100:16"}
+    await cluster.apply(model(namespace, "big", **big))
+    told = await until(lambda: says(cluster, namespace, "Ready", "NoFreeGpu", "big"))
+    assert "needs 8 x nvidia.com/gpu" in told
+    fleet(gpu_node("h100-2", 8))
+    await until(lambda: settled(cluster, namespace))
+    before = await names(cluster, namespace)
+    await cluster.apply(model(namespace, "big", **big, args={"max-model-len": 4096}))
+    await until(lambda: settled(cluster, namespace))
+    assert not before & await names(cluster, namespace)
+    assert "Traceback" not in operator.log()
+
+
+@pytest.mark.usefixtures("nodes")
+async def test_a_model_that_a_backup_brought_back_can_go(operator: Operator, cluster: Cluster, namespace: str) -> None:
+    """Its finalizer is somebody else's too, so that our own apply alone does not take it off."""
+    made = model(namespace, "chat")
+    made["metadata"]["finalizers"] = [FINALIZER]
+    await cluster.create(made)
+    await Cluster(cluster.access, manager="velero").apply(made)
+    await until(lambda: settled(cluster, namespace))
+    await cluster.delete(MODEL, "chat", namespace)
+    await until(lambda: _gone(cluster, namespace))
+    assert "Traceback" not in operator.log()
+
+
 async def names(cluster: Cluster, namespace: str) -> set[str]:
     return {each["metadata"]["name"] for each in (await cluster.list(POD, namespace)).items}
 
