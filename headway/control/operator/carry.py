@@ -14,7 +14,7 @@ from headway.control.operator.plan import Apply, End, Plan, Scale
 from headway.sites.kubernetes.labels import FINALIZER, MANAGED, WANTED
 from headway.wire.kube.cluster import ApiRefusal, Cluster
 from headway.wire.kube.manifest import Manifest, Ref, labels, ref
-from headway.wire.kube.resource import resource
+from headway.wire.kube.resource import GROUP, resource
 
 __all__ = ["Hand", "Outcome", "Refused"]
 
@@ -80,7 +80,7 @@ class Hand:
         of = resource(at.kind, at.api_version)
         if wanted.is_new:
             for there in (await self._cluster.list(of, at.namespace, fields=f"metadata.name={at.name}")).items:
-                _refuse_others(at, there)
+                _refuse_others(at, there, wanted.manifest)
         try:
             self._written(await self._cluster.apply(wanted.manifest))
         except ApiRefusal as refusal:
@@ -116,13 +116,23 @@ class Hand:
         return await self._cluster.patch(resource(at.kind, at.api_version), at.name, change, at.namespace)
 
 
-def _refuse_others(at: Ref, there: Manifest) -> None:
-    """An object that somebody else made under the name that ours would have is never taken over."""
+def _refuse_others(at: Ref, there: Manifest, wanted: Manifest) -> None:
+    """An object that somebody else made under the name that ours would have is never taken over; nor one of another
+    Model or App, as App `chat` and Model `chat-app` would have."""
+    of = _owners(there)
+    if of and not set(of) & set(_owners(wanted)):
+        raise ApiRefusal(409, "AlreadyExists", f"{at} is there already and {' '.join(of[0])}'s: rename one of the two")
     if labels(there).get(MANAGED) != "headway":
         action = "rename the Model, or delete it"
         if at.kind == "Namespace":
             action = f"name another, or give it over: kubectl label namespace {at.name} {MANAGED}=headway"
         raise ApiRefusal(409, "AlreadyExists", f"{at} is there already and not Headway's: {action}")
+
+
+def _owners(manifest: Manifest) -> list[tuple[str, str]]:
+    """Of Headway's kinds, by name: one that was deleted and made anew has its own again."""
+    owners = manifest["metadata"].get("ownerReferences") or ()
+    return [(each["kind"], each["name"]) for each in owners if each["apiVersion"].startswith(f"{GROUP}/")]
 
 
 def _of(each: Apply | Scale | End) -> Ref:

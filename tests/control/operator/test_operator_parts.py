@@ -92,6 +92,19 @@ async def test_what_others_made_is_not_taken_over() -> None:
     assert (await hand(ours).carry_out(OWNER, Plan(apply=(Apply(child(), "", is_new=True),)))).writes == 1
 
 
+async def test_what_another_model_has_is_not_taken_over() -> None:
+    def owned(kind: str, name: str) -> Manifest:
+        return child(
+            labels={"app.kubernetes.io/managed-by": "headway"},
+            ownerReferences=[{"apiVersion": "headway.dev/v1alpha1", "kind": kind, "name": name, "uid": "u"}],
+        )
+
+    plan = Plan(apply=(Apply(owned("Model", "chat-app"), "", is_new=True),))
+    done = await hand(Server(owned("App", "chat"))).carry_out(OWNER, plan)
+    assert "App chat's: rename one of the two" in done.refused[0].message
+    assert (await hand(Server(owned("Model", "chat-app"))).carry_out(OWNER, plan)).writes == 1
+
+
 async def test_nothing_is_put_into_somebody_elses_namespace() -> None:
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "research"}}
     server = Server(space)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from headway.errors import ResourceError
 from headway.sites.kubernetes.facts import UNKNOWN, Facts, Gpus, NodeFacts
-from headway.sites.kubernetes.objects.app import app_objects
+from headway.sites.kubernetes.objects.app import app_objects, object_name
 from headway.spec.app import PRESETS
 from headway.spec.check import app_from_json
 from headway.wire.kube.manifest import Manifest
@@ -111,3 +112,13 @@ def test_an_image_alone_runs_its_own_command() -> None:
 def test_what_no_node_gives_is_told(facts: Facts, gpu: str, says: str) -> None:
     with pytest.raises(ResourceError, match=says):
         made(facts, preset="notebook", gpu=gpu)
+
+
+@pytest.mark.parametrize("name", ["notes", "9lives", "a" * 63, "a" * 62 + "b"])
+def test_names_are_names_of_services(name: str) -> None:
+    assert re.fullmatch(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", object_name(name))
+    assert (object_name(name) == f"{name}-app") == (name == "notes")
+
+
+def test_long_names_stay_apart() -> None:
+    assert object_name("a" * 63) != object_name("a" * 62 + "b")

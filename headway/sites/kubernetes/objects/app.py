@@ -16,6 +16,7 @@ from headway.sites.kubernetes.gateway_address import inside
 from headway.sites.kubernetes.objects.accelerators import Accelerators, accelerators
 from headway.sites.kubernetes.objects.derived import Derived, because, derive
 from headway.sites.kubernetes.objects.fetch import env_of
+from headway.sites.kubernetes.objects.naming import app_name
 from headway.sites.kubernetes.objects.quantity import cores, mebibytes
 from headway.sites.kubernetes.objects.security import container_security, pod_security
 from headway.spec.app import App, Whole
@@ -33,7 +34,7 @@ Tree = dict[str, Any]
 
 
 def object_name(app: str) -> str:
-    return f"{app}-app"
+    return app_name(app)
 
 
 def app_labels(app: str) -> Tree:

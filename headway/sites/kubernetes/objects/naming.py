@@ -6,7 +6,7 @@ import hashlib
 
 from headway.spec.revision import Revision
 
-__all__ = ["cache_name", "model_name", "revision_name"]
+__all__ = ["app_name", "cache_name", "model_name", "revision_name"]
 
 LONGEST = 52
 """Characters: a StatefulSet adds 11 to its own and makes a label of it (63)."""
@@ -14,7 +14,12 @@ LONGEST = 52
 
 def model_name(model: str) -> str:
     """Of what all Revisions share. A Service's name begins with a letter (RFC 1035)."""
-    return _fit(model, "") if len(model) <= LONGEST else _fit(model, _hash(model))
+    return _whole(model)
+
+
+def app_name(app: str) -> str:
+    """Of all that an App has."""
+    return _whole(f"{app}-app")
 
 
 def revision_name(revision: Revision) -> str:
@@ -27,6 +32,10 @@ def cache_name(revision: Revision, form: str) -> str:
     """Of a claim with weights: all Revisions of a Model that need the same ones share it."""
     content = "\n".join((revision.source.uri, revision.source.commit, revision.source.digest, form))
     return _fit(f"{revision.model}-weights", _hash(content))
+
+
+def _whole(said: str) -> str:
+    return _fit(said, "") if len(said) <= LONGEST else _fit(said, _hash(said))
 
 
 def _fit(said: str, end: str) -> str:
