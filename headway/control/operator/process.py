@@ -94,6 +94,8 @@ class _Process:
         running: asyncio.Task[None] | None = None
         try:
             await operator.open()
+            if lost.is_set():  # a server that asked for patience had more than the Lease lasts
+                return LOST
             self._operator = operator
             self._figures.leads.set(1)
             running = asyncio.create_task(operator.run())

@@ -99,7 +99,7 @@ def test_policies_leave_only_the_flows_that_headway_needs() -> None:
     gateway, operator = (each.manifest["spec"] for each in system_policies())
     assert [rule.get("ports") for rule in gateway["ingress"]] == [[{"protocol": "TCP", "port": 8484}]]
     assert [rule["ports"][0]["port"] for rule in operator["ingress"]] == [8486, 9486]
-    (model,) = (each.manifest["spec"] for each in model_policies("chat", "team", fetches=False))
+    (model,) = (each.manifest["spec"] for each in model_policies("chat", "team", ports=()))
     assert len(model["ingress"]) == 1
     assert all(peer.get("podSelector") for peer in model["ingress"][0]["from"]), "nobody else reaches an engine"
     assert not [rule for rule in model["egress"] if {"protocol": "TCP", "port": 443} in rule.get("ports", [])]
