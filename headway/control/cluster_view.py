@@ -144,12 +144,18 @@ def _told(
             state = "ready"
         degraded = condition(manifest, "Degraded")
         if state == "degraded" and degraded.get("status") == "True":
-            return state, degraded["reason"], degraded["message"], status.get("next", "")
+            return state, degraded["reason"], *_parted(degraded["message"], status)
         message = said["message"] or f"{len(ready)} of {wanted} replicas answer"
-        return state, said["reason"], message, status.get("next", "")
+        return state, said["reason"], *_parted(message, status)
     hopeless = condition(manifest, "Progressing").get("status") == "False"
     state = "failed" if hopeless else "starting" if state in ("ready", "degraded") else state
-    return state, said["reason"], said["message"], status.get("next", "")
+    return state, said["reason"], *_parted(said["message"], status)
+
+
+def _parted(message: str, status: Mapping[str, Any]) -> tuple[str, str]:
+    """A condition's message ends with the next action, as kubectl's readers need it; here each is told once."""
+    action = str(status.get("next", ""))
+    return (message.removesuffix(action).removesuffix("; ") or message if action else message), action
 
 
 def _variants(

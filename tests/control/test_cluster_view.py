@@ -61,6 +61,14 @@ def test_a_models_state(manifest: Any, replicas: list[Replica], state: str, reas
     assert (view.state, view.reason, view.message) == (state, reason, message)
 
 
+@pytest.mark.parametrize("ready", [READY, NOT], ids=["serves", "serves not"])
+def test_the_next_action_is_told_once(ready: dict[str, Any]) -> None:
+    """A condition's message ends with it, for kubectl; a view has a field for it."""
+    message = "no PriorityClass production; make it"
+    view = model_view(model(ready | {"message": message}, STUCK, next="make it"), ONE, URL, "prod")
+    assert (view.message, view.next_action) == ("no PriorityClass production", "make it")
+
+
 def test_a_model_that_goes_is_stopping() -> None:
     manifest = model(READY)
     manifest["metadata"]["deletionTimestamp"] = "2026-11-22T02:00:00Z"

@@ -325,7 +325,11 @@ def test_a_priority_that_is_not_there_is_told() -> None:
     there = replace(BARE, priority_classes=("batch", "system-node-critical"))
     with pytest.raises(SpecError, match="no PriorityClass production") as told_of:
         derived(there, source=QWEN, priority="production")
-    assert (told_of.value.hint, told_of.value.field) == ("it has batch", "priority")
+    make_it = "make it (headway export FILE --piece priority-classes), or "
+    assert (told_of.value.hint, told_of.value.field) == (f"{make_it}write one of: batch", "priority")
+    with pytest.raises(SpecError) as told_of:
+        derived(replace(BARE, priority_classes=("system-node-critical",)), source=QWEN, priority="production")
+    assert told_of.value.hint == f"{make_it}leave priority out"
     assert derived(there, source=QWEN, priority="batch")
     assert derived(UNKNOWN, source=QWEN, priority="production")
 

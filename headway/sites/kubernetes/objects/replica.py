@@ -63,8 +63,10 @@ def _check_priority(revision: Revision, facts: Facts) -> None:
     """A pod that names a class that is not there is never made, and only an event of its ReplicaSet would say so."""
     wanted, there = revision.place.get("priority"), facts.priority_classes
     if wanted and there and wanted not in there:
-        known = ", ".join(each for each in there if not each.startswith("system-")) or "none of your own"
-        raise SpecError(f"the cluster has no PriorityClass {wanted}", hint=f"it has {known}", field="priority")
+        known = ", ".join(each for each in there if not each.startswith("system-"))
+        instead = f"write one of: {known}" if known else "leave priority out"
+        hint = f"make it (headway export FILE --piece priority-classes), or {instead}"
+        raise SpecError(f"the cluster has no PriorityClass {wanted}", hint=hint, field="priority")
 
 
 def _container(revision: Revision, shape: PodShape) -> Container:
