@@ -125,7 +125,7 @@ def desire(tmp_path: Path) -> Any:
     """Of a control process whose gateway others can reach; nothing runs, so what is not refused goes no further."""
     database = Database(tmp_path / "db")
     state = DesiredState(database)
-    control: Any = SimpleNamespace(wanted=state, models=state.models)
+    control: Any = SimpleNamespace(wanted=state, models=state.models, apps=state.apps)
     yield Desire(control, ControlSettings(StateDir(tmp_path), host="10.0.0.7")), state
     database.close()
 
