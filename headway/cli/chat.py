@@ -49,7 +49,7 @@ def chat(
         prompt = sys.stdin.read()
     if prompt is not None and not prompt.strip():
         raise UsageError("nothing to say", hint=f'headway chat {name} "What is the capital of France?"')
-    with reached(where, snapshot) as address:
+    with reached(where, snapshot, model) as address:
         talk = _Talk(model, address, system, {"max_tokens": max_tokens, "temperature": temperature}, as_json)
         if prompt is None:
             _converse(name, talk)

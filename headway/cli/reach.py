@@ -12,10 +12,10 @@ __all__ = ["reached"]
 
 
 @contextmanager
-def reached(where: Place, snapshot: dict[str, Any]) -> Iterator[str]:
+def reached(where: Place, snapshot: dict[str, Any], model: dict[str, Any]) -> Iterator[str]:
     """Base URL that ends in /v1, good for as long as the context is."""
-    if where.is_local or not snapshot["gateway"].get("is_inside"):
-        yield snapshot["gateway"]["address"]
+    if where.is_local or not snapshot["gateway"]["is_inside"]:
+        yield model["address"]
         return
     from headway.cli.forwarding import forwarded  # noqa: PLC0415
 
