@@ -250,6 +250,20 @@ async def test_what_others_made_is_not_taken_over(operator: Operator, cluster: C
 
 
 @pytest.mark.usefixtures("nodes")
+async def test_what_the_cluster_lacked_may_come_later(operator: Operator, cluster: Cluster, namespace: str) -> None:
+    """Nobody touches the Model again."""
+    await cluster.apply(model(namespace, "chat", priority=f"urgent-{namespace}"))
+    told = await until(lambda: says(cluster, namespace, "Degraded", "SpecInvalid"))
+    assert f"the cluster has no PriorityClass urgent-{namespace}" in told
+    metadata = {"name": f"urgent-{namespace}"}
+    urgent = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": metadata, "value": 1000}
+    await cluster.apply(urgent)
+    await until(lambda: settled(cluster, namespace))
+    await cluster.delete(resource("PriorityClass"), metadata["name"])
+    assert "Traceback" not in operator.log()
+
+
+@pytest.mark.usefixtures("nodes")
 async def test_one_of_two_operators_leads(
     plane: ControlPlane, operator: Operator, cluster: Cluster, namespace: str
 ) -> None:
@@ -264,6 +278,8 @@ async def test_one_of_two_operators_leads(
     await starting
     await cluster.apply(model(namespace, "chat", replicas=2))
     await until(lambda: settled(cluster, namespace))
+    await cluster.delete(MODEL, "chat", namespace)  # while somebody is there to let it go
+    await until(lambda: _gone(cluster, namespace))
     assert second.kill(signal.SIGTERM) == 0
 
 

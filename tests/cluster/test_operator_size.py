@@ -63,6 +63,10 @@ async def test_many_models(plane: ControlPlane, cluster: Cluster, namespace: str
         quiet = _writes(plane, operator) - before
         print(f"idle for {IDLE:.0f} s: {sum(quiet.values())} writes, {operator.memory / 1e6:.0f} MB")
         assert not [each for each in quiet if each[1] != "leases"]
+
+        for number in range(MODELS):
+            await cluster.delete(resource("Model"), f"model-{number}", namespace)
+        await until(lambda: _no_models(cluster, namespace), 500)
     finally:
         operator.close()
 
@@ -103,6 +107,11 @@ async def put(cluster: Cluster, at_once: asyncio.Semaphore, manifest: Manifest) 
 async def _all_answer(cluster: Cluster, namespace: str) -> bool:
     found = (await cluster.list(resource("Deployment"), namespace)).items
     return all((each.get("status") or {}).get("readyReplicas") == REPLICAS for each in found)
+
+
+async def _no_models(cluster: Cluster, namespace: str) -> bool:
+    """They go while there is an operator to let them go."""
+    return not (await cluster.list(resource("Model"), namespace)).items
 
 
 async def _no_pods(cluster: Cluster, namespace: str) -> bool:

@@ -89,7 +89,8 @@ class Copies:
         self._by_name: dict[str, set[Ref]] = {}
         self._essence: dict[Ref, Essence] = {}
         self.waiting: set[Ref] = set()
-        """Models with a Replica that no node takes: what gets free concerns them."""
+        """Those with a Replica that no node takes, and those that cannot be derived: what gets free or comes to the
+        cluster (a node, a PriorityClass, a class of storage or devices) concerns them."""
         self._facts, self._facts_at, self._stale = Facts(known=False), 0.0, True
 
     async def open(self) -> None:
@@ -238,6 +239,8 @@ class Copies:
     def _room_changed(self, _: Ref) -> None:
         self._stale = True
         self._room_may_be()
+        for each in self._own["Tenant"].objects:
+            self._concerned(each, 30.0)  # its quota names the kinds of GPU that there are
 
     def _room_may_be(self) -> None:
         for each in self.waiting:

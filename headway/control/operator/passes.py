@@ -43,9 +43,12 @@ class Passes:
         if at.kind == "Model":
             return self._model(at, owner)
         try:
-            return self._other(at, owner)
+            plan = self._other(at, owner)
         except HeadwayError as error:
+            self._copies.waiting.add(at)
             return other_passes.invalid(*_fault(error))
+        self._copies.waiting.discard(at)
+        return plan
 
     def _other(self, at: Ref, owner: Manifest) -> Plan:
         if at.kind == "Route":
@@ -81,6 +84,7 @@ class Passes:
             there = self._with_pending(at, there, wish)
             return model_pass.decide(there, wish, _derive, _shared)
         except HeadwayError as error:
+            self._copies.waiting.add(at)  # what the cluster lacks now may come
             return model_pass.stand_still(there, *_fault(error))
 
     def _seen(self, at: Ref, owner: Manifest) -> ModelSeen:

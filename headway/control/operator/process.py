@@ -24,8 +24,8 @@ from headway.control.operator.operator import Operator
 from headway.control.operator.settings import OperatorSettings
 from headway.control.scaler.process import serve as serve_scaler
 from headway.control.serving import Stop, serve_app
-from headway.errors import ResourceError
-from headway.sites.kubernetes.observe import served
+from headway.errors import HeadwayError, ResourceError
+from headway.sites.kubernetes.observe import Served, served
 from headway.wire.kube.cluster import Cluster
 
 __all__ = ["LEASE", "run"]
@@ -89,27 +89,46 @@ class _Process:
         await self._elector.acquire()
         log.info("%s leads", self._settings.identity)
         lost = asyncio.Event()
-        operator = Operator(self._cluster, await served(self._cluster), self._settings, self._figures)
         keeping = asyncio.create_task(self._elector.keep(lost.set))
-        running: asyncio.Task[None] | None = None
+        try:
+            while not lost.is_set():
+                await self._operate(await served(self._cluster), lost)
+            return LOST
+        finally:
+            self._figures.leads.set(0)
+            keeping.cancel()
+
+    async def _operate(self, there: Served, lost: asyncio.Event) -> None:
+        """Until the lease is lost, or the API server serves other kinds (KEDA or LeaderWorkerSet was installed): then
+        all is read anew."""
+        operator = Operator(self._cluster, there, self._settings, self._figures)
+        works: list[asyncio.Task[Any]] = []
         try:
             await operator.open()
             if lost.is_set():  # a server that asked for patience had more than the Lease lasts
                 return LOST
             self._operator = operator
             self._figures.leads.set(1)
-            running = asyncio.create_task(operator.run())
-            losing = asyncio.create_task(lost.wait())
-            await asyncio.wait([running, losing], return_when=asyncio.FIRST_COMPLETED)
-            losing.cancel()
-            if running.done():
-                running.result()
-            return LOST
+            works += map(asyncio.create_task, (operator.run(), lost.wait(), self._other_kinds(there)))
+            done, _ = await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
+            for each in done:
+                each.result()
         finally:
-            self._figures.leads.set(0)
-            for each in filter(None, (keeping, running)):
+            for each in works:
                 each.cancel()
             await operator.close()
+
+    async def _other_kinds(self, there: Served) -> None:
+        """Return when the API server serves other kinds than `there`."""
+        while True:
+            await asyncio.sleep(self._settings.look_for_kinds)
+            try:
+                now = await served(self._cluster)
+            except HeadwayError:
+                continue  # it is away, and the mirrors say so
+            if now.groups != there.groups:
+                log.info("other kinds are served now: %s", ", ".join(sorted(now.groups ^ there.groups)))
+                return
 
     def app(self) -> Starlette:
         def said(make: Callable[[], tuple[int, str | bytes]]) -> Callable[[Request], Response]:

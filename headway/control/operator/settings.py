@@ -42,6 +42,9 @@ class OperatorSettings:
     resync: float = 600.0
     """Every object has a pass at least so often, whatever the watches told. It writes nothing where nothing changed."""
 
+    look_for_kinds: float = 60.0
+    """What the API server serves is asked again so often (one GET): what is installed later is used then."""
+
     retell: float = 15.0
     """A message that merely reads otherwise than before is written again at most so often."""
 

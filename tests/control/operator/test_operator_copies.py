@@ -7,6 +7,9 @@ from typing import Any
 from headway.control.operator import kept
 from headway.control.operator.copies import OURS, Copies
 from headway.control.operator.index import Index
+from headway.control.operator.passes import Passes
+from headway.control.operator.settings import OperatorSettings
+from headway.policy.decision import Reason
 from headway.sites.kubernetes.labels import MODEL, TENANT
 from headway.sites.kubernetes.observe import Served
 from headway.wire.kube.manifest import Manifest, Ref, ref
@@ -100,6 +103,33 @@ def test_who_waits_is_concerned_by_what_gets_free() -> None:
     assert watched.put(other | {"metadata": other["metadata"] | {"labels": {MODEL: "chat"}, "namespace": "team"}}) == [
         "Model team/chat"
     ]
+
+
+def test_what_the_cluster_lacked_wakes_who_stands_still_for_it() -> None:
+    """By the very passes: the Model names a PriorityClass that is not there, and then it is."""
+    watched = Watched()
+    lacking = own("Model", "chat", spec={"source": "builtin://mock", "priority": "urgent"})
+    watched.put(_node("cores"))
+    watched.put(_priority("system-node-critical"))  # every cluster has it
+    watched.put(lacking)
+    passes = Passes(watched.copies, OperatorSettings("one"))
+    plan = passes.plan(lacking)
+    assert [(each.type, each.reason) for each in plan.conditions if each.is_true] == [("Degraded", Reason.SPEC_INVALID)]
+    assert "urgent" in plan.conditions[0].message
+    urgent = _priority("urgent")
+    assert watched.put(urgent) == ["Model team/chat"]
+    watched.copies.facts(fresh=True)
+    assert "Deployment" in [each.manifest["kind"] for each in passes.plan(lacking).apply]
+    assert watched.put(urgent, gone=True) == []  # it stands still no more
+
+
+def _priority(name: str) -> Manifest:
+    return {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}, "value": 1}
+
+
+def _node(name: str) -> Manifest:
+    ready = {"conditions": [{"type": "Ready", "status": "True"}], "allocatable": {"cpu": "8", "memory": "32Gi"}}
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "spec": {}, "status": ready}
 
 
 def test_whom_an_autoscaler_scales_is_known() -> None:
