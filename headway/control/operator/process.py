@@ -106,7 +106,7 @@ class _Process:
         try:
             await operator.open()
             if lost.is_set():  # a server that asked for patience had more than the Lease lasts
-                return LOST
+                return
             self._operator = operator
             self._figures.leads.set(1)
             works += map(asyncio.create_task, (operator.run(), lost.wait(), self._other_kinds(there)))
