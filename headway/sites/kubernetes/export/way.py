@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from headway.engines import registry
@@ -101,6 +101,7 @@ def way_of(model: Model, variant: str, facts: Facts, namespace: str) -> Way | No
     if registry.get(revision.engine).capabilities.external:
         return None
     count = model.replicas.wanted if model.replicas.low == model.replicas.high else None
+    facts = replace(facts, priority_classes=())  # the head of an export says which must be there; it refuses none
     found = replica_objects(model, revision, facts, namespace=namespace, replicas=count)
     workload = next((each for each in found if each.manifest["kind"] in WORKLOADS), None)
     service = next((each for each in found if each.manifest["kind"] == "Service"), None)
