@@ -34,10 +34,11 @@ class Asked:
         return self.verb in WRITES
 
 
-def read(log: Path) -> Iterator[Asked]:
+def read(log: Path, since: int = 0) -> Iterator[Asked]:
+    """`since`: the size that the log had, in bytes."""
     if not log.exists():
         return
-    for line in log.read_bytes().splitlines():
+    for line in log.read_bytes()[since:].splitlines():
         if line and (found := _asked(msgspec.json.decode(line))):
             yield found
 

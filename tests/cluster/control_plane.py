@@ -102,9 +102,14 @@ class ControlPlane:
         return self.identities.kubeconfig(user, groups or ((ADMIN,) if user == "admin" else ()), token=token,
                                           namespace=namespace)  # fmt: skip
 
-    def audit(self) -> Iterator[Asked]:
-        """Everything that was asked of the API server so far, in the order of its answers."""
-        yield from read(self.folder / "audit.log")
+    def audit(self, since: int = 0) -> Iterator[Asked]:
+        """Everything that was asked of the API server so far, or after `audited` was `since`, in the order of its
+        answers."""
+        yield from read(self.folder / "audit.log", since)
+
+    def audited(self) -> int:
+        log = self.folder / "audit.log"
+        return log.stat().st_size if log.exists() else 0
 
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text(errors="replace")

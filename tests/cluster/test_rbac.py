@@ -148,6 +148,7 @@ async def test_what_was_granted_is_what_was_used(
     fleet(cpu_node("cores-1"))
     await install(cluster)
     await cluster.apply(CLAIMED)
+    since = plane.audited()  # other tests have operators too
     operator = Operator(plane, "--lease", "3s", "--scaler-port", str(free_port()))
     gateway = ClusterGateway(tmp_path, plane.kubeconfig(f"system:serviceaccount:{SYSTEM}:{account('gateway')}"))
     try:
@@ -165,41 +166,41 @@ async def test_what_was_granted_is_what_was_used(
         for each in wanted:
             await cluster.delete(resource(each["kind"]), each["metadata"]["name"], each["metadata"]["namespace"])
         await until(lambda: _all_gone(cluster, wanted))
-        await until(lambda: _everything(plane, whole=whole), deadline=60.0)
+        await until(lambda: _everything(plane, since, whole=whole), deadline=60.0)
     except TimeoutError:
         print(operator.log()[-6000:])
-        _compare(plane, whole=whole)
+        _compare(plane, since, whole=whole)
         raise
     finally:
         operator.close()
         gateway.close()
         await cluster.delete(resource("DeviceClass"), CLAIMED["metadata"]["name"])
-    _compare(plane, whole=whole)
+    _compare(plane, since, whole=whole)
     refused = {
         (each.user, each.verb, each.group, each.resource, each.subresource)
-        for each in plane.audit()
+        for each in plane.audit(since)
         if each.code == 403 and each.user.startswith(f"system:serviceaccount:{SYSTEM}:")
     }
     assert not refused
 
 
-async def _everything(plane: ControlPlane, *, whole: bool) -> bool:
-    return all(_difference(plane, part, whole=whole) == (set(), set()) for part in ("operator", "gateway"))
+async def _everything(plane: ControlPlane, since: int, *, whole: bool) -> bool:
+    return all(_difference(plane, part, since, whole=whole) == (set(), set()) for part in ("operator", "gateway"))
 
 
-def _difference(plane: ControlPlane, part: str, *, whole: bool) -> tuple[set[Right], set[Right]]:
+def _difference(plane: ControlPlane, part: str, since: int, *, whole: bool) -> tuple[set[Right], set[Right]]:
     """What was granted and not used there, and what was used beyond it. A right over the whole cluster that was used in
     Headway's own namespace alone is too wide, and counts as not used."""
     granted = _granted(part, lambda group: whole or group not in OPTIONAL)
-    used = _used(plane.audit(), part)
+    used = _used(plane.audit(since), part)
     unused = (granted["cluster"] - used["cluster"]) | (granted["system"] - used["system"])
     beyond = (used["cluster"] - granted["cluster"]) | (used["system"] - granted["system"] - granted["cluster"])
     return unused, beyond
 
 
-def _compare(plane: ControlPlane, *, whole: bool) -> None:
+def _compare(plane: ControlPlane, since: int, *, whole: bool) -> None:
     for part in ("operator", "gateway"):
-        unused, beyond = _difference(plane, part, whole=whole)
+        unused, beyond = _difference(plane, part, since, whole=whole)
         assert not unused, f"{part}: granted and never used: {sorted(unused)}"
         assert not beyond, f"{part}: used beyond what the table says: {sorted(beyond)}"
 
