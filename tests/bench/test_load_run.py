@@ -26,6 +26,7 @@ from headway.spec.workload import Workload
 from tests.support.gateway import answers
 from tests.support.load import scripted
 from tests.support.mock_engine import ROOT, engines
+from tests.support.processes import running
 
 CHAT = {"name": "test", "model": "mock", "prompt": 20, "output": 4}
 
@@ -44,7 +45,7 @@ def plan(url: str, load: Workload, **more: Any) -> RunPlan:
 
 
 def children() -> list[psutil.Process]:
-    return [each for each in psutil.Process().children() if "headway.bench.worker" in " ".join(each.cmdline())]
+    return running(psutil.Process().children(), "headway.bench.worker")
 
 
 async def test_each_request_of_the_schedule_has_one_record_however_many_send() -> None:

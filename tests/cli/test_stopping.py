@@ -13,6 +13,7 @@ import pytest
 from headway.cli import launch
 from headway.cli.client import ControlClient
 from headway.paths import StateDir
+from tests.support import processes
 from tests.support.running import Headway, eventually
 
 MOCK = "kind: Model\nname: {name}\nsource: builtin://mock\nengine: mock\ntask: chat\n"
@@ -27,7 +28,7 @@ def start(headway: Headway, path: Path, *options: str) -> subprocess.Popen[str]:
 
 
 def running(headway: Headway, what: str) -> list[psutil.Process]:
-    return [each for each in headway.processes() if what in " ".join(each.cmdline())]
+    return processes.running(headway.processes(), what)
 
 
 def test_down_after_the_control_process_was_killed(headway: Headway) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.processes import running
 from tests.support.running import Headway, eventually
 
 MOCK = "kind: Model\nname: {name}\nsource: builtin://mock\nengine: mock\ntask: {task}\n"
@@ -157,7 +158,7 @@ def test_ctrl_c_while_it_starts_leaves_nothing(headway: Headway) -> None:
     ports = ["--port", str(headway.port), "--page-port", str(headway.page_port)]
     started = headway.start("up", str(path), *ports)
     assert started.stderr
-    eventually(lambda: any("mock_server" in " ".join(each.cmdline()) for each in headway.processes()))
+    eventually(lambda: bool(running(headway.processes(), "mock_server")))
     started.send_signal(signal.SIGINT)
     _, errors = started.communicate(timeout=60)
     # A shell shows 130 for both: CPython ends by the signal itself when it came amid an exec, as imports do.

@@ -12,6 +12,7 @@ import pytest
 from headway.control.process import ALREADY_RUNS
 from headway.store.request_log import RequestLog
 from tests.support.control import Control, mock
+from tests.support.processes import running
 from tests.support.running import eventually, ours
 
 
@@ -145,9 +146,8 @@ def test_a_request_is_explained_after_all_of_the_gateway_was_killed(control: Con
 
     eventually(lambda: told("worker"))
     eventually(lambda: is_logged(control, "remember-me"))
-    for process in ours(str(control.state.root)):
-        if "headway.gateway" in " ".join(process.cmdline()):
-            process.kill()
+    for process in running(ours(str(control.state.root)), "headway.gateway"):
+        process.kill()
     eventually(lambda: told("log"))
 
 

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 import openai
 import pytest
 
+from tests.support.processes import running
 from tests.support.running import EXAMPLES, Headway, eventually
 
 REQUESTS, CONCURRENCY, MAX_TOKENS = 200, 8, 16
@@ -70,7 +71,7 @@ async def test_the_control_process_is_killed_under_load(headway: Headway) -> Non
 
 def test_a_dead_gateway_comes_back(headway: Headway) -> None:
     headway.up_ok(EXAMPLES / "chat.yaml")
-    pid = next(each.pid for each in headway.processes() if "headway.gateway" in each.cmdline())
+    pid = running(headway.processes(), "-m headway.gateway ")[0].pid
     os.kill(pid, signal.SIGKILL)
     with openai.OpenAI(base_url=headway.status("chat")["address"], api_key="unused", max_retries=0) as client:
         assert eventually(lambda: _answers(client))
@@ -110,7 +111,7 @@ async def test_two_ups_at_once(headway: Headway) -> None:
     done = await asyncio.gather(asyncio.to_thread(headway.up, chat), asyncio.to_thread(headway.up, other))
     assert [each.returncode for each in done] == [0, 0], [each.stderr for each in done]
     assert {each["name"]: each["state"] for each in headway.ls()} == {"one": "ready", "two": "ready"}
-    controls = [each for each in headway.processes() if "headway.cli.control_process" in each.cmdline()]
+    controls = running(headway.processes(), "headway.cli.control_process")
     assert len(controls) == 1
 
 

@@ -6,11 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
 from headway.engines import builtin, cores_check
 from headway.errors import EngineError
+from tests.support.processes import is_gone
 from tests.support.running import eventually
 
 
@@ -42,7 +42,7 @@ def test_a_server_does_not_outlive_us(tmp_path: Path) -> None:
         eventually(lambda: told.exists() and told.read_text().endswith(" "))
         pid = int(told.read_text())
         measuring.kill()
-    eventually(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    eventually(lambda: is_gone(pid))
 
 
 def test_a_real_llama_server_is_measured(llama_server: Path, shared_cache: Path) -> None:

@@ -15,6 +15,7 @@ from headway.engines.base import Progress
 from headway.engines.llama_compile import Recipe
 from headway.errors import Cancelled, EngineError, SourceError
 from tests.support.engines import Reports
+from tests.support.processes import named
 from tests.support.wheels import Index
 
 CMAKE = """
@@ -129,11 +130,10 @@ def test_other_sources_than_trusted(index: Index, tmp_path: Path) -> None:
 
 def test_cancelling_ends_the_compilers(index: Index, tmp_path: Path) -> None:
     def running() -> list[psutil.Process]:
-        mine = psutil.Process().children(recursive=True)
-        return [each for each in mine if each.name() in ("sleep", "ninja")]
+        return named(psutil.Process().children(recursive=True), "sleep", "ninja")
 
     def report(progress: Progress) -> None:
-        if progress.stage == "build" and any(each.name() == "sleep" for each in running()):
+        if progress.stage == "build" and named(running(), "sleep"):
             raise Cancelled("stopped")
 
     slow = "cmake_minimum_required(VERSION 3.14)\nproject(tiny NONE)\n" + SLEEPS

@@ -18,6 +18,7 @@ from headway.engines.flags import merge, to_flags
 from headway.errors import Cancelled, UsageError
 from headway.spec.model import EngineName
 from tests.support.engines import Reports
+from tests.support.processes import is_gone, named
 from tests.support.running import eventually
 
 HEAVY = ("numpy", "gguf", "huggingface_hub", "pip", "safetensors", "tqdm", "requests")
@@ -79,9 +80,7 @@ def test_a_child_that_hangs_is_ended_with_its_own_children() -> None:
     pids: list[int] = []
     with pytest.raises(child.TimedOut):
         child.run(["sh", "-c", "sleep 600 & echo $!; wait"], on_line=lambda line: pids.append(int(line)), deadline=1.0)
-    assert eventually(
-        lambda: not psutil.pid_exists(pids[0]) or psutil.Process(pids[0]).status() == psutil.STATUS_ZOMBIE
-    )
+    assert eventually(lambda: is_gone(pids[0]))
 
 
 def test_a_child_is_ended_when_its_listener_has_had_enough() -> None:
@@ -90,7 +89,7 @@ def test_a_child_is_ended_when_its_listener_has_had_enough() -> None:
 
     with pytest.raises(Cancelled, match="first"):
         child.run(["sh", "-c", "trap '' TERM; echo first; sleep 600"], on_line=enough)
-    assert eventually(lambda: "sleep" not in [each.name() for each in psutil.Process().children(recursive=True)])
+    assert eventually(lambda: not named(psutil.Process().children(recursive=True), "sleep"))
 
 
 def test_a_child_that_closes_its_output_and_goes_on() -> None:

@@ -33,6 +33,7 @@ from tests.support.gateway import (
     route,
     sends,
 )
+from tests.support.processes import has_ended
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ async def test_a_killed_worker_takes_only_its_own_connections(
     with contextlib.suppress(ConnectionResetError):
         assert DONE not in await asyncio.wait_for(lost.read(), 10)
     psutil.wait_procs([first], timeout=10)
-    while len(alive := [each for each in workers_of(live) if each.status() != psutil.STATUS_ZOMBIE]) < 2:
+    while len(alive := [each for each in workers_of(live) if not has_ended(each)]) < 2:
         assert (await ask(live.port, "/healthz", "GET")).status == 200  # nobody is refused meanwhile
     assert second in alive
     assert first not in alive
@@ -161,7 +162,7 @@ async def test_a_killed_hub_leaves_its_workers_serving_and_the_next_takes_over(
         b"\r\n\r\n"
     )
     writer.close()
-    await eventually(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
+    await eventually(lambda: has_ended(worker))
     for _ in range(5):
         assert (await ask(live.port)).status == 200
 
@@ -218,7 +219,7 @@ async def test_a_worker_that_no_hub_takes_over_ends(
     live.child.kill()
     live.child.wait()
     assert (await ask(live.port)).status == 200
-    await eventually(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
+    await eventually(lambda: has_ended(worker))
     said = live.log.read_text()
     assert "the hub is gone; serving on for 0.5 s" in said
     assert "no hub has taken over" in said
