@@ -23,10 +23,10 @@ from headway.gateway.record import Attempt, Charge, Record, Wait
 from headway.gateway.table import Endpoint, ModelRoute, TenantRule, TokenPrice
 from headway.gateway.tally import MODELS_MAX, PAIRS_MAX, Tally
 from headway.policy.budget import Limit
+from headway.sites.kubernetes import export
 from headway.store.treasury import Standing
 from tests.gateway.conftest import Start
 from tests.support.gateway import (
-    ROOT,
     GatewayProcess,
     ask,
     endpoint,
@@ -189,7 +189,7 @@ def test_a_model_that_is_not_in_the_table_is_no_label() -> None:
     assert b"somebody" not in text
 
 
-DATA = ROOT / "headway" / "sites" / "kubernetes" / "export" / "data"
+DATA = Path(export.__file__).parent / "data"
 
 
 def everything() -> set[str]:
