@@ -20,6 +20,7 @@ from headway.control.snapshot import (
     UsedView,
     VariantView,
 )
+from headway.control.tenant_view import shown
 from headway.engines.registry import Revised, revise_elsewhere
 from headway.errors import HeadwayError
 from headway.policy.decision import Reason
@@ -109,22 +110,10 @@ def app_view(manifest: Manifest, site: str) -> AppView:
 
 def tenant_view(manifest: Manifest, keys: int) -> TenantView:
     """What it may; what it used is the ledger's, which the gateways have. Raises SpecError."""
+    unknown = UsedView("", 0, 0, 0)
+    origin = f"namespace {manifest['metadata']['namespace']}"
     tenant = read_tenant(manifest)
-    return TenantView(
-        name=tenant.name,
-        members=list(tenant.members),
-        models=None if tenant.models is None else list(tenant.models),
-        limits={name: size for name, size in tenant.limits if size is not None},
-        priority=tenant.priority,
-        weight=tenant.weight,
-        log=tenant.data.log,
-        cache=tenant.cache,
-        keys=keys,
-        origin=f"namespace {manifest['metadata']['namespace']}",
-        since=created(manifest),
-        day=UsedView("", 0, 0, 0),
-        month=UsedView("", 0, 0, 0),
-    )
+    return shown(tenant, keys=keys, origin=origin, since=created(manifest), day=unknown, month=unknown)
 
 
 def _told(

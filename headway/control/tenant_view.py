@@ -7,13 +7,13 @@ from typing import Literal
 
 from headway.control.snapshot import TenantView, UsedView
 from headway.policy.period import start_of
-from headway.spec.tenant import Budget
+from headway.spec.tenant import Budget, Tenant
 from headway.store.desired import DesiredState
 from headway.store.keys import Key
 from headway.store.ledger import Account
 from headway.store.tenants import DesiredTenant
 
-__all__ = ["tenant_views", "used"]
+__all__ = ["shown", "tenant_views", "used"]
 
 
 def tenant_views(wanted: DesiredState, now: float) -> list[TenantView]:
@@ -26,7 +26,19 @@ def tenant_views(wanted: DesiredState, now: float) -> list[TenantView]:
 
 
 def _view(wanted: DesiredTenant, accounts: Collection[Account], keys: int, now: float) -> TenantView:
-    tenant = wanted.tenant
+    budget = wanted.tenant.budget
+    return shown(
+        wanted.tenant,
+        keys=keys,
+        origin=wanted.origin,
+        since=wanted.created,
+        day=used(budget, "day", accounts, now),
+        month=used(budget, "month", accounts, now),
+    )
+
+
+def shown(tenant: Tenant, *, keys: int, origin: str, since: float, day: UsedView, month: UsedView) -> TenantView:
+    """What a Tenant may, as every Site tells it."""
     return TenantView(
         name=tenant.name,
         members=list(tenant.members),
@@ -37,10 +49,10 @@ def _view(wanted: DesiredTenant, accounts: Collection[Account], keys: int, now: 
         log=tenant.data.log,
         cache=tenant.cache,
         keys=keys,
-        origin=wanted.origin,
-        since=wanted.created,
-        day=used(tenant.budget, "day", accounts, now),
-        month=used(tenant.budget, "month", accounts, now),
+        origin=origin,
+        since=since,
+        day=day,
+        month=month,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -31,6 +31,8 @@ __all__ = [
     "workload_from_json",
 ]
 
+Kind = TypeVar("Kind", bound=SpecObject)
+
 MOST_FAULTS = 50
 """Lines of errors a person reads at once."""
 
@@ -45,51 +47,41 @@ def object_of(kind: str, fields: Mapping[str, Any], *, base: str | None = None) 
 
 def from_json(data: Any) -> Model:
     """The Model that `model_dump(mode="json")` wrote, or that somebody else sent in its place. Raises SpecError."""
-    found = _from_json("Model", data)
-    assert isinstance(found, Model)  # noqa: S101
-    return found
+    return _from_json(Model, data)
 
 
 def tenant_from_json(data: Any) -> Tenant:
     """Likewise."""
-    found = _from_json("Tenant", data)
-    assert isinstance(found, Tenant)  # noqa: S101
-    return found
+    return _from_json(Tenant, data)
 
 
 def route_from_json(data: Any) -> Route:
     """Likewise."""
-    found = _from_json("Route", data)
-    assert isinstance(found, Route)  # noqa: S101
-    return found
+    return _from_json(Route, data)
 
 
 def site_from_json(data: Any) -> Site:
     """Likewise."""
-    found = _from_json("Site", data)
-    assert isinstance(found, Site)  # noqa: S101
-    return found
+    return _from_json(Site, data)
 
 
 def app_from_json(data: Any) -> App:
     """Likewise."""
-    found = _from_json("App", data)
-    assert isinstance(found, App)  # noqa: S101
-    return found
+    return _from_json(App, data)
 
 
 def workload_from_json(data: Any) -> Workload:
     """Likewise. To change a Workload: what `model_dump(mode="json")` wrote, with other values laid over."""
-    found = _from_json("Workload", data)
-    assert isinstance(found, Workload)  # noqa: S101
-    return found
+    return _from_json(Workload, data)
 
 
-def _from_json(kind: str, data: Any) -> SpecObject:
+def _from_json(kind: type[Kind], data: Any) -> Kind:
     if not isinstance(data, Mapping):
-        raise SpecError("found no mapping", hint=f"send a {kind} as a JSON object")
+        raise SpecError("found no mapping", hint=f"send a {kind.__name__} as a JSON object")
     try:
-        return object_of(kind, data)
+        found = object_of(kind.__name__, data)
+        assert isinstance(found, kind)  # noqa: S101
+        return found
     except Faults as error:
         raise as_one(
             [SpecError(each.message, hint=each.hint, field=".".join(each.path)) for each in error.faults]

@@ -6,7 +6,18 @@ from typing import Any
 
 from headway.sites.kubernetes.objects.derived import because
 
-__all__ = ["container_security", "pod_security"]
+__all__ = ["ALONE", "WRITES_ROOT", "container_security", "pod_security"]
+
+WRITES_ROOT: dict[str, Any] = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "runAsNonRoot": True,
+    "runAsUser": 1000,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+"""Of a container whose pod says nothing, `restricted` still; its root file system stays writable."""
+ALONE: dict[str, Any] = {**WRITES_ROOT, "readOnlyRootFilesystem": True}
+"""Likewise, and it writes to mounts only."""
 
 
 def pod_security(uid: int) -> dict[str, Any]:

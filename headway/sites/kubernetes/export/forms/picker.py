@@ -8,6 +8,7 @@ from typing import Any
 from headway.sites.kubernetes.export.wish import Wish
 from headway.sites.kubernetes.labels import COMPONENT, MANAGED, MODEL
 from headway.sites.kubernetes.objects.derived import Derived
+from headway.sites.kubernetes.objects.security import ALONE
 
 __all__ = ["METRICS", "NAME", "PORT", "picker"]
 
@@ -15,14 +16,6 @@ NAME = "{name}-picker"
 PORT, METRICS, HEALTH = 9002, 9090, 9003
 SIZE = {"cpu": "500m", "memory": "256Mi"}
 _RBAC = "rbac.authorization.k8s.io/v1"
-_SAFE = {
-    "allowPrivilegeEscalation": False,
-    "capabilities": {"drop": ["ALL"]},
-    "readOnlyRootFilesystem": True,
-    "runAsNonRoot": True,
-    "runAsUser": 1000,
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
 
 
 def picker(pool: str, model: str, wish: Wish) -> Iterator[Derived]:
@@ -69,7 +62,7 @@ def _pod(name: str, model: str, wish: Wish) -> dict[str, Any]:
         "livenessProbe": {"grpc": {"port": HEALTH, "service": "liveness"}},
         "readinessProbe": {"grpc": {"port": HEALTH, "service": "readiness"}},
         "resources": {"requests": SIZE, "limits": {"memory": "1Gi"}},
-        "securityContext": _SAFE,
+        "securityContext": ALONE,
         "volumeMounts": [{"name": "run", "mountPath": "/run/headway"}],
     }
     return {

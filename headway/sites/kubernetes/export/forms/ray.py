@@ -18,6 +18,7 @@ from headway.sites.kubernetes.export.way import Way, on_one_node
 from headway.sites.kubernetes.export.wish import Wish
 from headway.sites.kubernetes.objects.derived import Derived
 from headway.sites.kubernetes.objects.fetch import env_of
+from headway.sites.kubernetes.objects.security import WRITES_ROOT
 from headway.spec.source import Source
 
 __all__ = ["IMAGE", "ray_services"]
@@ -34,14 +35,6 @@ _PLACE = (
     "priorityClassName",
     "runtimeClassName",
 )
-_SAFE = {
-    "allowPrivilegeEscalation": False,
-    "capabilities": {"drop": ["ALL"]},
-    "runAsNonRoot": True,
-    "runAsUser": 1000,
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
-"""Pod Security `restricted`; Ray writes all over its home, so that its root file system stays writable."""
 
 
 def ray_services(wish: Wish) -> Iterator[Derived]:
@@ -110,7 +103,7 @@ def _head() -> dict[str, Any]:
         "image": IMAGE,
         "ports": [{"name": name, "containerPort": number} for name, number in ports.items()],
         "resources": {"requests": size, "limits": size},
-        "securityContext": _SAFE,
+        "securityContext": WRITES_ROOT,  # Ray writes all over its home
     }
     return {"spec": {"automountServiceAccountToken": False, "containers": [container]}}
 
@@ -124,7 +117,7 @@ def _workers(way: Way) -> dict[str, Any]:
         "image": IMAGE,
         "env": env_of(way.revision.env),
         "resources": deepcopy(dict(resources)),
-        "securityContext": _SAFE,
+        "securityContext": WRITES_ROOT,
     }
     place = {key: deepcopy(pod.spec[key]) for key in _PLACE if key in pod.spec}
     place.pop("topologySpreadConstraints", None)  # of a Deployment's pods, which these are not

@@ -10,6 +10,7 @@ from headway.sites.kubernetes.export.way import Way
 from headway.sites.kubernetes.export.wish import Wish
 from headway.sites.kubernetes.labels import MANAGED
 from headway.sites.kubernetes.objects.derived import Derived
+from headway.sites.kubernetes.objects.security import ALONE
 
 __all__ = ["device_checks"]
 
@@ -19,14 +20,6 @@ _BY_VENDOR = {
     "amd.com": ("rocm/dev-ubuntu-24.04:7.0", ["rocm-smi", "--showproductname"]),
 }
 _SMALL = {"cpu": "100m", "memory": "128Mi"}
-_SAFE = {
-    "allowPrivilegeEscalation": False,
-    "capabilities": {"drop": ["ALL"]},
-    "readOnlyRootFilesystem": True,
-    "runAsNonRoot": True,
-    "runAsUser": 1000,
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
 
 
 def device_checks(wish: Wish) -> Iterator[Derived]:
@@ -48,7 +41,7 @@ def _check(name: str, resource: str, way: Way) -> Derived:
         "image": image,
         "command": command,
         "resources": {"requests": _SMALL, "limits": {**_SMALL, resource: "1"}},
-        "securityContext": _SAFE,
+        "securityContext": ALONE,
     }
     place: Mapping[str, Any] = way.pod.spec
     pod = {
